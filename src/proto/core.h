@@ -1,0 +1,85 @@
+/*
+ * core.h - what every module of a super-peer's protocol shares during one
+ * step: who we are, the time, the outbox, the book, our luck. Passed by
+ * pointer down from node.c, the one funnel; modules never keep it.
+ */
+#ifndef WR_PROTO_CORE_H
+#define WR_PROTO_CORE_H
+
+#include "base/rng.h"
+#include "proto/fx.h"
+
+/* How upkeep intervals are drawn (design: periodic with jitter in the field,
+ * exponential for the simulator's oracles). */
+enum wr_upkeep { WR_UPKEEP_PERIODIC, WR_UPKEEP_EXPONENTIAL };
+
+struct wr_node_cfg {
+    wr_host self;
+    uint8_t members;      /* V; from the credential. */
+    uint32_t incarnation; /* Higher than at any earlier start. */
+    uint64_t seed;
+
+    uint8_t succs; /* r: 1 to WR_SUCCS_MAX; 16. */
+    enum wr_upkeep upkeep;
+    wr_time round_us;         /* Between two stabilise rounds of a member. */
+    wr_time finger_us;        /* Between two finger refreshes of a host. */
+    wr_time roster_us;        /* Between two roster comparisons; WR_NEVER for
+                                 simulated rings without a roster. */
+    uint32_t jitter_permille; /* Of every interval; 0 makes transcripts exact.*/
+    wr_time patience_min_us;  /* Floor and ceiling of round-trip-timed */
+    wr_time patience_max_us;  /* patience (RFC 6298's estimator). */
+    wr_time lookup_us;        /* A lookup has 30 s. */
+    wr_time rejoin_us;        /* R10: silence before starting alone; 10 s. */
+    wr_time probe_dead_us;    /* R11: first probe of a dead peer; 60 s. */
+    wr_time request_us;       /* Deadline of a data request; 30 s. */
+
+    uint8_t copies;        /* n; 3. */
+    uint32_t peers_max;    /* Hosts whose liveness is tracked. */
+    uint32_t routes_max;   /* Members in the routing table. */
+    uint32_t lookups_max;  /* Lookups in flight, own and forwarded. */
+    uint32_t ops_max;      /* Data requests in flight. */
+    uint32_t have_ops_max; /* HAVE requests in flight. */
+    uint32_t roster_max;   /* Hosts in the roster; 0 without one. */
+};
+
+/* Counters of one node; every cap that is hit and every message that is
+ * dropped is one of them. */
+#define WR_COUNTER_MAP(X)                                                      \
+    X(recv_total)                                                              \
+    X(recv_unknown_total) X(recv_stale_total) X(recv_misfit_total)             \
+        X(rounds_total) X(joins_total) X(suspects_total) X(deaths_total)       \
+            X(false_suspects_total) X(lookups_total) X(lookups_failed_total)   \
+                X(forwards_total) X(hops_total) X(peers_full_total)            \
+                    X(lookups_full_total) X(ops_full_total) X(puts_total)      \
+                        X(puts_failed_total) X(gets_total)                     \
+                            X(gets_failed_total) X(bad_copies_total)           \
+                                X(assumption_breaks_total)
+
+struct wr_counters {
+#define X(name) uint64_t name;
+    WR_COUNTER_MAP(X)
+#undef X
+};
+
+struct wr_peers; /* proto/peers.h: liveness and round trips of hosts. */
+
+struct wr_core {
+    const struct wr_node_cfg *cfg;
+    struct wr_book *book;
+    struct wr_rng *rng;
+    struct wr_counters *count;
+    struct wr_outbox *out;
+    struct wr_peers *peers;
+    wr_time now;
+};
+
+/* The next interval around `mean`, by cfg's upkeep and jitter. */
+wr_time wr_core_interval(struct wr_core *c, wr_time mean);
+
+/* Whether the member `r` is one of ours. */
+static inline bool wr_core_ours(const struct wr_core *c, wr_ref r)
+{
+    return r != WR_NO_REF && wr_ref_host(r) == c->cfg->self;
+}
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * fx.h - what goes into the protocol core and what comes out: events, and
+ * effects in a bounded outbox. The driver (src/host, src/client, sim/) makes
+ * events and performs effects; the core never acts by itself.
+ *
+ * Effects of one step are unordered. What must follow a durable write is
+ * emitted by the later step that receives WR_EV_STORED.
+ *
+ * Bodies. A `wr_body` names a buffer that the driver owns and counts:
+ *   - a body that comes in with an event is the core's from then on, one
+ *     reference, until the core emits WR_FX_RELEASE for it, exactly once;
+ *   - SEND and STORE_PUT borrow: the driver takes references of its own.
+ * The driver verifies a body against its digest (PUT, DATA), and a record
+ * against its signature (ROOT_PUT, ROOT), before the core sees the message; a
+ * message that fails arrives with `bad_body` set and without its body.
+ *
+ * Borrowing: arrays that an event points to are borrowed for the step. Arrays
+ * of an effect lie in the outbox's arena until wr_outbox_clear().
+ */
+#ifndef WR_PROTO_FX_H
+#define WR_PROTO_FX_H
+
+#include "base/time.h"
+#include "wire/msg.h"
+
+/* Who gets the answer of a store operation or command: opaque to the driver,
+ * returned as it was given. */
+typedef uint64_t wr_token;
+
+enum wr_ev_kind {
+    WR_EV_RECV,      /* A message from an authenticated peer. */
+    WR_EV_STORED,    /* A store operation ended. */
+    WR_EV_LINK_UP,   /* The control link to `from` stands; its incarnation. */
+    WR_EV_LINK_DOWN, /* It is gone, or a dial failed. For leaves, too. */
+    WR_EV_ADMIT,     /* A certified host is (or no longer is) admitted. */
+    WR_EV_LOOKUP,    /* Command: look `key` up; ends in WR_FX_DONE. */
+    WR_EV_LEAVE,     /* Command: push everything out, then leave for good;
+                        ends in WR_FX_DONE, progress in WR_FX_NOTE. */
+    WR_EV_STOP,      /* Command: tell peers "back soon". */
+};
+
+struct wr_event {
+    enum wr_ev_kind kind;
+    wr_host from; /* RECV, LINK_UP, LINK_DOWN, ADMIT. */
+    union {
+        const struct wr_msg *msg; /* RECV */
+        struct {
+            wr_token token;
+            uint8_t status;               /* enum wr_status */
+            uint32_t hash, len;           /* STORE_GET */
+            struct wr_body body;          /* STORE_GET; the core's now. */
+            const uint8_t *bits;          /* STORE_REF: bit i, digest i. */
+            const struct wr_put_id *refs; /* STORE_GET: who refers to it. */
+            uint32_t refs_n;
+            uint64_t version;            /* STORE_ROOT_* */
+            struct wr_span record;       /* STORE_ROOT_GET */
+            const struct wr_id *digests; /* STORE_NEXT: those after `after`, */
+            const uint32_t *lens;        /* ascending; none: the end. */
+            uint32_t n;
+        } stored;
+        uint32_t incarnation; /* LINK_UP */
+        struct {
+            uint8_t state; /* enum wr_roster_state */
+            uint32_t incarnation;
+        } admit;
+        struct {
+            wr_token token;
+            struct wr_id key;
+            bool trace;
+        } lookup;
+        struct {
+            wr_token token;
+        } leave;
+    };
+};
+
+enum wr_fx_kind {
+    WR_FX_SEND,      /* To a host or leaf; dials a host if no link stands. A
+                        message to a leaf that is gone is dropped. */
+    WR_FX_STORE_PUT, /* Keep body under digest, add the reference. */
+    WR_FX_STORE_REF, /* HAVE: which are here; add the reference to those. */
+    WR_FX_STORE_GET, /* Read (head: only look). */
+    WR_FX_STORE_ROOT_PUT,
+    WR_FX_STORE_ROOT_GET,
+    WR_FX_STORE_NEXT, /* Walk the chunks in key order, from after `digest`. */
+    WR_FX_STORE_DROP, /* Forget a chunk that others have confirmed. */
+    WR_FX_RELEASE,    /* The core is done with a body. */
+    WR_FX_DONE,       /* A command ended. */
+    WR_FX_PERSIST,    /* The roster or the members changed: write them down. */
+    WR_FX_NOTE,       /* Something worth a line in the log. */
+};
+
+/* What a note tells; `host` or `ref` and `value` say of whom and how much. */
+#define WR_NOTE_MAP(X)                                                         \
+    X(RING_STARTED, "started a ring of our own")                               \
+    X(JOINED, "member joined the ring")                                        \
+    X(EXHAUSTED, "member lost all its successors")                             \
+    X(MERGING, "found another part of the ring")                               \
+    X(PEER_SUSPECT, "peer does not answer")                                    \
+    X(PEER_DEAD, "peer is held for dead")                                      \
+    X(PEER_BACK, "peer is back")                                               \
+    X(BAD_COPY, "a copy did not match its hash")                               \
+    X(PUSH_PROGRESS, "chunks handed over")                                     \
+    X(LEFT, "left the ring")                                                   \
+    X(CAP_HIT, "a table was full")
+
+enum wr_note {
+#define X(name, text) WR_NOTE_##name,
+    WR_NOTE_MAP(X)
+#undef X
+};
+
+const char *wr_note_text(enum wr_note note);
+
+struct wr_fx {
+    enum wr_fx_kind kind;
+    wr_host to; /* SEND */
+    union {
+        struct wr_msg msg; /* SEND */
+        struct {
+            wr_token token;
+            struct wr_put_id put;
+            struct wr_id digest; /* Or the root's position, or the cursor. */
+            uint32_t hash;
+            bool head;
+            uint32_t n; /* STORE_REF: digests; STORE_NEXT: at most so many. */
+            struct wr_body body;
+            const struct wr_id *digests;
+            uint64_t version;
+            struct wr_span record;
+        } store;
+        struct wr_body release;
+        struct {
+            wr_token token;
+            uint8_t status;
+            struct wr_msg answer; /* A lookup's ROUTED. */
+        } done;
+        struct {
+            enum wr_note note;
+            wr_host host;
+            wr_ref ref;
+            uint64_t value;
+        } note;
+    };
+};
+
+struct wr_outbox {
+    struct wr_fx *v;
+    uint32_t n, cap;
+    uint8_t *arena; /* For arrays that effects point to. */
+    uint32_t arena_n, arena_cap;
+    uint64_t dropped; /* Effects for which there was no room. */
+};
+
+/* Room for `cap` effects and `arena_cap` bytes of arrays. */
+WR_MUST_USE enum wr_err wr_outbox_init(struct wr_outbox *o, uint32_t cap,
+                                       uint32_t arena_cap);
+void wr_outbox_done(struct wr_outbox *o);
+void wr_outbox_clear(struct wr_outbox *o);
+
+/* Room left for a further step's worst case (see WR_STEP_FX in node.h)? A
+ * driver drains between steps, so this holds in practice. */
+bool wr_outbox_has_room(const struct wr_outbox *o, uint32_t effects,
+                        uint32_t bytes);
+
+/* The effect to fill in, zeroed; NULL (and counted) when full: losing a SEND
+ * is like losing it on the way. Drivers size the outbox so that STORE, DONE
+ * and RELEASE effects always fit. */
+struct wr_fx *wr_outbox_push(struct wr_outbox *o, enum wr_fx_kind kind);
+
+/* Copies `m` with its arrays (view.succs, routed.set ...) into the outbox. */
+void wr_outbox_send(struct wr_outbox *o, wr_host to, const struct wr_msg *m);
+
+/* Bytes from the arena, aligned to 8; NULL when full. */
+void *wr_outbox_alloc(struct wr_outbox *o, size_t n);
+
+void wr_outbox_release(struct wr_outbox *o, struct wr_body body);
+
+#endif

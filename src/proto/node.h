@@ -1,0 +1,47 @@
+/*
+ * node.h - one super-peer: the single funnel through which events reach the
+ * modules of the protocol, and the one deadline that they have together.
+ *
+ *     event ──▶ node ──▶ peers · ring · boot · place · roster
+ *                        routes · lookup · replica            ──▶ outbox
+ *
+ * A recorded stream of events replays a node bit for bit. Not thread-safe; one
+ * driver owns it. Memory is taken in wr_node_open() alone, sized by the
+ * configuration.
+ */
+#ifndef WR_PROTO_NODE_H
+#define WR_PROTO_NODE_H
+
+#include "proto/core.h"
+
+struct wr_node;
+
+/* A configuration with the documented defaults for `self`. */
+struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members);
+
+/* `book` outlives the node. Knows nobody yet; begin with one of the next two.
+ * WR_ENOMEM. */
+WR_MUST_USE enum wr_err wr_node_open(struct wr_node **ret,
+                                     const struct wr_node_cfg *cfg,
+                                     struct wr_book *book);
+void wr_node_close(struct wr_node *n);
+
+/* R1: our members start as an ideal ring. */
+void wr_node_start_ring(struct wr_node *n, wr_time now, struct wr_outbox *out);
+
+/* R2, R10: our members join through `known` hosts (tickets' addresses, the
+ * persisted roster); alone after cfg.rejoin_us if `may_start`. */
+void wr_node_join(struct wr_node *n, const wr_host *known, size_t known_n,
+                  bool may_start, wr_time now, struct wr_outbox *out);
+
+void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
+                  struct wr_outbox *out);
+
+/* Call at wr_node_deadline() or any time after it; early calls do nothing. */
+void wr_node_tick(struct wr_node *n, wr_time now, struct wr_outbox *out);
+wr_time wr_node_deadline(const struct wr_node *n); /* WR_NEVER if none. */
+
+/* Bytes of memory this node takes, tables included. */
+size_t wr_node_size(const struct wr_node *n);
+
+#endif

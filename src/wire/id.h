@@ -1,0 +1,63 @@
+/*
+ * id.h - positions on the ring of 2^256, big-endian, and their arithmetic.
+ */
+#ifndef WR_WIRE_ID_H
+#define WR_WIRE_ID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { WR_ID_BYTES = 32 };
+
+struct wr_id {
+    uint8_t b[WR_ID_BYTES];
+};
+
+static inline int wr_id_cmp(const struct wr_id *a, const struct wr_id *b)
+{
+    return memcmp(a->b, b->b, WR_ID_BYTES);
+}
+
+static inline bool wr_id_eq(const struct wr_id *a, const struct wr_id *b)
+{
+    return wr_id_cmp(a, b) == 0;
+}
+
+/* Strictly inside the clockwise arc from a to b. between(a, x, a) holds for
+ * every x other than a (docs/protocol.md, Terms). */
+static inline bool wr_id_between(const struct wr_id *a, const struct wr_id *x,
+                                 const struct wr_id *b)
+{
+    const bool after_a = wr_id_cmp(a, x) < 0;
+    const bool before_b = wr_id_cmp(x, b) < 0;
+
+    if (wr_id_cmp(a, b) < 0)
+        return after_a && before_b;
+    return (after_a || before_b) && !wr_id_eq(a, x) && !wr_id_eq(x, b);
+}
+
+/* x in (a, b]: whether the member at b, whose predecessor is at a, owns x. */
+static inline bool wr_id_owns(const struct wr_id *a, const struct wr_id *x,
+                              const struct wr_id *b)
+{
+    return wr_id_eq(x, b) || wr_id_between(a, x, b);
+}
+
+/* The clockwise distance from a to b. */
+struct wr_id wr_id_distance(const struct wr_id *a, const struct wr_id *b);
+
+/* a + 2^bit, bit from 0 to 255. */
+struct wr_id wr_id_add_pow2(const struct wr_id *a, unsigned bit);
+
+/* The first eight bytes as a number: enough to compare most distances. */
+static inline uint64_t wr_id_prefix(const struct wr_id *a)
+{
+    uint64_t v = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        v = v << 8 | a->b[i];
+    return v;
+}
+
+#endif

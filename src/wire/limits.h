@@ -1,0 +1,34 @@
+/*
+ * limits.h - every hard cap of the protocol in one place, each with its
+ * reason. What is tuned per process (table sizes of a simulated node, pool
+ * bytes) is in that module's configuration; nothing there may exceed these.
+ */
+#ifndef WR_WIRE_LIMITS_H
+#define WR_WIRE_LIMITS_H
+
+enum {
+    /* Ring. */
+    WR_SUCCS_MAX = 32,   /* Longest successor list a peer may send; r is 16. */
+    WR_MEMBERS_MAX = 64, /* Members of one host: fits a 6-bit index. */
+    WR_COPIES_MAX = 8,   /* Most copies of a chunk; n is 3 by default. */
+    WR_SET_MAX = 16,     /* Hosts named as a replica set: n and spares. */
+    WR_HOPS_MAX = 64,    /* Time-to-live: log2 of any ring, many times. */
+    WR_NEXT_MAX = 8,     /* Candidates in one NEXT answer. */
+    WR_HOSTS_MAX = 4096, /* Super-peers in one book ("later hundreds"). */
+    WR_READ_HOSTS = 64,  /* Hosts asked for a chunk before giving up. */
+
+    /* Frames. A header holds at most a full HAVE or roster. */
+    WR_HEADER_MAX = 16384,
+    WR_BLOCK_READ_MAX = 2097152,  /* Blocks of others: up to 2 MiB. */
+    WR_BLOCK_WRITE_MAX = 1048576, /* Blocks that wreath makes: 1 MiB. */
+    WR_REPORT_MAX = 1048576,      /* A status report as JSON. */
+
+    /* Data. */
+    WR_HAVE_MAX = 128,        /* Digests in one HAVE: 4 KiB, one batch. */
+    WR_ROSTER_MAX = 64,       /* Hosts in one roster message. */
+    WR_ROOT_RECORD_MAX = 512, /* Bytes of a signed root record. */
+    WR_CREDENTIAL_MAX = 384,  /* Bytes of a signed credential. */
+    WR_CONTACTS_MAX = 16,     /* Alternates a leaf is told of. */
+};
+
+#endif

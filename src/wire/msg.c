@@ -1,0 +1,59 @@
+/* msg.c - see msg.h. */
+#include "wire/msg.h"
+
+const char *wr_msg_name(unsigned kind)
+{
+    switch (kind) {
+#define X(name, number, leaf, bulk)                                            \
+    case number:                                                               \
+        return #name;
+        WR_MSG_MAP(X)
+#undef X
+    default:
+        return "?";
+    }
+}
+
+bool wr_msg_known(unsigned kind)
+{
+    return wr_msg_name(kind)[0] != '?';
+}
+
+bool wr_msg_from_leaf(unsigned kind)
+{
+    switch (kind) {
+#define X(name, number, leaf, bulk)                                            \
+    case number:                                                               \
+        return leaf;
+        WR_MSG_MAP(X)
+#undef X
+    default:
+        return false;
+    }
+}
+
+bool wr_msg_bulk(unsigned kind)
+{
+    switch (kind) {
+#define X(name, number, leaf, bulk)                                            \
+    case number:                                                               \
+        return bulk;
+        WR_MSG_MAP(X)
+#undef X
+    default:
+        return false;
+    }
+}
+
+const char *wr_status_name(unsigned status)
+{
+    switch (status) {
+#define X(name, number)                                                        \
+    case number:                                                               \
+        return #name;
+        WR_STATUS_MAP(X)
+#undef X
+    default:
+        return "?";
+    }
+}
