@@ -1,8 +1,9 @@
 /* book.c - see book.h. */
 #include "wire/book.h"
 
-#include <sodium.h>
 #include <stdlib.h>
+
+#include "crypto/blake2b.h"
 
 static uint32_t slot_of(const struct wr_host_id *id)
 {
@@ -75,15 +76,14 @@ static wr_host add(struct wr_book *b, const struct wr_host_id *id,
 static void derive_id(const struct wr_book *b, const struct wr_host_id *id,
                       uint8_t index, struct wr_id *ret)
 {
-    static const uint8_t tag[] = "wreath-member";
-    crypto_generichash_state h;
+    const struct wr_span parts[] = {
+        wr_span_str("wreath-member"),
+        wr_span(b->ring, sizeof(b->ring)),
+        wr_span(id->b, sizeof(id->b)),
+        wr_span(&index, 1),
+    };
 
-    crypto_generichash_init(&h, NULL, 0, WR_ID_BYTES);
-    crypto_generichash_update(&h, tag, sizeof(tag) - 1);
-    crypto_generichash_update(&h, b->ring, sizeof(b->ring));
-    crypto_generichash_update(&h, id->b, sizeof(id->b));
-    crypto_generichash_update(&h, &index, 1);
-    crypto_generichash_final(&h, ret->b, WR_ID_BYTES);
+    wr_blake2b_256(parts, WR_ARRAY_LEN(parts), ret->b);
 }
 
 wr_host wr_book_add(struct wr_book *b, const struct wr_host_id *id,
