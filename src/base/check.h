@@ -14,7 +14,7 @@
 #define WR_CHECK(expr) assert(expr)
 #define WR_UNREACHABLE()                                                       \
     do {                                                                       \
-        assert(!"unreachable");                                                \
+        assert(0 && "unreachable");                                            \
         __builtin_unreachable();                                               \
     } while (0)
 
