@@ -1,0 +1,251 @@
+/* cli.c - see cli.h. */
+#include "cli.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "sys/clock.h"
+
+int cli_fail(const struct cli *cli, const struct wr_why *why)
+{
+    const int status = wr_err_status(why->err);
+    const char *text = why->text[0] != '\0' ? why->text : wr_err_text(why->err);
+
+    fprintf(stderr, "wreath: %s\n", text);
+    if (cli->json) {
+        json_t *o = json_pack("{s:s, s:s, s:i}", "error", text, "kind",
+                              wr_err_text(why->err), "status", status);
+
+        if (o != NULL) {
+            json_dumpf(o, stdout, JSON_COMPACT);
+            putchar('\n');
+        }
+        json_decref(o);
+    }
+    return status == 0 ? 1 : status;
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < cli_commands_n; i++)
+        if (strcmp(cli_commands[i].name, name) == 0)
+            return &cli_commands[i];
+    return NULL;
+}
+
+int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
+{
+    const struct command *c = find(command);
+    va_list ap;
+
+    (void)cli;
+    fputs("wreath: ", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nusage: wreath %s\n",
+            c != NULL ? c->usage : "COMMAND ...");
+    return 2;
+}
+
+static void print_help(const char *command)
+{
+    const struct command *c = find(command);
+
+    WR_CHECK(c != NULL);
+    printf("usage: wreath %s\n\n%s\n", c->usage, c->summary);
+    if (c->help != NULL)
+        printf("\n%s", c->help);
+    fputs("\nEvery command takes --dir DIR, --json and --quiet; wreath(1) "
+          "tells more.\n",
+          stdout);
+}
+
+enum { ROWS_MAX = 24, GLOBAL_DIR = 1, GLOBAL_JSON, GLOBAL_QUIET, GLOBAL_HELP };
+enum { ROW_BASE = 1000 };
+
+static int take(struct cli *cli, const char *command,
+                const struct option_row *row)
+{
+    struct wr_why why;
+
+    if (row->setting != NULL) {
+        if (wr_config_set(&cli->config, row->setting, optarg, WR_FROM_FLAG,
+                          &why) != WR_OK)
+            return cli_usage(cli, command, "%s", why.text) + 1;
+    } else if (row->value != NULL) {
+        *row->value = optarg;
+    } else {
+        *row->flag = true;
+    }
+    return 0;
+}
+
+static int take_global(struct cli *cli, const char *command, int code)
+{
+    switch (code) {
+    case GLOBAL_DIR:
+        snprintf(cli->dir, sizeof(cli->dir), "%s", optarg);
+        return 0;
+    case GLOBAL_JSON:
+        cli->json = true;
+        return 0;
+    case GLOBAL_QUIET:
+        cli->quiet = true;
+        return 0;
+    case GLOBAL_HELP:
+        print_help(command);
+        return 1;
+    default: /* getopt_long has said what is wrong. */
+        fprintf(stderr, "usage: wreath %s\n", find(command)->usage);
+        return 3;
+    }
+}
+
+int cli_options(struct cli *cli, const char *command,
+                const struct option_row *rows, size_t n, int argc, char **argv,
+                int *ret_first)
+{
+    struct option longs[ROWS_MAX + 5] = {
+        {"dir", required_argument, NULL, GLOBAL_DIR},
+        {"json", no_argument, NULL, GLOBAL_JSON},
+        {"quiet", no_argument, NULL, GLOBAL_QUIET},
+        {"help", no_argument, NULL, GLOBAL_HELP},
+    };
+    char shorts[2 * ROWS_MAX + 8] = "qh";
+    size_t s = 2;
+    int code, end = 0;
+
+    WR_CHECK(n <= ROWS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        longs[4 + i] = (struct option){rows[i].name,
+                                       rows[i].flag != NULL ? no_argument
+                                                            : required_argument,
+                                       NULL, ROW_BASE + (int)i};
+        if (rows[i].letter != 0)
+            shorts[s++] = rows[i].letter;
+        if (rows[i].letter != 0 && rows[i].flag == NULL)
+            shorts[s++] = ':';
+    }
+    optind = 1;
+    argv[0] = (char[]){"wreath"};
+    while (end == 0 &&
+           (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+        const struct option_row *row = NULL;
+
+        if (code >= ROW_BASE)
+            row = &rows[code - ROW_BASE];
+        for (size_t i = 0; i < n && row == NULL && code > ' '; i++)
+            if (rows[i].letter == code)
+                row = &rows[i];
+        if (row != NULL)
+            end = take(cli, command, row);
+        else if (code == 'q')
+            cli->quiet = true;
+        else
+            end = take_global(cli, command, code == 'h' ? GLOBAL_HELP : code);
+    }
+    *ret_first = optind;
+    return end;
+}
+
+const char *cli_bytes(uint64_t n, char ret[16])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double v = (double)n;
+    size_t u = 0;
+
+    while (v >= 1024 && u + 1 < WR_ARRAY_LEN(units)) {
+        v /= 1024;
+        u++;
+    }
+    if (u == 0)
+        snprintf(ret, 16, "%u B", (unsigned)n);
+    else
+        snprintf(ret, 16, v < 10 ? "%.2f %s" : "%.1f %s", v, units[u]);
+    return ret;
+}
+
+const char *cli_time(uint64_t us, char ret[24])
+{
+    const uint64_t s = us / 1000000;
+
+    if (s >= 3600)
+        snprintf(ret, 24, "%u h %u min", (unsigned)(s / 3600),
+                 (unsigned)(s % 3600 / 60));
+    else if (s >= 60)
+        snprintf(ret, 24, "%u min %u s", (unsigned)(s / 60),
+                 (unsigned)(s % 60));
+    else if (us >= 100000)
+        snprintf(ret, 24, "%.1f s", (double)us / 1e6);
+    else
+        snprintf(ret, 24, "%.1f ms", (double)us / 1e3);
+    return ret;
+}
+
+void cli_progress_start(struct cli_progress *p, const struct cli *cli,
+                        const char *verb)
+{
+    *p = (struct cli_progress){
+        .cli = cli, .verb = verb, .started = wr_clock_now()};
+}
+
+static unsigned terminal_width(void)
+{
+    struct winsize w;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20)
+        return w.ws_col;
+    return 80;
+}
+
+static void bar(char *to, size_t room, double part)
+{
+    const size_t full = (size_t)(part * (double)(room - 1));
+
+    for (size_t i = 0; i + 1 < room; i++)
+        to[i] = i < full ? '#' : '.';
+    to[room - 1] = '\0';
+}
+
+void cli_progress_show(struct cli_progress *p, uint64_t done, uint64_t total,
+                       const char *note)
+{
+    const uint64_t now = wr_clock_now();
+    char a[16], b[16], rate[16], eta[24] = "", blocks[21], line[256];
+
+    if (!p->cli->tty || p->cli->quiet || now - p->drawn < WR_MS(100))
+        return;
+    p->drawn = now;
+    p->shown = true;
+    const uint64_t spent = now - p->started + 1;
+    const uint64_t per_s = (uint64_t)((double)done * 1e6 / (double)spent);
+    cli_bytes(done, a);
+    cli_bytes(per_s, rate);
+    if (total > 0 && done <= total) {
+        bar(blocks, sizeof(blocks), (double)done / (double)total);
+        if (per_s > 0)
+            cli_time((total - done) * 1000000 / per_s, eta);
+        snprintf(line, sizeof(line), "%s [%s] %3u %%  %s of %s  %s/s  %s%s%s",
+                 p->verb, blocks, (unsigned)(done * 100 / total), a,
+                 cli_bytes(total, b), rate, eta, note != NULL ? "  " : "",
+                 note != NULL ? note : "");
+    } else {
+        snprintf(line, sizeof(line), "%s  %s  %s/s%s%s", p->verb, a, rate,
+                 note != NULL ? "  " : "", note != NULL ? note : "");
+    }
+    fprintf(stderr, "\r%.*s\033[K", (int)terminal_width() - 1, line);
+    fflush(stderr);
+}
+
+void cli_progress_end(struct cli_progress *p)
+{
+    if (p->shown)
+        fputs("\r\033[K", stderr);
+    p->shown = false;
+}

@@ -1,0 +1,104 @@
+/*
+ * cli.h - what the commands of the program share: global options, the way to
+ * fail, the way to show progress. One command, one source: cmd_*.c.
+ */
+#ifndef WR_TOOLS_CLI_H
+#define WR_TOOLS_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "host/config.h"
+#include "sys/why.h"
+
+struct cli {
+    char dir[4096]; /* The identity's directory. */
+    bool json;      /* --json: machines read standard output. */
+    bool quiet;     /* --quiet: no progress, no remarks. */
+    bool colour;    /* Standard output is a terminal and NO_COLOR is unset. */
+    bool tty;       /* Standard error is a terminal: show progress. */
+    struct wr_config config;
+};
+
+struct command {
+    const char *name;
+    int (*run)(struct cli *cli, int argc, char **argv); /* An exit status. */
+    const char *usage;                                  /* After "wreath ". */
+    const char *summary;                                /* One line. */
+    const char *help; /* The options, a line each; may be NULL. */
+    bool first;       /* One of the six that --help shows. */
+};
+
+extern const struct command cli_commands[];
+extern const size_t cli_commands_n;
+
+int cmd_init(struct cli *cli, int argc, char **argv);
+int cmd_superpeer(struct cli *cli, int argc, char **argv);
+int cmd_leave(struct cli *cli, int argc, char **argv);
+int cmd_invite(struct cli *cli, int argc, char **argv);
+int cmd_join(struct cli *cli, int argc, char **argv);
+int cmd_remove(struct cli *cli, int argc, char **argv);
+int cmd_revoke(struct cli *cli, int argc, char **argv);
+int cmd_leaf(struct cli *cli, int argc, char **argv);
+int cmd_put(struct cli *cli, int argc, char **argv);
+int cmd_get(struct cli *cli, int argc, char **argv);
+int cmd_ls(struct cli *cli, int argc, char **argv);
+int cmd_cat(struct cli *cli, int argc, char **argv);
+int cmd_stat(struct cli *cli, int argc, char **argv);
+int cmd_rm(struct cli *cli, int argc, char **argv);
+int cmd_status(struct cli *cli, int argc, char **argv);
+int cmd_peers(struct cli *cli, int argc, char **argv);
+int cmd_trace(struct cli *cli, int argc, char **argv);
+int cmd_config(struct cli *cli, int argc, char **argv);
+int cmd_bench(struct cli *cli, int argc, char **argv);
+
+/* Prints "wreath: TEXT" on standard error (with --json, an object on standard
+ * output as well) and returns the exit status of why->err. */
+int cli_fail(const struct cli *cli, const struct wr_why *why);
+
+/* "wreath: TEXT", the command's usage, status 2. */
+int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Options of a command: a table, so that usage, --help and the parser agree.
+ * Parses with getopt_long; `--` ends options; operands may stand anywhere.
+ * Also takes the global options, wherever they stand.
+ */
+struct option_row {
+    const char *name;    /* Without the dashes. */
+    char letter;         /* 0 if it has none. */
+    const char **value;  /* Where the argument goes; NULL for a flag. */
+    bool *flag;          /* Where a flag goes. */
+    const char *setting; /* Or: the setting that it sets (config.h). */
+};
+
+/* 0, or an exit status + 1: the command is over (1: --help was printed).
+ * Operands are left in argv[*ret_first .. argc). */
+int cli_options(struct cli *cli, const char *command,
+                const struct option_row *rows, size_t n, int argc, char **argv,
+                int *ret_first);
+
+/* "1.5 MiB"; `ret` has 16 bytes. Returns ret. */
+const char *cli_bytes(uint64_t n, char ret[16]);
+
+/* "4.2 s", "3 min 20 s"; `ret` has 24 bytes. Returns ret. */
+const char *cli_time(uint64_t us, char ret[24]);
+
+/* Progress on a terminal: one line, redrawn at most ten times a second. */
+struct cli_progress {
+    const struct cli *cli;
+    const char *verb;
+    uint64_t started, drawn; /* Monotonic, microseconds. */
+    bool shown;
+};
+
+void cli_progress_start(struct cli_progress *p, const struct cli *cli,
+                        const char *verb);
+/* `total` 0: unknown. `note` may be NULL. */
+void cli_progress_show(struct cli_progress *p, uint64_t done, uint64_t total,
+                       const char *note);
+void cli_progress_end(struct cli_progress *p);
+
+#endif
