@@ -23,8 +23,8 @@
 #define WR_CODEC_DAG_CBOR 0x71u
 #define WR_CODEC_LIBP2P_KEY 0x72u
 
-#define WR_HASH_IDENTITY 0u /* In wr_cid.hash only: the digest is the block.   \
-                             */
+/* In wr_cid.hash only: the digest is the block. */
+#define WR_HASH_IDENTITY 0u
 
 enum {
     WR_CID_INLINE_MAX = 32, /* Bytes: the world's default limit of inlining. */

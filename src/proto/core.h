@@ -44,16 +44,31 @@ struct wr_node_cfg {
 
 /* Counters of one node; every cap that is hit and every message that is
  * dropped is one of them. */
-#define WR_COUNTER_MAP(X)                                                      \
-    X(recv_total)                                                              \
-    X(recv_unknown_total) X(recv_stale_total) X(recv_misfit_total)             \
-        X(rounds_total) X(joins_total) X(suspects_total) X(deaths_total)       \
-            X(false_suspects_total) X(lookups_total) X(lookups_failed_total)   \
-                X(forwards_total) X(hops_total) X(peers_full_total)            \
-                    X(lookups_full_total) X(ops_full_total) X(puts_total)      \
-                        X(puts_failed_total) X(gets_total)                     \
-                            X(gets_failed_total) X(bad_copies_total)           \
-                                X(assumption_breaks_total)
+/* clang-format off */
+#define WR_COUNTER_MAP(X)               \
+    X(recv_total)                       \
+    X(recv_unknown_total)               \
+    X(recv_stale_total)                 \
+    X(recv_misfit_total)                \
+    X(rounds_total)                     \
+    X(joins_total)                      \
+    X(suspects_total)                   \
+    X(deaths_total)                     \
+    X(false_suspects_total)             \
+    X(lookups_total)                    \
+    X(lookups_failed_total)             \
+    X(forwards_total)                   \
+    X(hops_total)                       \
+    X(peers_full_total)                 \
+    X(lookups_full_total)               \
+    X(ops_full_total)                   \
+    X(puts_total)                       \
+    X(puts_failed_total)                \
+    X(gets_total)                       \
+    X(gets_failed_total)                \
+    X(bad_copies_total)                 \
+    X(assumption_breaks_total)
+/* clang-format on */
 
 struct wr_counters {
 #define X(name) uint64_t name;
