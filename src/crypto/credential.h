@@ -4,6 +4,9 @@
  * ring's public key alone. Also the names that follow from one: host ids and
  * member ids, which nobody can choose.
  *
+ * A credential is no secret. It speaks for a peer only if its noise_public is
+ * the static key that the channel has proven (wr_noise_remote).
+ *
  * Not here: who may be revoked (revoke.h), and time: `not_after` is judged by
  * the host, which has a clock. Borrowing: for the call only.
  */

@@ -472,7 +472,7 @@ size_t wr_noise_seal(struct wr_noise_dir *d, const struct wr_span *parts,
 
     for (size_t i = 0; i < n_parts; i++)
         n += parts[i].n;
-    WR_CHECK(n <= WR_NOISE_DATA_MAX);
+    WR_CHECK(n <= WR_NOISE_DATA_MAX && !d->dead);
     nonce_of(d->n, nonce);
     xor_parts(parts, n_parts, nonce, d->k, ret);
     mac(ret, n, nonce, d->k, ret + n);

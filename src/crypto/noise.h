@@ -101,7 +101,7 @@ struct wr_noise_dir {
     uint64_t n;     /* Of the next message; rekeying does not reset it. */
     uint64_t bytes; /* Of plaintext under this key. */
     uint32_t msgs;  /* Under this key. */
-    bool dead;      /* A message was not authentic: nothing more is opened. */
+    bool dead;      /* Wiped, or after a forgery: nothing more passes. */
 };
 
 struct wr_noise_session {
@@ -135,7 +135,9 @@ WR_MUST_USE enum wr_err wr_noise_read(struct wr_noise *hs,
                                       struct wr_span message, uint8_t *ret,
                                       size_t room, size_t *ret_n);
 
-/* The peer's static key, once its `s` has been read; else NULL. It is proven
+/* The peer's static key, once its `s` has been read; else NULL. The caller
+ * compares it with the noise_public of the credential that came along: a
+ * credential is no secret, and proves nothing without this. The key is proven
  * by the first payload that decrypts after its DH: for XX by that same
  * message. */
 const uint8_t *wr_noise_remote(const struct wr_noise *hs);

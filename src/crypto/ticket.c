@@ -122,7 +122,6 @@ static enum wr_ticket_fault decode(struct wr_span bytes, struct wr_ticket *t)
 {
     struct wr_reader r = wr_reader(bytes);
     uint8_t check[WR_TICKET_CHECK];
-    bool sound = true;
 
     t->role = (enum wr_role)wr_read_u8(&r);
     wr_read_into(&r, t->ring, sizeof(t->ring));
@@ -133,10 +132,8 @@ static enum wr_ticket_fault decode(struct wr_span bytes, struct wr_ticket *t)
     for (size_t i = 0; i < t->n_addrs && i < WR_TICKET_ADDRS_MAX; i++) {
         const struct wr_span addr = wr_read(&r, wr_read_u8(&r));
 
-        if (is_addr(addr))
+        if (is_addr(addr)) /* Else it stays "", which is not sound. */
             memcpy(t->addrs[i], addr.p, addr.n);
-        else
-            sound = false;
     }
     const struct wr_span got = wr_read(&r, WR_TICKET_CHECK);
 
@@ -145,7 +142,7 @@ static enum wr_ticket_fault decode(struct wr_span bytes, struct wr_ticket *t)
     check_of(wr_span(bytes.p, bytes.n - r.left - WR_TICKET_CHECK), check);
     if (r.left != 0 || memcmp(got.p, check, sizeof(check)) != 0)
         return WR_TICKET_MISTYPED;
-    return sound && is_sound(t) ? WR_TICKET_GOOD : WR_TICKET_MISTYPED;
+    return is_sound(t) ? WR_TICKET_GOOD : WR_TICKET_MISTYPED;
 }
 
 enum { GROUP = 8 }; /* Letters of base32 that make whole bytes: 5. */

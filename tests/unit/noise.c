@@ -345,6 +345,11 @@ Test(noise, a_replayed_message_kills_the_direction)
     /* What comes after a forgery is not believed either. */
     const size_t m = seal_text("twice");
     cr_assert_eq(wr_noise_open(here(), wr_span(sealed, m), opened), WR_EAUTH);
+    /* The key was wiped; the wiped key opens nothing. */
+    const struct wr_span part = wr_span_str("forged");
+    struct wr_noise_dir zero = {.n = here()->n};
+    const size_t k = wr_noise_seal(&zero, &part, 1, sealed);
+    cr_assert_eq(wr_noise_open(here(), wr_span(sealed, k), opened), WR_EAUTH);
 }
 
 Test(noise, swapped_messages_are_refused)
