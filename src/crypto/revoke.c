@@ -98,7 +98,7 @@ enum wr_err wr_revoked_add(const struct wr_revoked *old,
     WR_CHECK(kind == WR_REVOKED_REMOVED || kind == WR_REVOKED_CUT_OFF);
     if (now >= kind)
         return WR_EEXIST;
-    if (n > WR_REVOKED_MAX)
+    if (n > WR_REVOKED_HOSTS_MAX)
         return WR_EFULL;
     wr_signed_begin(&w, "wrR");
     wr_write(&w, key->public, WR_SIGN_PUBLIC);

@@ -219,8 +219,8 @@ Test(credential, a_full_list_takes_no_more_and_fits_64_kib)
     wr_signed_begin(&w, "wrR");
     wr_write(&w, ring.public, WR_SIGN_PUBLIC);
     wr_write_be64(&w, 9);
-    wr_write_be16(&w, WR_REVOKED_MAX - 1);
-    for (size_t i = 0; i < WR_REVOKED_MAX - 1; i++) {
+    wr_write_be16(&w, WR_REVOKED_HOSTS_MAX - 1);
+    for (size_t i = 0; i < WR_REVOKED_HOSTS_MAX - 1; i++) {
         host[0] = (uint8_t)(i >> 8);
         host[1] = (uint8_t)i;
         wr_write(&w, host, sizeof(host));
