@@ -118,8 +118,10 @@ bool wr_store_op_writes(const struct wr_store_req *r);
 
 enum wr_space wr_space_of(uint64_t used, uint64_t capacity);
 
-/* Whether a store this full takes a write that adds what was not there. */
-bool wr_space_takes(enum wr_space space, const struct wr_store_req *r);
+/* Whether a store this full takes a write that adds something: `fresh`, what
+ * was not there, or else a reference or a newer version. */
+bool wr_space_takes(enum wr_space space, const struct wr_store_req *r,
+                    bool fresh);
 
 /* Items for the answer's array, freed with the request. False, with the
  * answer WR_ENOMEM, if there is no memory. */

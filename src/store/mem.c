@@ -149,11 +149,11 @@ static uint64_t capacity(const struct mem *m)
 }
 
 /* Whether the request may add; if not, it is answered so. */
-static bool admits(struct mem *m, struct wr_store_req *r)
+static bool admits(struct mem *m, struct wr_store_req *r, bool fresh)
 {
-    const uint64_t after = m->used + r->bytes.n;
+    const uint64_t after = m->used + (fresh ? r->bytes.n : 0);
 
-    if (wr_space_takes(wr_space_of(m->used, capacity(m)), r) &&
+    if (wr_space_takes(wr_space_of(m->used, capacity(m)), r, fresh) &&
         after <= capacity(m))
         return true;
     r->answer.err = WR_EFULL;
@@ -198,10 +198,12 @@ static void do_put(struct mem *m, struct wr_store_req *r)
         it->number != r->number) {
         const uint32_t before = it != NULL ? it->n : 0;
 
-        if (!admits(m, r) || !set(m, &m->chunks, r, &it))
+        if (!admits(m, r, true) || !set(m, &m->chunks, r, &it))
             return;
         m->chunk_bytes += it->n;
         m->chunk_bytes -= before;
+    } else if (r->has_put_id && !admits(m, r, false)) {
+        return;
     }
     if (r->has_put_id && !ref_add(m, it, r))
         r->answer.stored = false;
@@ -211,7 +213,7 @@ static void do_have(struct mem *m, struct wr_store_req *r)
 {
     uint8_t *bits;
 
-    if (r->has_put_id && !admits(m, r))
+    if (r->has_put_id && !admits(m, r, false))
         return;
     if (!wr_store_req_out(r, (r->n + 7) / 8))
         return;
@@ -382,7 +384,7 @@ static void do_root_put(struct mem *m, struct wr_store_req *r)
     if (it != NULL &&
         !wr_store_root_yields(it->number, wr_span(it->bytes, it->n), r))
         return;
-    if (it == NULL && !admits(m, r))
+    if (it == NULL && !admits(m, r, true))
         return;
     (void)set(m, &m->roots, r, &it);
 }

@@ -43,12 +43,15 @@ enum wr_space wr_space_of(uint64_t used, uint64_t capacity)
     return full >= 850 ? WR_SPACE_TIGHT : WR_SPACE_FREE;
 }
 
-bool wr_space_takes(enum wr_space space, const struct wr_store_req *r)
+bool wr_space_takes(enum wr_space space, const struct wr_store_req *r,
+                    bool fresh)
 {
     if (r->op == WR_STORE_META_PUT || r->op == WR_STORE_DROP ||
         r->op == WR_STORE_QUARANTINE)
         return true;
-    if (r->op == WR_STORE_PUT)
+    if (r->op == WR_STORE_ROOT_PUT && !fresh)
+        return true; /* It may be the one that gives up, and frees. */
+    if (r->op == WR_STORE_PUT && fresh)
         return space < (r->repair ? WR_SPACE_NO_FIX : WR_SPACE_NO_PUT);
     return space < WR_SPACE_READONLY;
 }

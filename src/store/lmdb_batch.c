@@ -1,0 +1,299 @@
+/*
+ * lmdb_batch.c - the writer thread. It alone begins write transactions. A
+ * batch commits as soon as nothing waits, at the latest at WR_LMDB_BATCH_BYTES
+ * or WR_LMDB_BATCH_US; so a lone write never waits for company, and a crowd
+ * shares one fdatasync.
+ *
+ * Nothing is answered before its commit returned. When that fails:
+ *   full     nothing of the batch is kept; it is done again as if read only,
+ *            so that removals pass and the rest is refused. Space for their
+ *            commit comes from the ballast. The transaction id must advance
+ *            before LMDB can reuse what was freed: two tiny commits (after
+ *            MAP_FULL it else stays full for ever).
+ *   broken   the next fdatasync would succeed although pages were lost. So
+ *            the store itself never acknowledges again, and says so.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <time.h>
+
+#include "store/lmdb_parts.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+enum { REQUEST_BYTES = 512, TRIM_AFTER_S = 1 };
+
+struct batch {
+    struct wr_lmdb *m;
+    struct wr_lmdb_work w;
+    struct wr_store_reqs *todo;  /* Taken from the queue, not begun. */
+    struct wr_store_reqs reqs;   /* Performed in this transaction. */
+    struct wr_store_usage usage; /* As of its end. */
+    size_t bytes;
+    wr_time until;
+};
+
+static bool is_full(int rc)
+{
+    return rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT;
+}
+
+static int begin(struct batch *b, enum wr_space space)
+{
+    b->w.e = &b->m->e;
+    b->w.txn = NULL;
+    b->w.totals = b->m->e.totals;
+    b->w.space = space;
+    return mdb_txn_begin(b->m->e.env, NULL, 0, &b->w.txn);
+}
+
+static int finish(struct batch *b, int rc)
+{
+    MDB_txn *txn = b->w.txn;
+
+    if (rc == 0 && b->w.totals.chunk_bytes != b->m->e.totals.chunk_bytes)
+        rc = wr_lmdb_totals_put(&b->m->e, txn, &b->w.totals);
+    if (rc == 0 &&
+        wr_lmdb_env_measure(&b->m->e, txn, b->m->cfg.quota, &b->usage) != WR_OK)
+        rc = EIO;
+    if (rc != 0) {
+        if (txn != NULL)
+            mdb_txn_abort(txn);
+        return rc;
+    }
+    rc = mdb_txn_commit(txn);
+    if (rc == 0) {
+        b->m->e.totals = b->w.totals;
+        b->usage.chunk_bytes = b->w.totals.chunk_bytes;
+        b->usage.commits++;
+    }
+    return rc;
+}
+
+/* The next request for this batch; NULL: commit now. */
+static struct wr_store_req *next(struct batch *b)
+{
+    struct wr_lmdb *m = b->m;
+
+    if (b->bytes >= WR_LMDB_BATCH_BYTES)
+        return NULL;
+    if (b->bytes > 0 && wr_clock_now() >= b->until)
+        return NULL;
+    if (b->todo->head == NULL) {
+        pthread_mutex_lock(&m->mu);
+        wr_store_reqs_move(b->todo, &m->writes);
+        pthread_mutex_unlock(&m->mu);
+    }
+    return wr_store_reqs_take(b->todo);
+}
+
+static int perform(struct batch *b, struct wr_store_req *r)
+{
+    /* It may be a second attempt. A QUARANTINE is a READ that failed. */
+    r->answer.err = r->op == WR_STORE_QUARANTINE ? WR_EDAMAGED : WR_OK;
+    r->answer.stored = false;
+    return wr_lmdb_perform(&b->w, r);
+}
+
+/* First attempt: takes requests as long as they come. */
+static int attempt(struct batch *b, enum wr_space space)
+{
+    struct wr_store_req *r;
+    int rc = begin(b, space);
+
+    b->until = wr_clock_now() + WR_LMDB_BATCH_US;
+    while (rc == 0 && (r = next(b)) != NULL) {
+        wr_store_reqs_add(&b->reqs, r);
+        b->bytes += r->bytes.n + REQUEST_BYTES;
+        rc = perform(b, r);
+    }
+    return finish(b, rc);
+}
+
+static int attempt_again(struct batch *b)
+{
+    int rc = begin(b, WR_SPACE_READONLY);
+
+    for (struct wr_store_req *r = b->reqs.head; r != NULL && rc == 0;
+         r = r->next)
+        rc = perform(b, r);
+    return finish(b, rc);
+}
+
+static void tiny_commit(struct wr_lmdb *m)
+{
+    MDB_txn *txn;
+
+    if (mdb_txn_begin(m->e.env, NULL, 0, &txn) != 0)
+        return;
+    if (wr_lmdb_totals_put(&m->e, txn, &m->e.totals) == 0)
+        (void)mdb_txn_commit(txn);
+    else
+        mdb_txn_abort(txn);
+}
+
+static int on_full(struct batch *b, int rc)
+{
+    WR_LOG(WARN, "store", "no space left: refusing what adds",
+           WR_KV_STR("path", b->m->e.path),
+           WR_KV_STR("cause", mdb_strerror(rc)));
+    if (rc != MDB_MAP_FULL)
+        (void)wr_lmdb_ballast_drop(&b->m->e);
+    rc = attempt_again(b);
+    if (!is_full(rc))
+        return rc;
+    tiny_commit(b->m);
+    tiny_commit(b->m);
+    return attempt_again(b);
+}
+
+static void on_broken(struct batch *b, int rc)
+{
+    b->usage.failed = true;
+    WR_LOG(ERROR, "store",
+           "the disk failed; nothing is acknowledged until a restart",
+           WR_KV_STR("path", b->m->e.path),
+           WR_KV_STR("cause", mdb_strerror(rc)));
+}
+
+/* Answers for a batch of which nothing was kept. */
+static void all_fail(struct wr_store_reqs *reqs, enum wr_err err)
+{
+    for (struct wr_store_req *r = reqs->head; r != NULL; r = r->next) {
+        const struct wr_store_answer none = {
+            .err = r->op == WR_STORE_QUARANTINE ? WR_EDAMAGED : err};
+
+        r->answer = none;
+    }
+}
+
+static void count(struct batch *b)
+{
+    for (struct wr_store_req *r = b->reqs.head; r != NULL; r = r->next) {
+        if (r->answer.err == WR_EFULL)
+            b->usage.refused++;
+        if (r->op == WR_STORE_QUARANTINE && r->answer.stored)
+            b->usage.damaged++;
+    }
+}
+
+static void publish(struct batch *b)
+{
+    struct wr_lmdb *m = b->m;
+    MDB_envinfo info;
+
+    count(b);
+    pthread_mutex_lock(&m->mu);
+    if (mdb_env_info(m->e.env, &info) == 0)
+        m->last_txn = info.me_last_txnid;
+    m->usage = b->usage;
+    pthread_mutex_unlock(&m->mu);
+    wr_lmdb_finish(m, &b->reqs);
+}
+
+static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *todo)
+{
+    struct batch b = {.m = m, .todo = todo, .usage = m->usage};
+    int rc;
+
+    wr_store_reqs_init(&b.reqs);
+    if (b.usage.failed) {
+        wr_store_reqs_move(&b.reqs, todo);
+        all_fail(&b.reqs, WR_EIO);
+        publish(&b);
+        return;
+    }
+    rc = attempt(&b, b.usage.space);
+    if (is_full(rc))
+        rc = on_full(&b, rc);
+    if (is_full(rc)) {
+        all_fail(&b.reqs, WR_EFULL);
+    } else if (rc == ENOMEM) {
+        all_fail(&b.reqs, WR_ENOMEM);
+    } else if (rc != 0) {
+        on_broken(&b, rc);
+        all_fail(&b.reqs, WR_EIO);
+    }
+    /* No request was in hand when the transaction could not begin. */
+    if (rc != 0 && b.reqs.head == NULL) {
+        wr_store_reqs_move(&b.reqs, todo);
+        all_fail(&b.reqs, rc == ENOMEM ? WR_ENOMEM : WR_EIO);
+    }
+    publish(&b);
+}
+
+/* What the disk has may change without us. */
+static void upkeep(struct wr_lmdb *m)
+{
+    struct wr_store_usage u;
+    MDB_txn *txn;
+    int dead = 0;
+
+    pthread_mutex_lock(&m->mu);
+    u = m->usage;
+    m->upkeep = false;
+    pthread_mutex_unlock(&m->mu);
+    (void)mdb_reader_check(m->e.env, &dead);
+    if (mdb_txn_begin(m->e.env, NULL, MDB_RDONLY, &txn) != 0)
+        return;
+    if (wr_lmdb_env_measure(&m->e, txn, m->cfg.quota, &u) == WR_OK) {
+        pthread_mutex_lock(&m->mu);
+        m->usage = u;
+        pthread_mutex_unlock(&m->mu);
+    }
+    mdb_txn_abort(txn);
+    if (u.space < WR_SPACE_NO_PUT)
+        wr_lmdb_ballast_make(&m->e);
+}
+
+/* Waits for work; true when there is some, false to stop. After a busy time
+ * the heap is given back once: an idle super-peer is small. */
+static bool wait_for_work(struct wr_lmdb *m, bool *busy)
+{
+    struct timespec at;
+    bool timed_out = false, go;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += TRIM_AFTER_S;
+    pthread_mutex_lock(&m->mu);
+    while (m->writes.head == NULL && !m->stop && !m->upkeep && !timed_out) {
+        m->writer_idle = true;
+        if (*busy)
+            timed_out =
+                pthread_cond_timedwait(&m->to_write, &m->mu, &at) == ETIMEDOUT;
+        else
+            pthread_cond_wait(&m->to_write, &m->mu);
+        m->writer_idle = false;
+    }
+    go = m->writes.head != NULL || !m->stop;
+    pthread_mutex_unlock(&m->mu);
+    if (timed_out) {
+        (void)malloc_trim(0);
+        *busy = false;
+    }
+    return go;
+}
+
+void *wr_lmdb_writer(void *arg)
+{
+    struct wr_lmdb *m = arg;
+    struct wr_store_reqs todo;
+    bool busy = false;
+
+    wr_store_reqs_init(&todo);
+    while (wait_for_work(m, &busy)) {
+        bool tend, work;
+
+        pthread_mutex_lock(&m->mu);
+        tend = m->upkeep;
+        work = m->writes.head != NULL;
+        wr_store_reqs_move(&todo, &m->writes);
+        pthread_mutex_unlock(&m->mu);
+        if (tend)
+            upkeep(m);
+        while (todo.head != NULL)
+            run_batch(m, &todo);
+        busy = busy || work;
+    }
+    return NULL;
+}

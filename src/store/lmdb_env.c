@@ -1,0 +1,437 @@
+/*
+ * lmdb_env.c - the LMDB environment on disk. A store is a directory:
+ *
+ *     PATH/data.mdb  PATH/lock.mdb   LMDB's
+ *     PATH/ballast                   room for removals on a full disk
+ *     PATH.lock                      held while a process has the store
+ *     PATH.tmp/                      a store being made, never used as one
+ *
+ * LMDB writes its first two pages unsynced, and a crash there leaves a file
+ * that it refuses. So a store is made beside its place, with its format record
+ * committed and everything synced, and then renamed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/lmdb_parts.h"
+
+static const char format_key[] = "format";
+static const char totals_key[] = "totals";
+static const char format_name[] = "wreath store";
+
+enum wr_err wr_lmdb_err(int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS:
+        return WR_OK;
+    case MDB_NOTFOUND:
+        return WR_ENOTFOUND;
+    case MDB_MAP_FULL:
+        return WR_EFULL;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+        return WR_EDAMAGED;
+    case MDB_VERSION_MISMATCH:
+        return WR_EVERSION;
+    default:
+        return rc > 0 ? wr_err_of_errno(rc) : WR_EIO;
+    }
+}
+
+/* The lock and the parts that are told by path + suffix. */
+static bool path_of(const char *path, const char *suffix, char ret[PATH_MAX])
+{
+    const int n = snprintf(ret, PATH_MAX, "%s%s", path, suffix);
+
+    return n > 0 && n < PATH_MAX;
+}
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0;
+}
+
+/* Virtual only, and sparse: large enough never to be what limits the store.
+ * Free space inside the file may be a quarter of it at worst. */
+static size_t map_bytes(const struct wr_store_cfg *cfg,
+                        const struct wr_disk *disk)
+{
+    const uint64_t spare = UINT64_C(1) << 30;
+    uint64_t n = disk->total + spare;
+
+    if (cfg->map_bytes > 0)
+        return cfg->map_bytes;
+    if (cfg->quota > 0 && cfg->quota < disk->total)
+        n = cfg->quota + cfg->quota / 4 + spare;
+    if (sizeof(size_t) == 4 && n > spare)
+        n = spare;
+    return (size_t)(n & ~(uint64_t)0xfffff);
+}
+
+static int env_open(const char *dir, size_t map, MDB_env **ret)
+{
+    MDB_env *env;
+    int rc = mdb_env_create(&env);
+
+    if (rc != 0)
+        return rc;
+    rc = mdb_env_set_maxdbs(env, 8);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(env, 16);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(env, map);
+    /* Full durability: no flag that weakens it, ever. */
+    if (rc == 0)
+        rc = mdb_env_open(env, dir, MDB_NOTLS, 0600);
+    if (rc != 0) {
+        mdb_env_close(env);
+        return rc;
+    }
+    *ret = env;
+    return 0;
+}
+
+static size_t format_write(uint8_t ret[32])
+{
+    struct wr_writer w = wr_writer(ret, 32);
+
+    wr_write(&w, format_name, sizeof(format_name));
+    wr_write_be32(&w, WR_LMDB_FORMAT);
+    WR_CHECK(!w.bad);
+    return w.n;
+}
+
+/* Makes the tables and the format record of a new environment. */
+static int format_new(MDB_env *env)
+{
+    static const char *const names[] = {"index", "payload", "refs",
+                                        "roots", "metas",   "own"};
+    uint8_t format[32];
+    MDB_val k = wr_val(format_key, sizeof(format_key));
+    MDB_val v = wr_val(format, format_write(format));
+    MDB_txn *txn;
+    MDB_dbi dbi = 0;
+    int rc = mdb_txn_begin(env, NULL, 0, &txn);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < WR_ARRAY_LEN(names) && rc == 0; i++)
+        rc = mdb_dbi_open(txn, names[i], MDB_CREATE, &dbi);
+    if (rc == 0)
+        rc = mdb_put(txn, dbi, &k, &v, 0); /* In "own", the last. */
+    if (rc == 0)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+static void remove_tmp(const char *tmp)
+{
+    static const char *const names[] = {"/data.mdb", "/lock.mdb"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < WR_ARRAY_LEN(names); i++)
+        if (path_of(tmp, names[i], path))
+            (void)unlink(path);
+    (void)rmdir(tmp);
+}
+
+static enum wr_err sync_file(const char *path, struct wr_why *why)
+{
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    int e = 0;
+
+    if (fd < 0 || fsync(fd) != 0)
+        e = errno;
+    if (fd >= 0)
+        close(fd);
+    if (e == 0)
+        return WR_OK;
+    return wr_why(why, wr_err_of_errno(e), "cannot sync %s: %s", path,
+                  wr_errno_text(e));
+}
+
+static enum wr_err create(const char *path, size_t map, struct wr_why *why)
+{
+    char tmp[PATH_MAX], data[PATH_MAX];
+    MDB_env *env = NULL;
+    enum wr_err err;
+    int rc;
+
+    if (!path_of(path, ".tmp", tmp) || !path_of(tmp, "/data.mdb", data))
+        return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
+    remove_tmp(tmp); /* Of a process that died here. */
+    if (mkdir(tmp, 0700) != 0)
+        return wr_why(why, wr_err_of_errno(errno), "cannot create %s: %s", tmp,
+                      wr_errno_text(errno));
+    rc = env_open(tmp, map, &env);
+    if (rc == 0)
+        rc = format_new(env);
+    mdb_env_close(env);
+    if (rc != 0) {
+        remove_tmp(tmp);
+        return wr_why(why, wr_lmdb_err(rc),
+                      "cannot create a store in %s: %s; is the disk full?",
+                      path, mdb_strerror(rc));
+    }
+    err = sync_file(data, why);
+    if (err == WR_OK)
+        err = wr_dir_sync(tmp, why);
+    if (err != WR_OK)
+        return err;
+    if (rename(tmp, path) != 0) {
+        const int e = errno;
+
+        remove_tmp(tmp);
+        if (e == EEXIST || e == ENOTEMPTY || e == ENOTDIR)
+            return wr_why(why, WR_EDAMAGED,
+                          "%s is there, but is not a wreath store; give the "
+                          "store an empty place of its own",
+                          path);
+        return wr_why(why, wr_err_of_errno(e), "cannot create %s: %s", path,
+                      wr_errno_text(e));
+    }
+    return wr_dir_sync_parent(path, why);
+}
+
+static enum wr_err not_ours(const char *path, const char *fault,
+                            struct wr_why *why)
+{
+    return wr_why(why, WR_EDAMAGED,
+                  "%s is not a wreath store, or is damaged (%s); "
+                  "nothing was changed",
+                  path, fault);
+}
+
+/* Judges the format record. */
+static enum wr_err judge(struct wr_lmdb_env *e, MDB_txn *txn,
+                         struct wr_why *why)
+{
+    MDB_val k = wr_val(format_key, sizeof(format_key)), v;
+    struct wr_reader r;
+    struct wr_span name;
+    uint32_t version;
+
+    if (mdb_get(txn, e->own, &k, &v) != 0)
+        return not_ours(e->path, "no format record", why);
+    r = wr_reader(wr_val_span(v));
+    name = wr_read(&r, sizeof(format_name));
+    version = wr_read_be32(&r);
+    if (r.bad || !wr_span_eq(name, wr_span(format_name, sizeof(format_name))))
+        return not_ours(e->path, "a strange format record", why);
+    if (version > WR_LMDB_FORMAT)
+        return wr_why(why, WR_EVERSION,
+                      "%s was written by a newer wreath (format %u, this one "
+                      "knows %d); use that version, nothing was changed",
+                      e->path, version, WR_LMDB_FORMAT);
+    return WR_OK;
+}
+
+static enum wr_err totals_read(struct wr_lmdb_env *e, MDB_txn *txn)
+{
+    MDB_val k = wr_val(totals_key, sizeof(totals_key)), v;
+    const int rc = mdb_get(txn, e->own, &k, &v);
+    struct wr_reader r;
+
+    if (rc == MDB_NOTFOUND)
+        return WR_OK; /* A store that never had a chunk. */
+    if (rc != 0)
+        return wr_lmdb_err(rc);
+    r = wr_reader(wr_val_span(v));
+    e->totals.chunk_bytes = wr_read_be64(&r);
+    return r.bad ? WR_EDAMAGED : WR_OK;
+}
+
+int wr_lmdb_totals_put(const struct wr_lmdb_env *e, MDB_txn *txn,
+                       const struct wr_totals *t)
+{
+    uint8_t bytes[8];
+    struct wr_writer w = wr_writer(bytes, sizeof(bytes));
+    MDB_val k = wr_val(totals_key, sizeof(totals_key));
+    MDB_val v = wr_val(bytes, sizeof(bytes));
+
+    wr_write_be64(&w, t->chunk_bytes);
+    return mdb_put(txn, e->own, &k, &v, 0);
+}
+
+/* Opens the tables and reads what is known of them. */
+static enum wr_err tables_open(struct wr_lmdb_env *e, struct wr_why *why)
+{
+    const struct {
+        const char *name;
+        MDB_dbi *dbi;
+    } tables[] = {{"own", &e->own},         {"index", &e->index},
+                  {"payload", &e->payload}, {"refs", &e->refs},
+                  {"roots", &e->roots},     {"metas", &e->metas}};
+    enum wr_err err = WR_OK;
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn);
+
+    if (rc != 0)
+        return wr_why(why, wr_lmdb_err(rc), "cannot read the store %s: %s",
+                      e->path, mdb_strerror(rc));
+    for (size_t i = 0; i < WR_ARRAY_LEN(tables) && err == WR_OK; i++) {
+        if (mdb_dbi_open(txn, tables[i].name, 0, tables[i].dbi) != 0)
+            err = not_ours(e->path, "a table is missing", why);
+        else if (i == 0) /* A newer format may have other tables. */
+            err = judge(e, txn, why);
+    }
+    if (err == WR_OK && totals_read(e, txn) != WR_OK)
+        err = not_ours(e->path, "its totals are unreadable", why);
+    if (err == WR_OK)
+        mdb_txn_commit(txn); /* Keeps the handles. */
+    else
+        mdb_txn_abort(txn);
+    return err;
+}
+
+static enum wr_err why_open(const char *path, int rc, struct wr_why *why)
+{
+    if (rc == EACCES || rc == EPERM || rc == EROFS)
+        return wr_why(why, WR_EPERM,
+                      "cannot write in %s: %s; give the directory to the user "
+                      "that runs wreath",
+                      path, wr_errno_text(rc));
+    if (rc == MDB_INVALID || rc == MDB_CORRUPTED)
+        return not_ours(path, mdb_strerror(rc), why);
+    if (rc == MDB_VERSION_MISMATCH)
+        return wr_why(why, WR_EVERSION,
+                      "%s was made with another version of LMDB", path);
+    return wr_why(why, wr_lmdb_err(rc), "cannot open the store %s: %s", path,
+                  mdb_strerror(rc));
+}
+
+/* The parent of `path` is where the lock and a new store are made. */
+static enum wr_err parent_check(const char *path, struct wr_disk *disk,
+                                struct wr_why *why)
+{
+    char dir[PATH_MAX];
+    size_t n = strlen(path);
+    enum wr_err err;
+
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    if (n == 0)
+        (void)path_of(".", "", dir);
+    else if (snprintf(dir, sizeof(dir), "%.*s", (int)n, path) >= PATH_MAX)
+        return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
+    err = wr_disk_read(is_there(path) ? path : dir, why, disk);
+    if (err == WR_OK && disk->remote)
+        err = wr_why(why, WR_EUNSUPPORTED,
+                     "%s is on a network filesystem, where LMDB would corrupt "
+                     "data; put the store on a local disk",
+                     path);
+    return err;
+}
+
+enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e, const char *path,
+                             const struct wr_store_cfg *cfg, struct wr_why *why)
+{
+    char lock[PATH_MAX], data[PATH_MAX], what[256];
+    struct wr_disk disk;
+    MDB_stat st;
+    enum wr_err err;
+    int rc, dead;
+
+    *e = (struct wr_lmdb_env){.lock = {-1}, .path = strdup(path)};
+    if (e->path == NULL)
+        return wr_why(why, WR_ENOMEM, "out of memory");
+    if (!path_of(path, ".lock", lock) || !path_of(path, "/data.mdb", data))
+        return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
+    err = parent_check(path, &disk, why);
+    if (err != WR_OK)
+        return err;
+    (void)snprintf(what, sizeof(what), "the store %s", path);
+    err = wr_lock_take(lock, what, why, &e->lock);
+    if (err != WR_OK)
+        return err;
+    if (!is_there(data)) {
+        err = create(path, map_bytes(cfg, &disk), why);
+        if (err != WR_OK)
+            return err;
+    }
+    rc = env_open(path, map_bytes(cfg, &disk), &e->env);
+    if (rc != 0)
+        return why_open(path, rc, why);
+    rc = mdb_reader_check(e->env, &dead);
+    if (rc == 0)
+        rc = mdb_env_stat(e->env, &st);
+    if (rc != 0)
+        return why_open(path, rc, why);
+    e->page_bytes = st.ms_psize;
+    return tables_open(e, why);
+}
+
+void wr_lmdb_env_close(struct wr_lmdb_env *e)
+{
+    if (e->env != NULL)
+        mdb_env_close(e->env);
+    wr_lock_release(&e->lock);
+    free(e->path);
+    e->env = NULL;
+    e->path = NULL;
+}
+
+enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
+                                uint64_t quota, struct wr_store_usage *u)
+{
+    const MDB_dbi dbis[] = {e->index, e->payload, e->refs,
+                            e->roots, e->metas,   e->own};
+    uint64_t pages = 2, file;
+    struct wr_disk disk;
+    MDB_envinfo info;
+    MDB_stat st;
+
+    for (size_t i = 0; i < WR_ARRAY_LEN(dbis); i++) {
+        const int rc = mdb_stat(txn, dbis[i], &st);
+
+        if (rc != 0)
+            return wr_lmdb_err(rc);
+        pages += st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
+        if (dbis[i] == e->index)
+            u->chunks = st.ms_entries;
+        else if (dbis[i] == e->roots)
+            u->roots = st.ms_entries;
+    }
+    u->used = pages * e->page_bytes;
+    if (mdb_env_info(e->env, &info) != 0 ||
+        wr_disk_read(e->path, NULL, &disk) != WR_OK)
+        return WR_EIO;
+    /* Pages that are free inside the file are room as well. */
+    file = ((uint64_t)info.me_last_pgno + 1) * e->page_bytes;
+    u->capacity = file + disk.free;
+    if (quota > 0 && u->capacity > quota)
+        u->capacity = quota;
+    u->space = wr_space_of(u->used, u->capacity);
+    return WR_OK;
+}
+
+void wr_lmdb_ballast_make(const struct wr_lmdb_env *e)
+{
+    char path[PATH_MAX];
+    int fd;
+
+    if (!path_of(e->path, "/ballast", path))
+        return;
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return; /* It is there; or it can wait. */
+    if (posix_fallocate(fd, 0, WR_LMDB_BALLAST) != 0)
+        (void)unlink(path);
+    close(fd);
+}
+
+bool wr_lmdb_ballast_drop(const struct wr_lmdb_env *e)
+{
+    char path[PATH_MAX];
+
+    return path_of(e->path, "/ballast", path) && unlink(path) == 0;
+}

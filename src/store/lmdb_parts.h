@@ -1,0 +1,124 @@
+/*
+ * lmdb_parts.h - the parts of the LMDB store. Private to src/store.
+ *
+ *     lmdb.c        the store as a whole: start, stop, hand-over of requests
+ *     lmdb_env.c    the environment: made, locked, opened, judged, measured
+ *     lmdb_write.c  what each write does inside a transaction
+ *     lmdb_batch.c  the writer thread: batches, commits, what a full or
+ *                   failing disk means
+ *     lmdb_read.c   the reader threads
+ *
+ * Locks: `mu` guards what is marked so; nothing blocks while it is held. The
+ * environment's handles are set before the threads start and never change.
+ */
+#ifndef WR_STORE_LMDB_PARTS_H
+#define WR_STORE_LMDB_PARTS_H
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "store/impl.h"
+#include "store/record.h"
+#include "sys/fs.h"
+
+enum {
+    WR_LMDB_READERS = 2,
+    WR_LMDB_FORMAT = 1, /* Of the store; a newer one is refused. */
+    WR_LMDB_BATCH_BYTES = 4 << 20,
+    WR_LMDB_BATCH_US = 2000,
+    WR_LMDB_BALLAST = 4 << 20,
+};
+
+/* Kept in one record and changed in the transaction that changes them. */
+struct wr_totals {
+    uint64_t chunk_bytes;
+};
+
+struct wr_lmdb_env {
+    char *path;
+    struct wr_lock lock;
+    MDB_env *env;
+    MDB_dbi index, payload, refs, roots, metas, own;
+    uint64_t page_bytes;
+    struct wr_totals totals;
+};
+
+struct wr_lmdb {
+    struct wr_store base;
+    struct wr_store_cfg cfg;
+    struct wr_lmdb_env e;
+
+    pthread_mutex_t mu;
+    pthread_cond_t to_write, to_read, is_done;
+    struct wr_store_reqs writes, reads, done; /* mu */
+    uint32_t readers_idle;                    /* mu */
+    bool writer_idle, stop, upkeep;           /* mu */
+    struct wr_store_usage usage;              /* mu */
+    size_t last_txn;                          /* mu; the last committed. */
+    size_t reader_txn[WR_LMDB_READERS];       /* mu; 0: none. */
+
+    pthread_t writer, readers[WR_LMDB_READERS];
+    uint32_t readers_n;
+};
+
+/* Errors of LMDB as ours: MAP_FULL and ENOSPC are WR_EFULL. */
+enum wr_err wr_lmdb_err(int rc);
+
+static inline MDB_val wr_val(const void *p, size_t n)
+{
+    return (MDB_val){.mv_size = n, .mv_data = (void *)(uintptr_t)p};
+}
+
+static inline struct wr_span wr_val_span(MDB_val v)
+{
+    return wr_span(v.mv_data, v.mv_size);
+}
+
+/* lmdb_env.c */
+WR_MUST_USE enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e,
+                                         const char *path,
+                                         const struct wr_store_cfg *cfg,
+                                         struct wr_why *why);
+void wr_lmdb_env_close(struct wr_lmdb_env *e); /* Also half-open. */
+/* Chunks, roots, used bytes, capacity and space, as `txn` sees them. */
+enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
+                                uint64_t quota, struct wr_store_usage *u);
+int wr_lmdb_totals_put(const struct wr_lmdb_env *e, MDB_txn *txn,
+                       const struct wr_totals *t);
+/* Space put aside for removals on a full disk. */
+void wr_lmdb_ballast_make(const struct wr_lmdb_env *e);
+bool wr_lmdb_ballast_drop(const struct wr_lmdb_env *e);
+
+/* lmdb_write.c */
+/* A transaction and what its requests share. Readers set only e and txn. */
+struct wr_lmdb_work {
+    const struct wr_lmdb_env *e;
+    MDB_txn *txn;
+    struct wr_totals totals;
+    enum wr_space space;
+};
+
+/* Performs one write. LMDB's code; if it is not 0 the transaction is spoilt
+ * and the answer is not to be used. */
+int wr_lmdb_perform(struct wr_lmdb_work *w, struct wr_store_req *r);
+/* The index record of a chunk. WR_ENOTFOUND, WR_EDAMAGED, WR_EIO. */
+WR_MUST_USE enum wr_err wr_lmdb_record_get(const struct wr_lmdb_work *w,
+                                           const uint8_t *digest,
+                                           struct wr_record *ret);
+/* Whether the payload of a chunk is whole; its bytes to `ret` if not NULL.
+ * WR_EDAMAGED, WR_EIO. */
+WR_MUST_USE enum wr_err wr_lmdb_payload_read(const struct wr_lmdb_work *w,
+                                             const uint8_t *digest,
+                                             const struct wr_record *rec,
+                                             uint8_t *ret);
+
+/* lmdb_batch.c and lmdb_read.c: the threads; `arg` is the store. */
+void *wr_lmdb_writer(void *arg);
+void *wr_lmdb_reader(void *arg);
+
+/* Hands finished requests to the loop. From any thread, without `mu`. */
+void wr_lmdb_finish(struct wr_lmdb *m, struct wr_store_reqs *done);
+/* Hands a request to the writer. */
+void wr_lmdb_to_writer(struct wr_lmdb *m, struct wr_store_req *r);
+
+#endif

@@ -1,0 +1,666 @@
+/*
+ * store.c - one reference model, a few arrays in memory, and both stores that
+ * must agree with it through random operations; then what store.h promises of
+ * queues, quotas and answers, of both as well.
+ */
+#include <criterion/criterion.h>
+
+#include "../support/storekit.h"
+
+enum { CHUNKS = 24, PUT_IDS = 12, ROOTS = 6, METAS = 4, WINDOW = 48 };
+
+struct model_chunk {
+    bool there;
+    uint64_t seed, hash;
+    size_t n;
+    uint16_t refs; /* A bit for each put id. */
+};
+
+struct model_root {
+    bool there;
+    uint64_t version;
+    uint8_t bytes[WR_STORE_ROOT_MAX];
+    size_t n;
+};
+
+struct model_meta {
+    uint64_t seed;
+    size_t n;
+};
+
+struct model {
+    struct model_chunk chunks[CHUNKS]; /* In the order of their digests. */
+    uint8_t digests[CHUNKS][WR_DIGEST];
+    uint8_t put_ids[PUT_IDS][WR_PUT_ID];
+    struct model_root roots[ROOTS];
+    uint8_t root_keys[ROOTS][32];
+    struct model_meta metas[METAS];
+};
+
+/* One operation in flight and what its answer must be. */
+struct expect {
+    const struct model *m;
+    struct model_chunk chunk;
+    struct model_root root;
+    uint32_t i;
+    enum wr_err err;
+    bool stored;
+    uint8_t bits[(CHUNKS + 7) / 8];
+    uint32_t bits_n;
+    struct model_meta meta;
+    uint32_t *answers;
+};
+
+struct bench {
+    struct wr_store *s;
+    struct wr_pool *pool;
+    struct wr_rng rng;
+    struct model m;
+    struct expect window[WINDOW];
+    uint32_t sent, answers;
+};
+
+static const char *const meta_names[METAS] = {"peers", "incarnation", "a",
+                                              "admitted"};
+
+/* Around each limit of the format. */
+static const size_t lengths[] = {0,     1,      100,    1886,    1887,
+                                 4096,  65407,  65408,  65409,   130816,
+                                 70000, 130817, 262144, 1048575, 1048576};
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, 32);
+}
+
+static void model_init(struct model *m)
+{
+    memset(m, 0, sizeof(*m));
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        kit_digest(i, m->digests[i]);
+    for (uint32_t i = 0; i < PUT_IDS; i++)
+        kit_put_id(i, m->put_ids[i]);
+    for (uint32_t i = 0; i < ROOTS; i++)
+        kit_digest(1000 + i, m->root_keys[i]);
+    qsort(m->digests, CHUNKS, WR_DIGEST, by_bytes);
+    qsort(m->root_keys, ROOTS, 32, by_bytes);
+}
+
+static uint32_t below(struct bench *b, uint32_t n)
+{
+    return (uint32_t)wr_rng_below(&b->rng, n);
+}
+
+static struct expect *next(struct bench *b, uint32_t i)
+{
+    struct expect *x = &b->window[b->sent++];
+
+    *x = (struct expect){.m = &b->m, .i = i, .answers = &b->answers};
+    return x;
+}
+
+static void on_write(void *arg, const struct wr_store_answer *a)
+{
+    struct expect *x = arg;
+
+    (*x->answers)++;
+    cr_assert_eq(a->err, x->err);
+    cr_assert_eq(a->stored, x->stored);
+    cr_assert_eq(a->bits != NULL ? a->n : 0, x->bits_n);
+    for (uint32_t i = 0; i < x->bits_n; i++)
+        cr_assert_eq(a->bits[i / 8] >> i % 8 & 1, x->bits[i / 8] >> i % 8 & 1);
+}
+
+static void send_put(struct bench *b)
+{
+    const uint32_t i = below(b, CHUNKS), id = below(b, PUT_IDS);
+    const uint32_t which = below(b, WR_ARRAY_LEN(lengths));
+    struct model_chunk *c = &b->m.chunks[i];
+    struct expect *x = next(b, i);
+    struct wr_store_put put;
+    /* Often the same bytes again, sometimes others. */
+    const bool again = c->there && below(b, 3) > 0;
+    const uint64_t seed = again ? c->seed : wr_rng_next(&b->rng);
+    const size_t n = again ? c->n : lengths[which];
+    const uint64_t hash = again || below(b, 8) > 0 ? 0xb220 : 0x12;
+
+    put = kit_chunk(0, seed, n, id);
+    memcpy(put.digest, b->m.digests[i], WR_DIGEST);
+    put.hash = hash;
+    put.no_put_id = below(b, 6) == 0;
+    x->stored =
+        !c->there || c->hash != hash || c->n != n || (n > 0 && c->seed != seed);
+    c->there = true;
+    c->seed = seed;
+    c->n = n;
+    c->hash = hash;
+    if (!put.no_put_id)
+        c->refs = (uint16_t)(c->refs | 1u << id);
+    cr_assert_eq(wr_store_put(b->s, &put, on_write, x), WR_OK);
+    wr_buf_unref(put.buf);
+}
+
+static void send_have(struct bench *b)
+{
+    const uint32_t id = below(b, PUT_IDS), n = 1 + below(b, CHUNKS);
+    uint8_t digests[CHUNKS * WR_DIGEST];
+    struct expect *x = next(b, 0);
+
+    x->bits_n = n;
+    for (uint32_t k = 0; k < n; k++) {
+        const uint32_t i = below(b, CHUNKS);
+        struct model_chunk *c = &b->m.chunks[i];
+
+        memcpy(digests + k * WR_DIGEST, b->m.digests[i], WR_DIGEST);
+        if (c->there) {
+            x->bits[k / 8] = (uint8_t)(x->bits[k / 8] | 1u << k % 8);
+            c->refs = (uint16_t)(c->refs | 1u << id);
+        }
+    }
+    cr_assert_eq(wr_store_have(b->s, digests, n, b->m.put_ids[id], on_write, x),
+                 WR_OK);
+}
+
+static void send_drop(struct bench *b)
+{
+    const uint32_t i = below(b, CHUNKS), id = below(b, PUT_IDS);
+    const bool one = below(b, 4) > 0;
+    struct model_chunk *c = &b->m.chunks[i];
+    struct expect *x = next(b, i);
+
+    if (one) {
+        x->stored = (c->refs >> id & 1) != 0;
+        c->refs = (uint16_t)(c->refs & ~(1u << id));
+    } else {
+        x->stored = c->there;
+        *c = (struct model_chunk){.there = false};
+    }
+    cr_assert_eq(wr_store_drop(b->s, b->m.digests[i],
+                               one ? b->m.put_ids[id] : NULL, on_write, x),
+                 WR_OK);
+}
+
+static void send_root(struct bench *b)
+{
+    const uint32_t i = below(b, ROOTS);
+    struct model_root *old = &b->m.roots[i], new = {.there = true};
+    struct expect *x = next(b, i);
+
+    new.version = below(b, 4);
+    new.n = below(b, 5) == 0 ? WR_STORE_ROOT_MAX : below(b, 3);
+    for (size_t k = 0; k < new.n; k++)
+        new.bytes[k] = (uint8_t)below(b, 2);
+    x->stored = !old->there || new.version > old->version ||
+                (new.version ==
+                 old->version &&wr_span_cmp(wr_span(new.bytes, new.n),
+                                            wr_span(old->bytes, old->n)) > 0);
+    if (x->stored)
+        *old = new;
+    cr_assert_eq(wr_store_root_put(b->s, b->m.root_keys[i], new.version,
+                                   wr_span(new.bytes, new.n), on_write, x),
+                 WR_OK);
+}
+
+static void send_meta(struct bench *b)
+{
+    const uint32_t i = below(b, METAS);
+    struct model_meta *meta = &b->m.metas[i];
+    const size_t n = below(b, 3) == 0 ? 0 : 1 + below(b, WR_STORE_META_MAX);
+    const uint64_t seed = wr_rng_next(&b->rng);
+    struct wr_buf *bytes = kit_bytes(seed, n);
+    struct expect *x = next(b, i);
+
+    x->stored = n > 0 || meta->n > 0;
+    *meta = (struct model_meta){seed, n};
+    cr_assert_eq(wr_store_meta_put(b->s, meta_names[i], wr_span(bytes->p, n),
+                                   on_write, x),
+                 WR_OK);
+    wr_buf_unref(bytes);
+}
+
+static void check_info(const struct model *m, uint32_t i,
+                       const struct model_chunk *c,
+                       const struct wr_chunk_info *info)
+{
+    const uint32_t refs = (uint32_t)__builtin_popcount(c->refs);
+    uint16_t shown = 0;
+
+    cr_assert_eq(memcmp(info->digest, m->digests[i], WR_DIGEST), 0);
+    cr_assert_eq(info->hash, c->hash);
+    cr_assert_eq(info->length, (uint32_t)c->n);
+    cr_assert_eq(info->refs, refs);
+    cr_assert_not(info->damaged);
+    for (uint32_t k = 0; k < PUT_IDS; k++)
+        for (uint32_t j = 0; j < refs && j < WR_STORE_REFS_SHOWN; j++)
+            if (memcmp(info->put_ids[j], m->put_ids[k], WR_PUT_ID) == 0)
+                shown = (uint16_t)(shown | 1u << k);
+    /* Those shown are its own, and each once. Fewer than could be shown only
+     * if some of them spilled and others went. */
+    cr_assert_eq(shown & ~c->refs, 0);
+}
+
+static void on_read(void *arg, const struct wr_store_answer *a)
+{
+    struct expect *x = arg;
+    struct wr_buf *want;
+
+    (*x->answers)++;
+    cr_assert_eq(a->err, x->chunk.there ? WR_OK : WR_ENOTFOUND);
+    if (!x->chunk.there)
+        return;
+    want = kit_bytes(x->chunk.seed, x->chunk.n);
+    cr_assert(
+        wr_span_eq(wr_span(want->p, want->n), wr_span(a->buf->p, a->buf->n)));
+    check_info(x->m, x->i, &x->chunk, &a->chunks[0]);
+    wr_buf_unref(want);
+    wr_buf_unref(a->buf);
+}
+
+static void on_refs(void *arg, const struct wr_store_answer *a)
+{
+    struct expect *x = arg;
+    uint16_t got = 0;
+
+    (*x->answers)++;
+    cr_assert_eq(a->err, x->chunk.there ? WR_OK : WR_ENOTFOUND);
+    for (uint32_t j = 0; j < a->n; j++)
+        for (uint32_t k = 0; k < PUT_IDS; k++)
+            if (memcmp(a->put_ids[j], x->m->put_ids[k], WR_PUT_ID) == 0)
+                got = (uint16_t)(got | 1u << k);
+    cr_assert_eq(got, x->chunk.refs);
+    cr_assert_eq(a->n, (uint32_t)__builtin_popcount(x->chunk.refs));
+}
+
+static void on_root(void *arg, const struct wr_store_answer *a)
+{
+    struct expect *x = arg;
+
+    (*x->answers)++;
+    cr_assert_eq(a->err, x->root.there ? WR_OK : WR_ENOTFOUND);
+    if (!x->root.there)
+        return;
+    cr_assert_eq(a->roots[0].version, x->root.version);
+    cr_assert(wr_span_eq(a->roots[0].bytes, wr_span(x->root.bytes, x->root.n)));
+}
+
+static void on_meta(void *arg, const struct wr_store_answer *a)
+{
+    struct expect *x = arg;
+    struct wr_buf *want = kit_bytes(x->meta.seed, x->meta.n);
+
+    (*x->answers)++;
+    cr_assert_eq(a->err, x->meta.n > 0 ? WR_OK : WR_ENOTFOUND);
+    if (x->meta.n > 0)
+        cr_assert(wr_span_eq(a->bytes, wr_span(want->p, want->n)));
+    wr_buf_unref(want);
+}
+
+static void drain(struct bench *b)
+{
+    wr_store_drain(b->s);
+    cr_assert_eq(b->answers, b->sent);
+    b->answers = b->sent = 0;
+}
+
+/* Everything that can be asked, against the model. */
+struct walk {
+    const struct model *m;
+    uint32_t at, n, seen, limit;
+    uint8_t last[32];
+};
+
+static void on_list(void *arg, const struct wr_store_answer *a)
+{
+    struct walk *w = arg;
+
+    cr_assert_eq(a->err, WR_OK);
+    cr_assert(a->n <= w->limit);
+    for (uint32_t k = 0; k < a->n; k++) {
+        while (w->at < CHUNKS && !w->m->chunks[w->at].there)
+            w->at++;
+        cr_assert(w->at < CHUNKS);
+        check_info(w->m, w->at, &w->m->chunks[w->at], &a->chunks[k]);
+        memcpy(w->last, a->chunks[k].digest, 32);
+        w->at++;
+    }
+    w->n = a->n;
+    w->seen += a->n;
+}
+
+static void on_roots(void *arg, const struct wr_store_answer *a)
+{
+    struct walk *w = arg;
+
+    cr_assert_eq(a->err, WR_OK);
+    for (uint32_t k = 0; k < a->n; k++) {
+        while (w->at < ROOTS && !w->m->roots[w->at].there)
+            w->at++;
+        cr_assert(w->at < ROOTS);
+        cr_assert(
+            wr_span_eq(a->roots[k].bytes, wr_span(w->m->roots[w->at].bytes,
+                                                  w->m->roots[w->at].n)));
+        memcpy(w->last, a->roots[k].key, 32);
+        w->at++;
+    }
+    w->n = a->n;
+    w->seen += a->n;
+}
+
+static void check_lists(struct bench *b)
+{
+    struct walk w = {.m = &b->m, .limit = 1 + below(b, 7)};
+    struct walk v = {.m = &b->m, .limit = 1 + below(b, 7)};
+    struct wr_store_usage u;
+    uint64_t bytes = 0;
+    uint32_t n = 0;
+
+    do {
+        cr_assert_eq(wr_store_list(b->s, w.seen > 0 ? w.last : NULL, w.limit,
+                                   on_list, &w),
+                     WR_OK);
+        wr_store_drain(b->s);
+    } while (w.n == w.limit);
+    do {
+        cr_assert_eq(wr_store_root_list(b->s, v.seen > 0 ? v.last : NULL,
+                                        v.limit, on_roots, &v),
+                     WR_OK);
+        wr_store_drain(b->s);
+    } while (v.n == v.limit);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        n += b->m.chunks[i].there;
+        bytes += b->m.chunks[i].n;
+    }
+    cr_assert_eq(w.seen, n);
+    wr_store_usage(b->s, &u);
+    cr_assert_eq(u.chunks, n);
+    cr_assert_eq(u.chunk_bytes, bytes);
+    cr_assert_eq(u.damaged, 0);
+}
+
+static void check_all(struct bench *b)
+{
+    uint8_t all[CHUNKS * WR_DIGEST];
+    struct expect *x;
+
+    memcpy(all, b->m.digests, sizeof(all));
+    x = next(b, 0);
+    x->bits_n = CHUNKS;
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        if (b->m.chunks[i].there)
+            x->bits[i / 8] = (uint8_t)(x->bits[i / 8] | 1u << i % 8);
+    cr_assert_eq(wr_store_have(b->s, all, CHUNKS, NULL, on_write, x), WR_OK);
+    drain(b);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        x = next(b, i);
+        x->chunk = b->m.chunks[i];
+        cr_assert_eq(
+            wr_store_read(b->s, b->m.digests[i], b->pool, 0, on_read, x),
+            WR_OK);
+        if (i % 8 == 7) /* Eight of the largest fit into the pool. */
+            drain(b);
+    }
+    drain(b);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        x = next(b, i);
+        x->chunk = b->m.chunks[i];
+        cr_assert_eq(wr_store_refs(b->s, b->m.digests[i], 0, on_refs, x),
+                     WR_OK);
+    }
+    for (uint32_t i = 0; i < ROOTS; i++) {
+        x = next(b, i);
+        x->root = b->m.roots[i];
+        cr_assert_eq(wr_store_root_get(b->s, b->m.root_keys[i], on_root, x),
+                     WR_OK);
+    }
+    for (uint32_t i = 0; i < METAS; i++) {
+        x = next(b, i);
+        x->meta = b->m.metas[i];
+        cr_assert_eq(wr_store_meta_get(b->s, meta_names[i], on_meta, x), WR_OK);
+    }
+    drain(b);
+    check_lists(b);
+}
+
+static void send_window(struct bench *b)
+{
+    static void (*const ops[])(struct bench *) = {
+        send_put,  send_put,  send_put,  send_put,
+        send_have, send_drop, send_root, send_meta};
+    const uint32_t n = 1 + below(b, 16);
+
+    for (uint32_t i = 0; i < n; i++) {
+        /* Three of the largest are let in at least; then hold back. */
+        if (wr_store_room(b->s).bytes < WR_STORE_CHUNK_MAX)
+            break;
+        ops[below(b, WR_ARRAY_LEN(ops))](b);
+        if (below(b, 4) == 0)
+            wr_store_poll(b->s);
+    }
+    drain(b);
+}
+
+static void run_model(const char *path, uint64_t seed, uint32_t rounds)
+{
+    struct bench *b = calloc(1, sizeof(*b));
+    const struct wr_store_cfg cfg = {.quota = 0};
+    struct wr_why why;
+
+    cr_assert_neq(b, NULL);
+    b->rng.state = seed;
+    b->pool = kit_pool();
+    model_init(&b->m);
+    for (uint32_t round = 0; round < rounds; round++) {
+        if (b->s == NULL && path != NULL)
+            cr_assert_eq(wr_store_open_lmdb(path, &cfg, &why, &b->s), WR_OK);
+        else if (b->s == NULL)
+            cr_assert_eq(wr_store_open_mem(&cfg, &b->s), WR_OK);
+        send_window(b);
+        if (round % 8 == 7)
+            check_all(b);
+        if (path != NULL && below(b, 16) == 0) { /* It must remember. */
+            wr_store_close(b->s);
+            b->s = NULL;
+        }
+    }
+    wr_store_close(b->s);
+    wr_pool_free(b->pool); /* Checks that every buffer came back. */
+    free(b);
+}
+
+Test(store, the_memory_store_agrees_with_the_model)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++)
+        run_model(NULL, seed, 160);
+}
+
+Test(store, the_lmdb_store_agrees_with_the_model)
+{
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct kit_dir dir;
+
+        kit_dir_make(&dir);
+        run_model(dir.store, seed, 160);
+        kit_dir_remove(&dir);
+    }
+}
+
+/* What follows is asked of both stores. */
+static void with_both(const struct wr_store_cfg *cfg,
+                      void (*fn)(struct wr_store *s))
+{
+    struct wr_store *s = NULL;
+    struct kit_dir dir;
+    struct wr_why why;
+
+    cr_assert_eq(wr_store_open_mem(cfg, &s), WR_OK);
+    fn(s);
+    wr_store_close(s);
+    kit_dir_make(&dir);
+    cr_assert_eq(wr_store_open_lmdb(dir.store, cfg, &why, &s), WR_OK);
+    fn(s);
+    wr_store_close(s);
+    kit_dir_remove(&dir);
+}
+
+static void count_answer(void *arg, const struct wr_store_answer *a)
+{
+    cr_assert_eq(a->err, WR_OK);
+    (*(uint32_t *)arg)++;
+}
+
+static void full_queue(struct wr_store *s)
+{
+    struct wr_store_put put = kit_chunk(1, 1, WR_STORE_CHUNK_MAX, 1);
+    uint32_t sent = 0, answers = 0;
+    enum wr_err err;
+
+    /* Nobody polls, so nothing leaves the queue. */
+    while ((err = wr_store_put(s, &put, count_answer, &answers)) == WR_OK) {
+        sent++;
+        cr_assert(sent <= 8);
+    }
+    cr_assert_eq(err, WR_EBUSY);
+    cr_assert_eq(sent, 8); /* 8 MiB. */
+    cr_assert_eq(answers, 0);
+    cr_assert_eq(wr_store_room(s).bytes, 0);
+    wr_store_drain(s);
+    cr_assert_eq(answers, 8);
+    cr_assert_eq(wr_store_room(s).bytes, WR_STORE_QUEUE_BYTES);
+    cr_assert_eq(atomic_load(&put.buf->refs), 1);
+    wr_buf_unref(put.buf);
+}
+
+Test(store, a_full_queue_says_busy_and_forgets_nothing)
+{
+    with_both(&(struct wr_store_cfg){.quota = 0}, full_queue);
+}
+
+static void no_buffers(struct wr_store *s)
+{
+    struct wr_pool *pool = wr_pool_new(&(struct wr_pool_cfg){.cap = 100000});
+    struct wr_buf *hog;
+
+    cr_assert_eq(kit_put(s, 1, 1, 60000, 1), WR_OK);
+    hog = wr_pool_get(pool, 0, 60000);
+    cr_assert_neq(hog, NULL);
+    cr_assert_eq(kit_read(s, pool, 1, 1, 60000), WR_EBUSY);
+    wr_buf_unref(hog);
+    cr_assert_eq(kit_read(s, pool, 1, 1, 60000), WR_OK);
+    wr_pool_free(pool);
+}
+
+Test(store, an_empty_pool_makes_reads_busy)
+{
+    with_both(&(struct wr_store_cfg){.quota = 0}, no_buffers);
+}
+
+/* 100 chunks would be twice the quota. */
+enum { QUOTA = 8 << 20, QUOTA_CHUNK = 160000, QUOTA_CHUNKS = 100 };
+
+static void fill(struct wr_store *s)
+{
+    struct wr_pool *pool = kit_pool();
+    struct wr_chunk_info info;
+    struct wr_store_usage u;
+    struct wr_store_put fix;
+    struct kit_answer k = {.got = false};
+    uint32_t kept = 0, after = 0;
+    enum wr_err err = WR_OK;
+
+    while (kept < QUOTA_CHUNKS &&
+           (err = kit_put(s, kept, kept, QUOTA_CHUNK, 1)) == WR_OK)
+        kept++;
+    cr_assert_eq(err, WR_EFULL);
+    wr_store_usage(s, &u);
+    cr_assert(u.used <= u.capacity);
+    cr_assert(u.capacity <= QUOTA);
+    cr_assert_eq(u.space, WR_SPACE_NO_PUT);
+    cr_assert(u.refused > 0);
+    cr_assert(kept * (uint64_t)QUOTA_CHUNK > QUOTA / 10 * 8);
+    /* What repair brings is still taken; reads and references go on. */
+    fix = kit_chunk(kept, kept, QUOTA_CHUNK, 1);
+    fix.repair = true;
+    cr_assert_eq(wr_store_put(s, &fix, kit_keep, &k), WR_OK);
+    wr_buf_unref(fix.buf);
+    wr_store_drain(s);
+    cr_assert_eq(k.a.err, WR_OK);
+    cr_assert_eq(kit_put(s, 0, 0, QUOTA_CHUNK, 2), WR_OK);
+    cr_assert_eq(kit_stat(s, kept + 1, &info), WR_ENOTFOUND);
+    for (uint32_t i = 0; i <= kept; i++)
+        cr_assert_eq(kit_read(s, pool, i, i, QUOTA_CHUNK), WR_OK);
+    /* Removing makes room again. */
+    for (uint32_t i = 0; i < 10; i++)
+        cr_assert_eq(kit_drop(s, i), WR_OK);
+    while (after < 20 &&
+           kit_put(s, 1000 + after, after, QUOTA_CHUNK, 1) == WR_OK)
+        after++;
+    cr_assert(after >= 8);
+    wr_pool_free(pool);
+}
+
+Test(store, a_quota_refuses_puts_first_and_loses_nothing)
+{
+    with_both(&(struct wr_store_cfg){.quota = QUOTA}, fill);
+}
+
+struct chain {
+    struct kit_answer k[2];
+    struct wr_store *s;
+};
+
+static void chain(void *arg, const struct wr_store_answer *a)
+{
+    struct chain *c = arg;
+    uint8_t digest[WR_DIGEST];
+
+    kit_keep(&c->k[0], a);
+    kit_digest(1, digest);
+    cr_assert_eq(wr_store_stat(c->s, digest, kit_keep, &c->k[1]), WR_OK);
+}
+
+static void chained(struct wr_store *s)
+{
+    static struct chain c;
+    struct wr_store_put put = kit_chunk(1, 1, 5000, 1);
+
+    memset(&c, 0, sizeof(c));
+    c.s = s;
+    cr_assert_eq(wr_store_put(s, &put, chain, &c), WR_OK);
+    wr_buf_unref(put.buf);
+    wr_store_drain(s);
+    cr_assert(c.k[0].got && c.k[1].got);
+    cr_assert_eq(c.k[1].a.err, WR_OK);
+    cr_assert_eq(c.k[1].chunk.length, 5000);
+}
+
+Test(store, a_callback_may_submit_and_sees_what_was_answered)
+{
+    with_both(&(struct wr_store_cfg){.quota = 0}, chained);
+}
+
+static atomic_uint wakes;
+
+static void on_wake(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&wakes, 1);
+}
+
+static void woken(struct wr_store *s)
+{
+    struct wr_store_put put = kit_chunk(1, 1, 5000, 1);
+    struct kit_answer k = {.got = false};
+
+    atomic_store(&wakes, 0);
+    cr_assert_eq(wr_store_put(s, &put, kit_keep, &k), WR_OK);
+    wr_buf_unref(put.buf);
+    while (atomic_load(&wakes) == 0)
+        continue; /* The promise: it comes. The test's timeout is the end. */
+    wr_store_poll(s);
+    cr_assert(k.got);
+}
+
+Test(store, an_answer_wakes_the_loop)
+{
+    with_both(&(struct wr_store_cfg){.wake = on_wake}, woken);
+}
