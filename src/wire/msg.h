@@ -16,9 +16,9 @@
 /* Name, number on the wire (never reused), whether a leaf may send it, and
  * whether it travels on the bulk link. */
 #define WR_MSG_MAP(X)                                                          \
-    /* Liveness, between hosts. */                                             \
-    X(PING, 1, false, false)                                                   \
-    X(PONG, 2, false, false)                                                   \
+    /* Liveness, of hosts and leaves. */                                       \
+    X(PING, 1, true, false)                                                    \
+    X(PONG, 2, true, false)                                                    \
     X(PROBE, 3, false, false) /* Please ping a third host for me. */           \
     X(PROBED, 4, false, false)                                                 \
     X(BYE, 5, true, false) /* Going away: back soon, or for good. */           \
