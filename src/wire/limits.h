@@ -29,6 +29,14 @@ enum {
     WR_ROOT_RECORD_MAX = 512, /* Bytes of a signed root record. */
     WR_CREDENTIAL_MAX = 384,  /* Bytes of a signed credential. */
     WR_CONTACTS_MAX = 16,     /* Alternates a leaf is told of. */
+    WR_FAREWELL_MAX = 256,    /* Bytes of a signed farewell or removal. */
+    WR_SEALED_MAX = 512,      /* A sealed token; the keys beside it. */
+    WR_REVOKED_MAX = 65536,   /* The signed revocation list. */
+
+    /* Words for people, and words of a query. */
+    WR_NAME_MAX = 64,
+    WR_WORDS_MAX = 400,
+    WR_ARGUMENT_MAX = 4096,
 };
 
 #endif
