@@ -76,7 +76,16 @@ struct wr_counters {
 #undef X
 };
 
-struct wr_peers; /* proto/peers.h: liveness and round trips of hosts. */
+/* The modules; core.h names them so that each finds the others. */
+struct wr_peers;   /* proto/peers.h: liveness and round trips of hosts. */
+struct wr_roster;  /* proto/roster.h: who is admitted. */
+struct wr_ring;    /* proto/ring.h: one per member of ours. */
+struct wr_place;   /* proto/place.h: one per member of ours. */
+struct wr_boot;    /* proto/boot.h: joining, restarting. */
+struct wr_merge;   /* proto/merge.h: finding other rings. */
+struct wr_routes;  /* proto/routes.h: fingers and learned members. */
+struct wr_lookups; /* proto/lookup.h: lookups in flight. */
+struct wr_replica; /* proto/replica.h: data requests. */
 
 struct wr_core {
     const struct wr_node_cfg *cfg;
@@ -85,7 +94,16 @@ struct wr_core {
     struct wr_counters *count;
     struct wr_outbox *out;
     struct wr_peers *peers;
+    struct wr_roster *roster;
+    struct wr_ring *rings;   /* cfg->members of them. */
+    struct wr_place *places; /* cfg->members of them. */
+    struct wr_boot *boot;
+    struct wr_merge *merge;
+    struct wr_routes *routes;
+    struct wr_lookups *lookups;
+    struct wr_replica *replica;
     wr_time now;
+    uint32_t incarnation; /* Ours: cfg's, raised by R12. */
 };
 
 /* The next interval around `mean`, by cfg's upkeep and jitter. */
@@ -96,5 +114,21 @@ static inline bool wr_core_ours(const struct wr_core *c, wr_ref r)
 {
     return r != WR_NO_REF && wr_ref_host(r) == c->cfg->self;
 }
+
+static inline const struct wr_id *wr_core_id(const struct wr_core *c, wr_ref r)
+{
+    return wr_book_id(c->book, r);
+}
+
+/* The ref that a message's sender claims: WR_NO_REF if it names no member
+ * that its host has. */
+wr_ref wr_core_sender(const struct wr_core *c, wr_host from,
+                      const struct wr_msg *m);
+
+/* Between members: asks and answers. */
+void wr_core_send(struct wr_core *c, wr_ref from, wr_ref to, struct wr_msg *m);
+
+struct wr_fx *wr_core_note(struct wr_core *c, enum wr_note note, wr_host host,
+                           wr_ref ref);
 
 #endif

@@ -1,0 +1,67 @@
+/* core.c - see core.h. */
+#include "proto/core.h"
+
+/* -ln(u) for a u drawn from (0, 1], in 1/65536: exponential upkeep without
+ * floating point, so that every compiler draws the same. The leading zeros of
+ * the draw are the integer part in base two; the mantissa's logarithm comes
+ * from squaring it bit by bit. */
+static uint64_t exp_draw(struct wr_rng *rng)
+{
+    uint64_t u = wr_rng_next(rng) | 1;
+    uint64_t log2 = 0;
+    const unsigned zeros = (unsigned)__builtin_clzll(u);
+    uint64_t m = u << zeros >> 32; /* In [2^31, 2^32). */
+
+    for (unsigned bit = 0; bit < 16; bit++) {
+        m = m * m >> 31;
+        log2 <<= 1;
+        if (m >> 32 != 0) {
+            m >>= 1;
+            log2 |= 1;
+        }
+    }
+    /* u = 2^-(zeros + 1) * (1 + f): -log2(u) = zeros + 1 - log2(1 + f). */
+    const uint64_t neg = ((uint64_t)(zeros + 1) << 16) - log2;
+    return neg * 45426 >> 16; /* ln 2 in 1/65536. */
+}
+
+wr_time wr_core_interval(struct wr_core *c, wr_time mean)
+{
+    const uint32_t jitter = c->cfg->jitter_permille;
+
+    if (mean == WR_NEVER || jitter == 0)
+        return mean;
+    if (c->cfg->upkeep == WR_UPKEEP_EXPONENTIAL)
+        return (mean * exp_draw(c->rng) >> 16) + 1;
+    const wr_time spread = mean * jitter / 1000;
+    return mean - spread / 2 + wr_rng_below(c->rng, spread + 1);
+}
+
+wr_ref wr_core_sender(const struct wr_core *c, wr_host from,
+                      const struct wr_msg *m)
+{
+    if (wr_host_is_leaf(from) || from >= c->book->hosts_n ||
+        m->from >= wr_book_host(c->book, from)->members)
+        return WR_NO_REF;
+    return wr_ref_of(from, m->from);
+}
+
+void wr_core_send(struct wr_core *c, wr_ref from, wr_ref to, struct wr_msg *m)
+{
+    m->from = wr_ref_index(from);
+    m->to = wr_ref_index(to);
+    wr_outbox_send(c->out, wr_ref_host(to), m);
+}
+
+struct wr_fx *wr_core_note(struct wr_core *c, enum wr_note note, wr_host host,
+                           wr_ref ref)
+{
+    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_NOTE);
+
+    if (fx != NULL) {
+        fx->note.note = note;
+        fx->note.host = host;
+        fx->note.ref = ref;
+    }
+    return fx;
+}

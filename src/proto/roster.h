@@ -1,0 +1,55 @@
+/*
+ * roster.h - who is admitted: every host lists all, and pairs of hosts compare
+ * their lists (count and sum) now and then, exchanging them where they differ.
+ *
+ * States only move forward: LEFT and REMOVED win for good, the incarnation is
+ * the highest heard of. That somebody left or was removed is never believed on
+ * hearsay: only WR_EV_ADMIT, with which the driver vouches for a signature,
+ * says so. A host named as admitted has its credential in the book.
+ */
+#ifndef WR_PROTO_ROSTER_H
+#define WR_PROTO_ROSTER_H
+
+#include "proto/core.h"
+
+enum {
+    WR_ROSTER_PAGES = 4, /* Messages in one answer; the rest comes later. */
+};
+
+struct wr_roster {
+    struct wr_roster_entry *v; /* By host number, ascending. */
+    uint32_t n, cap;
+    uint32_t admitted_n;
+    uint64_t sum; /* Over all entries; equal lists have equal sums. */
+    uint64_t rid; /* Of our comparison in flight; 0: none. */
+    wr_time due_at;
+    uint32_t cursor; /* Where the next answer's pages begin. */
+    bool changed;    /* Since the last WR_FX_PERSIST. */
+};
+
+void wr_roster_init(struct wr_core *c, struct wr_roster_entry *v, uint32_t cap);
+
+/* The driver's word (WR_EV_ADMIT). Routes learn members of new hosts. */
+void wr_roster_admit(struct wr_core *c, wr_host host,
+                     enum wr_roster_state state, uint32_t incarnation);
+
+/* Hosts admitted now, ourselves among them; 0 without a roster. */
+uint32_t wr_roster_admitted_n(const struct wr_core *c);
+
+/* The admitted hosts in turn: start with *at = 0; WR_NO_HOST at the end. */
+wr_host wr_roster_next(const struct wr_core *c, uint32_t *at);
+
+bool wr_roster_admitted(const struct wr_core *c, wr_host host);
+
+/* How many copies are kept (n) and how many must stand durably before an
+ * acknowledgement (w): cfg.copies and its majority, but while fewer hosts are
+ * admitted, their number and its majority: 1/1, 2/2, 2/3. Without a roster,
+ * cfg's. Neither bends to silence. */
+uint8_t wr_roster_copies(const struct wr_core *c);
+uint8_t wr_roster_durable(const struct wr_core *c);
+
+void wr_roster_recv(struct wr_core *c, wr_host from, const struct wr_msg *m);
+void wr_roster_tick(struct wr_core *c);
+wr_time wr_roster_deadline(const struct wr_core *c);
+
+#endif
