@@ -21,7 +21,7 @@ _Static_assert((int)OVERHEAD <= (int)PAGE,
 
 struct share {
     size_t cap, used;
-    bool wanted; /* Answered NULL since it last had room. */
+    size_t want; /* The least that it lacked since it last had room; 0. */
 };
 
 struct wr_pool {
@@ -151,7 +151,8 @@ struct wr_buf *wr_pool_get(struct wr_pool *pool, uint32_t share, size_t size)
         if (pool->peak < pool->used)
             pool->peak = pool->used;
     } else {
-        s->wanted = true;
+        if (s->want == 0 || s->want > bytes)
+            s->want = bytes;
         pool->dry++;
     }
     pthread_mutex_unlock(&pool->lock);
@@ -178,11 +179,11 @@ static void give_back(struct wr_pool *pool, struct wr_buf *b)
     for (uint32_t i = 0; i < pool->cfg.shares_n; i++) {
         struct share *s = &pool->shares[i];
 
-        /* Another share's release helps only if the whole was short; telling
-         * in vain is harmless, for whoever asks again is answered. */
-        tell[i] = s->wanted && s->used < s->cap;
+        /* Another share's release helps if the whole was short. */
+        tell[i] = s->want > 0 && s->used + s->want <= s->cap &&
+                  pool->used + s->want <= pool->cfg.cap;
         if (tell[i])
-            s->wanted = false;
+            s->want = 0;
     }
     pthread_mutex_unlock(&pool->lock);
     for (uint32_t i = 0; i < pool->cfg.shares_n; i++)
