@@ -245,7 +245,8 @@ Test(object_unixfs, kinds_of_blocks)
     cr_assert_eq(NODE(&n, DATA), WR_OK);
     cr_assert_eq(n.kind, WR_NODE_DIR);
     cr_assert_eq(NODE(&n, LINK), WR_EUNSUPPORTED);
-    cr_assert_eq(NODE(&n, 0x0a, 0x05, 0x08, 0x04, 0x12, 0x01, 'x'), WR_OK);
+    const uint8_t symlink[] = {0x0a, 0x05, 0x08, 0x04, 0x12, 0x01, 'x'};
+    cr_assert_eq(node(WR_CODEC_DAG_PB, symlink, sizeof(symlink), &n), WR_OK);
     cr_assert(n.kind == WR_NODE_SYMLINK);
     cr_assert(wr_span_eq(n.data, wr_span_str("x")));
     cr_assert_eq(NODE(&n, 0x0a, 0x02, 0x08, 0x03), WR_EUNSUPPORTED);
