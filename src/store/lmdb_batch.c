@@ -167,13 +167,18 @@ static void all_fail(struct wr_store_reqs *reqs, enum wr_err err)
     }
 }
 
+/* Counts what operators watch, and says what they should know. */
 static void count(struct batch *b)
 {
     for (struct wr_store_req *r = b->reqs.head; r != NULL; r = r->next) {
         if (r->answer.err == WR_EFULL)
             b->usage.refused++;
-        if (r->op == WR_STORE_QUARANTINE && r->answer.stored)
-            b->usage.damaged++;
+        if (r->op != WR_STORE_QUARANTINE || !r->answer.stored)
+            continue;
+        b->usage.damaged++;
+        WR_LOG(WARN, "store", "a chunk is rotten; it waits for a good copy",
+               WR_KV_STR("path", b->m->e.path),
+               WR_KV_HEX("digest", r->key, WR_DIGEST));
     }
 }
 

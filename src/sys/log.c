@@ -14,7 +14,7 @@ static struct {
     int fd;
     enum wr_log_level most;
     enum wr_log_format format;
-} sink = {STDERR_FILENO, WR_LOG_INFO, WR_LOG_AS_TEXT};
+} sink = {-1, WR_LOG_INFO, WR_LOG_AS_TEXT}; /* -1: none, nothing is said. */
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -224,7 +224,7 @@ void wr_log_init(int fd, enum wr_log_level most, enum wr_log_format format)
 
 bool wr_log_wants(enum wr_log_level level)
 {
-    return level <= sink.most;
+    return sink.fd >= 0 && level <= sink.most;
 }
 
 enum wr_err wr_log_level_parse(const char *text, enum wr_log_level *ret)

@@ -14,8 +14,9 @@
  * (JSON stays well-formed: values that do not fit are left out).
  *
  * The sink is the one process-wide state of floor 3: set once at start, before
- * threads; until then everything from INFO up goes to stderr as text. Any
- * thread may log. Keys and messages are literals; values are borrowed.
+ * threads. Until then nothing is said: a program that embeds libwreath owns
+ * its stderr. Any thread may log. Keys and messages are literals; values are
+ * borrowed.
  */
 #ifndef WR_SYS_LOG_H
 #define WR_SYS_LOG_H

@@ -19,11 +19,17 @@
 #include "sys/fs.h"
 
 static atomic_int sync_fails, write_fails;
+static char ballast[128]; /* If set, writes fail while this file is there. */
+
+static bool disk_full(void)
+{
+    return ballast[0] != 0 && access(ballast, F_OK) == 0;
+}
 
 ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 {
-    if (atomic_load(&write_fails) != 0) {
-        errno = atomic_load(&write_fails);
+    if (atomic_load(&write_fails) != 0 || disk_full()) {
+        errno = ENOSPC;
         return -1;
     }
     return syscall(SYS_pwrite64, fd, p, n, at);
@@ -31,8 +37,8 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 
 ssize_t writev(int fd, const struct iovec *v, int n)
 {
-    if (atomic_load(&write_fails) != 0) {
-        errno = atomic_load(&write_fails);
+    if (atomic_load(&write_fails) != 0 || disk_full()) {
+        errno = ENOSPC;
         return -1;
     }
     return syscall(SYS_writev, fd, v, n);
@@ -351,7 +357,7 @@ Test(store_lmdb, a_full_disk_refuses_and_goes_on)
     struct wr_store_usage u;
 
     cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
-    atomic_store(&write_fails, ENOSPC);
+    atomic_store(&write_fails, 1);
     cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_EFULL);
     cr_assert_eq(kit_put(s, 3, 3, 100, 1), WR_EFULL);
     cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK);
@@ -362,6 +368,27 @@ Test(store_lmdb, a_full_disk_refuses_and_goes_on)
     cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_ENOTFOUND);
     cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_OK);
     cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_OK);
+    wr_store_close(s);
+}
+
+Test(store_lmdb, the_ballast_lets_removals_pass_on_a_full_disk)
+{
+    struct wr_store *s = must_open();
+    char path[128];
+
+    path_in("ballast", path);
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
+    cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_OK);
+    cr_assert_eq(access(path, F_OK), 0);
+    strcpy(ballast, path); /* From now on the disk is full. */
+    cr_assert_eq(kit_drop(s, 1), WR_OK);
+    cr_assert_neq(access(path, F_OK), 0);
+    cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_ENOTFOUND);
+    cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_OK);
+    ballast[0] = 0;
+    wr_store_tick(s); /* There is room again: it is made again. */
+    cr_assert_eq(kit_put(s, 3, 3, 100, 1), WR_OK);
+    cr_assert_eq(access(path, F_OK), 0);
     wr_store_close(s);
 }
 

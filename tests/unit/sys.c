@@ -84,6 +84,11 @@ Test(sys, a_text_line_has_time_level_subsystem_and_pairs)
                                "note=\"two words\"\n");
 }
 
+Test(sys, a_program_that_sets_no_sink_hears_nothing)
+{
+    cr_assert(!wr_log_wants(WR_LOG_ERROR));
+}
+
 Test(sys, a_level_that_is_not_wanted_is_silent)
 {
     open_log(WR_LOG_WARN, WR_LOG_AS_TEXT);
