@@ -92,6 +92,9 @@ static void lmdb_tick(struct wr_store *s)
 
 static void lmdb_free(struct wr_lmdb *m)
 {
+    for (uint32_t i = 0; i < WR_LMDB_READERS; i++)
+        if (m->snapshots[i] != NULL)
+            mdb_txn_abort(m->snapshots[i]);
     wr_lmdb_env_close(&m->e);
     pthread_mutex_destroy(&m->mu);
     pthread_cond_destroy(&m->to_write);
@@ -158,6 +161,23 @@ static void sync_init(struct wr_lmdb *m)
     pthread_condattr_destroy(&attr);
 }
 
+/* A place in LMDB's table of readers for each thread, kept while we live. */
+static enum wr_err snapshots_make(struct wr_lmdb *m, struct wr_why *why)
+{
+    for (uint32_t i = 0; i < WR_LMDB_READERS; i++) {
+        const int rc =
+            mdb_txn_begin(m->e.env, NULL, MDB_RDONLY, &m->snapshots[i]);
+
+        if (rc != 0) {
+            m->snapshots[i] = NULL;
+            return wr_why(why, wr_lmdb_err(rc), "cannot read the store %s: %s",
+                          m->e.path, mdb_strerror(rc));
+        }
+        mdb_txn_reset(m->snapshots[i]);
+    }
+    return WR_OK;
+}
+
 static enum wr_err first_usage(struct wr_lmdb *m, struct wr_why *why)
 {
     MDB_txn *txn;
@@ -194,6 +214,8 @@ enum wr_err wr_store_open_lmdb(const char *path, const struct wr_store_cfg *cfg,
     err = wr_lmdb_env_open(&m->e, path, cfg, why);
     if (err == WR_OK)
         err = first_usage(m, why);
+    if (err == WR_OK)
+        err = snapshots_make(m, why);
     if (err == WR_OK && threads_start(m) != WR_OK)
         err = wr_why(why, WR_ENOMEM, "cannot start the store's threads");
     if (err != WR_OK) {

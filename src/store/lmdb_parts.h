@@ -58,7 +58,8 @@ struct wr_lmdb {
     size_t reader_txn[WR_LMDB_READERS];       /* mu; 0: none. */
 
     pthread_t writer, readers[WR_LMDB_READERS];
-    uint32_t readers_n;
+    MDB_txn *snapshots[WR_LMDB_READERS]; /* Each its reader's; at rest here. */
+    uint32_t readers_n;                  /* mu */
 };
 
 /* Errors of LMDB as ours: MAP_FULL and ENOSPC are WR_EFULL. */

@@ -347,17 +347,13 @@ void *wr_lmdb_reader(void *arg)
 {
     struct wr_lmdb *m = arg;
     struct wr_store_reqs reqs;
-    MDB_txn *txn = NULL;
     uint32_t reader;
 
     pthread_mutex_lock(&m->mu);
     reader = m->readers_n++;
     pthread_mutex_unlock(&m->mu);
     wr_store_reqs_init(&reqs);
-    WR_CHECK(mdb_txn_begin(m->e.env, NULL, MDB_RDONLY, &txn) == 0);
-    mdb_txn_reset(txn);
     while (take(m, &reqs))
-        serve(m, reader, txn, &reqs);
-    mdb_txn_abort(txn);
+        serve(m, reader, m->snapshots[reader], &reqs);
     return NULL;
 }

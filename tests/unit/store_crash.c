@@ -98,21 +98,25 @@ struct state {
     bool open;
 };
 
-/* Reads all that the child told until it died. */
-static uint32_t listen(int fd, struct state *states)
+/* Hears what the child tells; kills it after `most` answers; goes on until all
+ * is heard that it still told. The moment is random with respect to what its
+ * writer thread is doing. Returns the answers. */
+static uint32_t listen_and_kill(int fd, pid_t pid, uint32_t most,
+                                struct state *states)
 {
-    struct told t;
     uint32_t answers = 0;
+    struct told t;
 
     while (read(fd, &t, sizeof(t)) == sizeof(t)) {
         cr_assert_lt(t.key, KEYS);
         states[t.key].open = t.began;
         if (t.began) {
             states[t.key].maybe = t.version;
-        } else {
-            states[t.key].sure = t.version;
-            answers++;
+            continue;
         }
+        states[t.key].sure = t.version;
+        if (++answers == most)
+            cr_assert_eq(kill(pid, SIGKILL), 0);
     }
     return answers;
 }
@@ -132,10 +136,8 @@ static uint32_t one_round(const char *path, uint32_t round,
     if (pid == 0)
         child(path, round, ends[1]);
     close(ends[1]);
-    /* The moment is random; no outcome depends on which it is. */
-    usleep((useconds_t)(2000 + wr_rng_below(&rng, 120000)));
-    cr_assert_eq(kill(pid, SIGKILL), 0);
-    answers = listen(ends[0], states);
+    answers = listen_and_kill(ends[0], pid,
+                              1 + (uint32_t)wr_rng_below(&rng, 1500), states);
     close(ends[0]);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     cr_assert(WIFSIGNALED(status), "the child failed by itself: status %d",
@@ -198,4 +200,46 @@ Test(store_crash, acknowledged_chunks_survive_kill_9, .timeout = 100)
     cr_assert_gt(answers, ROUNDS);
     kit_dir_remove(&dir);
     free(states);
+}
+
+Test(store_crash, a_store_cut_off_while_it_is_made_is_made_again)
+{
+    struct wr_rng rng = {5};
+
+    for (int i = 0; i < 40; i++) {
+        struct wr_store *s = NULL;
+        struct kit_dir dir;
+        struct wr_why why;
+        int ready[2];
+        char c;
+        pid_t pid;
+
+        kit_dir_make(&dir);
+        cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+            tell(ready[1], (struct told){.key = 0});
+            if (wr_store_open_lmdb(dir.store,
+                                   &(struct wr_store_cfg){.quota = 0}, NULL,
+                                   &s) != WR_OK)
+                _exit(8);
+            pause();
+        }
+        cr_assert_eq(read(ready[0], &c, 1), 1);
+        /* Anywhere in the few milliseconds that it takes. */
+        for (uint64_t n = wr_rng_below(&rng, 3000000); n > 0; n--)
+            __asm__ volatile("");
+        cr_assert_eq(kill(pid, SIGKILL), 0);
+        cr_assert_eq(waitpid(pid, NULL, 0), pid);
+        cr_assert_eq(wr_store_open_lmdb(dir.store,
+                                        &(struct wr_store_cfg){.quota = 0},
+                                        &why, &s),
+                     WR_OK, "%s", why.text);
+        cr_assert_eq(kit_put(s, 1, 1, 5000, 1), WR_OK);
+        wr_store_close(s);
+        close(ready[0]);
+        close(ready[1]);
+        kit_dir_remove(&dir);
+    }
 }
