@@ -14,6 +14,8 @@
 
 #include "proto/core.h"
 
+enum { WR_START_MAX = 256 }; /* Members that start as one ring. */
+
 struct wr_node;
 
 /* A configuration with the documented defaults for `self`. */
@@ -29,6 +31,12 @@ void wr_node_close(struct wr_node *n);
 /* R1: our members start as an ideal ring. */
 void wr_node_start_ring(struct wr_node *n, wr_time now, struct wr_outbox *out);
 
+/* R1 for rings of few members per host: the members of all `hosts`, ours among
+ * them, start as one ideal ring; every host gets the same list. At least r+1
+ * members. */
+void wr_node_start_with(struct wr_node *n, const wr_host *hosts, size_t hosts_n,
+                        wr_time now, struct wr_outbox *out);
+
 /* R2, R10: our members join through `known` hosts (tickets' addresses, the
  * persisted roster); alone after cfg.rejoin_us if `may_start`. */
 void wr_node_join(struct wr_node *n, const wr_host *known, size_t known_n,
@@ -40,6 +48,13 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
 /* Call at wr_node_deadline() or any time after it; early calls do nothing. */
 void wr_node_tick(struct wr_node *n, wr_time now, struct wr_outbox *out);
 wr_time wr_node_deadline(const struct wr_node *n); /* WR_NEVER if none. */
+
+/* What was counted so far. */
+const struct wr_counters *wr_node_counters(const struct wr_node *n);
+
+/* Ours now: to be persisted, and passed to PING, HELLO and the next start
+ * (which begins with a higher one). R12 raises it. */
+uint32_t wr_node_incarnation(const struct wr_node *n);
 
 /* Bytes of memory this node takes, tables included. */
 size_t wr_node_size(const struct wr_node *n);

@@ -73,7 +73,7 @@ void wr_peers_init(struct wr_peers *p, struct wr_peer *v, uint32_t cap);
 /* How long to wait for an answer of `host`: the smoothed round trip and four
  * times its variation, within cfg's floor and ceiling, doubled for each
  * silence in a row. */
-wr_time wr_peers_patience(struct wr_core *c, wr_host host);
+wr_time wr_peers_patience(const struct wr_core *c, wr_host host);
 
 /* Not held for dead, away, or gone for good. Ourselves: always. */
 bool wr_peers_alive(const struct wr_core *c, wr_host host);

@@ -53,9 +53,9 @@ struct wr_ring {
     uint8_t phase; /* enum wr_ring_phase */
     uint8_t op;    /* enum wr_ring_op: one at most (R7). */
     uint8_t op_asks;
-    bool op_hint;     /* This IMPROVE follows a hint: hand the old head on. */
-    bool op_clean;    /* Asked once: its answer times the round trip. */
-    bool op_improved; /* The list below came from an IMPROVE since. */
+    bool op_hint;  /* This IMPROVE follows a hint: hand the old head on. */
+    bool op_clean; /* Asked once: its answer times the round trip. */
+    bool op_heard; /* Its last ask was answered, though with "pending". */
     uint8_t succs_n;
     uint8_t quiet; /* Rounds since the last hint was followed (R11). */
 

@@ -1,0 +1,438 @@
+/* boot.c - see boot.h; rule numbers refer to docs/protocol.md. */
+#include "proto/boot.h"
+
+#include "proto/peers.h"
+#include "proto/ring.h"
+#include "proto/roster.h"
+
+enum {
+    FIND_TRIES = 2, /* Asks of one candidate: there are others. */
+    PAUSES = 10,    /* Turns through all that we know, in rejoin_us. */
+};
+
+static bool between(const struct wr_core *c, wr_ref a, wr_ref x, wr_ref b)
+{
+    return wr_id_between(wr_core_id(c, a), wr_core_id(c, x), wr_core_id(c, b));
+}
+
+static bool is_out(const struct wr_core *c, wr_ref m)
+{
+    const struct wr_ring *r = wr_rings_of(c, m);
+
+    return r != NULL && r->phase != WR_RING_MEMBER;
+}
+
+/* ---- answering NEXT_ASK ---------------------------------------------------
+ * Up to WR_NEXT_MAX of the known members nearest before a key, best first. */
+struct nearest {
+    const struct wr_core *c;
+    const struct wr_id *key;
+    wr_host without;
+    wr_ref after; /* They lie behind this one of ours. */
+    wr_ref *v;
+    uint8_t n;
+};
+
+static void offer(struct nearest *s, wr_ref m)
+{
+    const struct wr_id *id = wr_core_id(s->c, m);
+    uint8_t at = 0;
+
+    if (wr_ref_host(m) == s->without || wr_core_ours(s->c, m) ||
+        !wr_peers_alive(s->c, wr_ref_host(m)) ||
+        !wr_id_between(wr_core_id(s->c, s->after), id, s->key))
+        return;
+    while (at < s->n && !wr_id_between(wr_core_id(s->c, s->v[at]), id, s->key))
+        if (s->v[at++] == m)
+            return;
+    if (at == WR_NEXT_MAX)
+        return;
+    if (s->n < WR_NEXT_MAX)
+        s->n++;
+    memmove(&s->v[at + 1], &s->v[at], (s->n - at - 1u) * sizeof(s->v[0]));
+    s->v[at] = m;
+}
+
+/* Our member nearest before the key; NULL if none of ours is a member. */
+static const struct wr_ring *best_ours(const struct wr_core *c,
+                                       const struct wr_id *key)
+{
+    const struct wr_ring *best = NULL;
+
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        const struct wr_ring *r = &c->rings[i];
+
+        if (r->phase == WR_RING_MEMBER &&
+            !wr_id_eq(wr_core_id(c, r->self), key) &&
+            (best == NULL || wr_id_between(wr_core_id(c, best->self),
+                                           wr_core_id(c, r->self), key)))
+            best = r;
+    }
+    return best;
+}
+
+/* The first successor of `r` that counts; its own self if none does. */
+static wr_ref head_without(const struct wr_core *c, const struct wr_ring *r,
+                           wr_host without)
+{
+    for (uint8_t i = 0; i < r->succs_n; i++) {
+        if (wr_ref_host(r->succs[i]) != without &&
+            (wr_core_ours(c, r->succs[i]) ||
+             wr_peers_alive(c, wr_ref_host(r->succs[i]))))
+            return r->succs[i];
+    }
+    return r->self;
+}
+
+void wr_boot_next(const struct wr_core *c, const struct wr_id *key,
+                  wr_host without, struct wr_msg *ret, wr_ref *ret_nodes)
+{
+    const struct wr_ring *best = best_ours(c, key);
+
+    *ret = (struct wr_msg){
+        .kind = WR_MSG_NEXT, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    ret->next.nodes = ret_nodes;
+    if (best == NULL)
+        return; /* Not a member: no way from here. */
+    const wr_ref head = head_without(c, best, without);
+    if (wr_id_owns(wr_core_id(c, best->self), key, wr_core_id(c, head))) {
+        ret_nodes[0] = best->self;
+        ret->next.n = 1;
+        ret->next.final = true;
+        return;
+    }
+    struct nearest s = {c, key, without, best->self, ret_nodes, 0};
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        const struct wr_ring *r = &c->rings[i];
+
+        if (r->phase != WR_RING_MEMBER)
+            continue;
+        offer(&s, r->pred);
+        for (uint8_t k = 0; k < r->succs_n; k++)
+            offer(&s, r->succs[k]);
+    }
+    ret->next.n = s.n;
+}
+
+/* ---- whom to ask --------------------------------------------------------- */
+
+/* Known hosts, then the roster, then whoever the detector has heard of, in
+ * turn; WR_NO_HOST at the end of a turn. */
+static wr_host next_known(struct wr_core *c)
+{
+    struct wr_boot *b = c->boot;
+
+    for (;;) {
+        uint32_t i = b->turn++;
+        wr_host h;
+
+        if (i < b->known_n) {
+            h = b->known[i];
+        } else if ((i -= b->known_n) < c->roster->n) {
+            h = c->roster->v[i].host;
+            if (c->roster->v[i].state != WR_ROSTER_ADMITTED)
+                continue;
+        } else if ((i -= c->roster->n) < c->peers->n) {
+            h = c->peers->v[i].host;
+            if (c->peers->v[i].state == WR_PEER_LEFT)
+                continue;
+        } else {
+            b->turn = 0;
+            return WR_NO_HOST;
+        }
+        if (h != c->cfg->self)
+            return h;
+    }
+}
+
+static void begin(struct wr_core *c, struct wr_ring *r, enum wr_ring_op op,
+                  wr_ref peer)
+{
+    r->op = (uint8_t)op;
+    r->op_peer = peer;
+    r->op_asks = 0;
+    r->op_until = c->now; /* Asked by advance(). */
+}
+
+/* This way led nowhere: another, soon. */
+static void fail(struct wr_core *c, struct wr_ring *r)
+{
+    r->op = WR_OP_NONE;
+    r->op_peer = WR_NO_REF;
+    r->op_until = WR_NEVER;
+    c->boot->steps = 0;
+    if (wr_rings_any(c)) /* The same sibling would only say the same. */
+        c->boot->retry_at =
+            c->now + wr_core_interval(c, c->cfg->rejoin_us / PAUSES);
+}
+
+static bool step_further(struct wr_core *c, struct wr_ring *r)
+{
+    if (c->boot->steps++ < WR_HOPS_MAX)
+        return true;
+    fail(c, r); /* Liars, or a ring in pieces. */
+    return false;
+}
+
+/* R2: the member `m` answered with its list. Between it and its head is our
+ * place, or its list tells who is nearer to it. Entries that are members of
+ * ours and not in the ring (ourselves, R10) are ignored: that they are out is
+ * no hearsay. */
+static void walk(struct wr_core *c, struct wr_ring *r, wr_ref m,
+                 const wr_ref *list, size_t n)
+{
+    wr_ref known[WR_SUCCS_MAX] = {0};
+    size_t known_n = 0;
+    wr_ref nearer = WR_NO_REF;
+
+    for (size_t i = 0; i < n && i < WR_SUCCS_MAX; i++) {
+        if (!wr_book_has(c->book, list[i])) {
+            c->count->recv_misfit_total++;
+            fail(c, r);
+            return;
+        }
+        if (!is_out(c, list[i]))
+            known[known_n++] = list[i];
+    }
+    if (wr_ring_enter(c, r, m, known, known_n)) {
+        c->boot->steps = 0;
+        return;
+    }
+    for (size_t i = 0; i < known_n; i++) {
+        if (between(c, m, known[i], r->self) &&
+            wr_peers_alive(c, wr_ref_host(known[i])))
+            nearer = known[i];
+    }
+    if (nearer == WR_NO_REF)
+        fail(c, r);
+    else if (step_further(c, r))
+        begin(c, r, WR_OP_JOIN, nearer);
+}
+
+static void start(struct wr_core *c, struct wr_ring *r)
+{
+    const struct wr_ring *sibling = best_ours(c, wr_core_id(c, r->self));
+    wr_host h;
+
+    c->boot->steps = 0;
+    if (sibling != NULL) { /* R12, and all members after the first. */
+        begin(c, r, WR_OP_JOIN, sibling->self);
+        return;
+    }
+    h = next_known(c);
+    if (h == WR_NO_HOST) { /* All have been asked. */
+        c->boot->retry_at =
+            c->now + wr_core_interval(c, c->cfg->rejoin_us / PAUSES);
+        return;
+    }
+    begin(c, r, WR_OP_FIND, wr_ref_of(h, 0));
+}
+
+/* ---- the exchange in flight ---------------------------------------------- */
+
+static void ask(struct wr_core *c, struct wr_ring *r)
+{
+    const wr_host host = wr_ref_host(r->op_peer);
+    const struct wr_ring *sibling = wr_rings_of(c, r->op_peer);
+    struct wr_msg m;
+
+    if (r->op == WR_OP_JOIN && sibling != NULL) {
+        wr_ring_view(c, sibling, &m);
+        if (m.view.state == WR_VIEW_MEMBER)
+            walk(c, r, r->op_peer, m.view.succs, m.view.succs_n);
+        else if (m.view.state == WR_VIEW_PENDING)
+            r->op_until = c->now + wr_peers_patience(c, host);
+        else
+            fail(c, r);
+        return;
+    }
+    r->op_asks++;
+    r->op_at = c->now;
+    r->op_until = c->now + wr_peers_patience(c, host);
+    r->op_rid = wr_rng_next(c->rng);
+    wr_peers_sent(c, host);
+    if (r->op == WR_OP_JOIN) {
+        m = (struct wr_msg){.kind = WR_MSG_VIEW_ASK, .rid = r->op_rid};
+        wr_core_send(c, r->self, r->op_peer, &m);
+        return;
+    }
+    m = (struct wr_msg){
+        .kind = WR_MSG_NEXT_ASK,
+        .from = wr_ref_index(r->self),
+        .to = WR_MEMBER_NONE,
+        .rid = r->op_rid,
+    };
+    m.next_ask.key = *wr_core_id(c, r->self);
+    m.next_ask.without = c->cfg->self; /* R10 */
+    wr_outbox_send(c->out, host, &m);
+}
+
+/* A member answered: there is a ring, so none of our own (R10). */
+static void found_ring(struct wr_core *c)
+{
+    c->boot->alone_at =
+        wr_time_max(c->boot->alone_at, c->now + c->cfg->rejoin_us);
+}
+
+static void on_next(struct wr_core *c, struct wr_ring *r, wr_host from,
+                    const struct wr_msg *m)
+{
+    wr_ref to = WR_NO_REF;
+
+    for (uint8_t i = 0; i < m->next.n && to == WR_NO_REF; i++) {
+        const wr_ref n = m->next.nodes[i];
+
+        if (wr_book_has(c->book, n) && !wr_core_ours(c, n) &&
+            wr_peers_alive(c, wr_ref_host(n)))
+            to = n;
+    }
+    if (to == WR_NO_REF) { /* No member itself. */
+        fail(c, r);
+        return;
+    }
+    found_ring(c);
+    if (!step_further(c, r))
+        return;
+    /* A host that names a member of its own has said all that it knows. */
+    if (m->next.final || wr_ref_host(to) == from)
+        begin(c, r, WR_OP_JOIN, to);
+    else
+        begin(c, r, WR_OP_FIND, to);
+}
+
+static void on_view(struct wr_core *c, struct wr_ring *r,
+                    const struct wr_msg *m)
+{
+    switch (m->view.state) {
+    case WR_VIEW_MEMBER:
+        found_ring(c);
+        walk(c, r, r->op_peer, m->view.succs, m->view.succs_n);
+        return;
+    case WR_VIEW_PENDING: /* R7: ask again when patience ends. */
+        found_ring(c);
+        r->op_until = c->now + wr_peers_patience(c, wr_ref_host(r->op_peer));
+        return;
+    default:
+        fail(c, r);
+    }
+}
+
+bool wr_boot_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        struct wr_ring *r = &c->rings[i];
+
+        if ((r->op != WR_OP_FIND && r->op != WR_OP_JOIN) ||
+            r->op_rid != m->rid || wr_ref_host(r->op_peer) != from)
+            continue;
+        if (r->op_asks == 1)
+            wr_peers_answered(c, from, c->now - r->op_at);
+        if (m->kind == WR_MSG_NEXT && r->op == WR_OP_FIND)
+            on_next(c, r, from, m);
+        else if (m->kind == WR_MSG_VIEW && r->op == WR_OP_JOIN &&
+                 wr_core_sender(c, from, m) == r->op_peer)
+            on_view(c, r, m);
+        else
+            c->count->recv_misfit_total++;
+        return true;
+    }
+    return false;
+}
+
+void wr_boot_gone(struct wr_core *c, wr_host host)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        struct wr_ring *r = &c->rings[i];
+
+        if ((r->op == WR_OP_FIND || r->op == WR_OP_JOIN) &&
+            wr_ref_host(r->op_peer) == host)
+            fail(c, r);
+    }
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+/* Our members enter one after another: the first that is out. */
+static struct wr_ring *joiner(const struct wr_core *c)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        if (c->rings[i].phase == WR_RING_OUT)
+            return &c->rings[i];
+    }
+    return NULL;
+}
+
+static bool may_be_alone(const struct wr_core *c)
+{
+    return c->boot->wanted && c->boot->may_start && !wr_rings_any(c) &&
+           c->cfg->members > c->cfg->succs;
+}
+
+void wr_boot_join(struct wr_core *c, const wr_host *known, size_t n,
+                  bool may_start)
+{
+    struct wr_boot *b = c->boot;
+    const struct wr_book_host *self = wr_book_host(c->book, c->cfg->self);
+    const uint64_t lot = (uint64_t)self->id.b[0] << 8 | self->id.b[1];
+
+    *b = (struct wr_boot){
+        .wanted = true,
+        .may_start = may_start,
+        .retry_at = c->now,
+        /* By host id, so that not all start a ring at the same moment. */
+        .alone_at =
+            c->now + c->cfg->rejoin_us +
+            (c->cfg->jitter_permille > 0 ? c->cfg->rejoin_us * lot / 65536 : 0),
+    };
+    for (size_t i = 0; i < n && b->known_n < WR_BOOT_KNOWN; i++) {
+        if (known[i] != c->cfg->self)
+            b->known[b->known_n++] = known[i];
+    }
+}
+
+static void start_alone(struct wr_core *c)
+{
+    wr_ref ours[WR_MEMBERS_MAX];
+
+    for (uint8_t i = 0; i < c->cfg->members; i++)
+        ours[i] = c->rings[i].self;
+    wr_rings_start(c, ours, c->cfg->members);
+    wr_core_note(c, WR_NOTE_RING_STARTED, c->cfg->self, WR_NO_REF);
+}
+
+void wr_boot_advance(struct wr_core *c)
+{
+    struct wr_boot *b = c->boot;
+    struct wr_ring *r;
+
+    while (b->wanted && (r = joiner(c)) != NULL) {
+        if (may_be_alone(c) && c->now >= b->alone_at) {
+            start_alone(c); /* R10 */
+            return;
+        }
+        if (r->op == WR_OP_NONE) {
+            if (c->now < b->retry_at)
+                return;
+            start(c, r);
+        } else if (c->now < r->op_until) {
+            return;
+        } else if (r->op_asks >= FIND_TRIES) {
+            wr_peers_silent(c, wr_ref_host(r->op_peer));
+            fail(c, r);
+        } else {
+            ask(c, r);
+        }
+    }
+}
+
+wr_time wr_boot_deadline(const struct wr_core *c)
+{
+    const struct wr_boot *b = c->boot;
+    const struct wr_ring *r = joiner(c);
+    wr_time at;
+
+    if (!b->wanted || r == NULL)
+        return WR_NEVER;
+    at = r->op == WR_OP_NONE ? b->retry_at : r->op_until;
+    return may_be_alone(c) ? wr_time_min(at, b->alone_at) : at;
+}

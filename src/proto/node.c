@@ -1,0 +1,384 @@
+/* node.c - see node.h. Only the funnel: each event goes to the module that it
+ * is for, and every step ends in settle(), which starts what is due. */
+#include "proto/node_private.h"
+
+#include <stdlib.h>
+
+/* ---- opening ------------------------------------------------------------- */
+
+struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members)
+{
+    return (struct wr_node_cfg){
+        .self = self,
+        .members = members,
+        .incarnation = 1,
+        .seed = 1,
+        .succs = 16,
+        .upkeep = WR_UPKEEP_PERIODIC,
+        .round_us = WR_SEC(5),
+        .finger_us = WR_SEC(10),
+        .roster_us = WR_SEC(5),
+        .jitter_permille = 400,
+        .patience_min_us = WR_MS(250),
+        .patience_max_us = WR_SEC(5),
+        .lookup_us = WR_SEC(30),
+        .rejoin_us = WR_SEC(10),
+        .probe_dead_us = WR_SEC(60),
+        .request_us = WR_SEC(30),
+        .copies = 3,
+        .peers_max = 1024,
+        .routes_max = 8192,
+        .lookups_max = 1024,
+        .ops_max = 256,
+        .have_ops_max = 64,
+        .roster_max = WR_HOSTS_MAX,
+    };
+}
+
+/* The tables of a node, one after another in its block. */
+struct layout {
+    size_t rings, places, peers, roster, succs, refs, size;
+};
+
+static size_t put(size_t *at, size_t n, size_t each)
+{
+    const size_t here = *at;
+
+    *at = (here + n * each + 7) & ~(size_t)7;
+    return here;
+}
+
+static struct layout layout_of(const struct wr_node_cfg *cfg)
+{
+    struct layout l;
+    size_t at = (sizeof(struct wr_node) + 7) & ~(size_t)7;
+
+    l.rings = put(&at, cfg->members, sizeof(struct wr_ring));
+    l.places = put(&at, cfg->members, sizeof(struct wr_place));
+    l.peers = put(&at, cfg->peers_max, sizeof(struct wr_peer));
+    l.roster = put(&at, cfg->roster_max, sizeof(struct wr_roster_entry));
+    l.succs = put(&at, (size_t)cfg->members * cfg->succs, sizeof(wr_ref));
+    l.refs =
+        put(&at, (size_t)cfg->members * 2 * (cfg->copies + 1u), sizeof(wr_ref));
+    l.size = at;
+    return l;
+}
+
+static void check_cfg(const struct wr_node_cfg *cfg)
+{
+    WR_CHECK(cfg->members >= 1 && cfg->members <= WR_MEMBERS_MAX);
+    WR_CHECK(cfg->succs >= 1 && cfg->succs <= WR_SUCCS_MAX);
+    WR_CHECK(cfg->copies >= 1 && cfg->copies <= WR_COPIES_MAX);
+    WR_CHECK(cfg->peers_max >= 2);
+    WR_CHECK(cfg->round_us > 0 && cfg->rejoin_us > 0);
+    WR_CHECK(cfg->patience_min_us > 0);
+    WR_CHECK(cfg->patience_max_us >= cfg->patience_min_us);
+    WR_CHECK(cfg->jitter_permille <= 1000);
+}
+
+enum wr_err wr_node_open(struct wr_node **ret, const struct wr_node_cfg *cfg,
+                         struct wr_book *book)
+{
+    const struct layout l = layout_of(cfg);
+    uint8_t *block;
+    struct wr_node *n;
+
+    check_cfg(cfg);
+    WR_CHECK(wr_book_host(book, cfg->self)->members == cfg->members);
+    block = calloc(1, l.size);
+    if (block == NULL)
+        return WR_ENOMEM;
+    n = (struct wr_node *)(void *)block;
+    n->size = l.size;
+    n->cfg = *cfg;
+    n->rng.state = cfg->seed;
+    n->core = (struct wr_core){
+        .cfg = &n->cfg,
+        .book = book,
+        .rng = &n->rng,
+        .count = &n->count,
+        .peers = &n->peers,
+        .roster = &n->roster,
+        .rings = (void *)(block + l.rings),
+        .places = (void *)(block + l.places),
+        .boot = &n->boot,
+        .merge = &n->merge,
+        .incarnation = cfg->incarnation,
+    };
+    wr_peers_init(&n->peers, (void *)(block + l.peers), cfg->peers_max);
+    wr_rings_init(&n->core, (void *)(block + l.succs));
+    wr_places_init(&n->core, (void *)(block + l.refs));
+    wr_roster_init(&n->core, (void *)(block + l.roster), cfg->roster_max);
+    wr_merge_init(&n->core);
+    *ret = n;
+    return WR_OK;
+}
+
+void wr_node_close(struct wr_node *n)
+{
+    free(n);
+}
+
+size_t wr_node_size(const struct wr_node *n)
+{
+    return n->size;
+}
+
+const struct wr_counters *wr_node_counters(const struct wr_node *n)
+{
+    return &n->count;
+}
+
+uint32_t wr_node_incarnation(const struct wr_node *n)
+{
+    return n->core.incarnation;
+}
+
+/* ---- a step ---------------------------------------------------------------
+ */
+
+static struct wr_core *enter(struct wr_node *n, wr_time now,
+                             struct wr_outbox *out)
+{
+    WR_CHECK(now >= n->core.now);
+    n->core.now = now;
+    n->core.out = out;
+    return &n->core;
+}
+
+/* Tells the modules who died and who came back. */
+static void spread_news(struct wr_core *c)
+{
+    enum wr_peer_news news;
+    wr_host h;
+
+    while ((h = wr_peers_take_news(c, &news)) != WR_NO_HOST) {
+        if (news == WR_PEER_BACK) {
+            wr_merge_through(c, h); /* R11 */
+            continue;
+        }
+        wr_rings_gone(c, h);
+        wr_places_gone(c, h);
+        wr_boot_gone(c, h);
+        wr_merge_gone(c, h);
+    }
+}
+
+static void settle(struct wr_node *n)
+{
+    struct wr_core *c = &n->core;
+    const uint32_t incarnation = c->incarnation;
+
+    wr_peers_tick(c);
+    spread_news(c);
+    wr_boot_advance(c);
+    wr_rings_advance(c);
+    wr_boot_advance(c); /* Whoever was exhausted just now (R12). */
+    wr_places_tick(c);
+    wr_merge_tick(c);
+    if (c->incarnation != incarnation && c->roster->cap > 0)
+        wr_roster_admit(c, c->cfg->self, WR_ROSTER_ADMITTED, c->incarnation);
+    wr_roster_tick(c);
+    c->out = NULL;
+}
+
+static void on_next_ask(struct wr_core *c, wr_host from, const struct wr_msg *m)
+{
+    wr_ref nodes[WR_NEXT_MAX];
+    struct wr_msg answer;
+
+    wr_boot_next(c, &m->next_ask.key, m->next_ask.without, &answer, nodes);
+    answer.rid = m->rid;
+    wr_outbox_send(c->out, from, &answer);
+}
+
+static void recv_host(struct wr_core *c, wr_host from, const struct wr_msg *m)
+{
+    wr_peers_heard(c, from);
+    switch (m->kind) {
+    case WR_MSG_PING:
+    case WR_MSG_PONG:
+    case WR_MSG_PROBE:
+    case WR_MSG_PROBED:
+    case WR_MSG_BYE:
+        wr_peers_recv(c, from, m);
+        return;
+    case WR_MSG_VIEW:
+        if (wr_rings_recv(c, from, m) || wr_places_recv(c, from, m) ||
+            wr_boot_recv(c, from, m))
+            return;
+        break;
+    case WR_MSG_VIEW_ASK:
+    case WR_MSG_NOTIFY:
+    case WR_MSG_HINT:
+        (void)wr_rings_recv(c, from, m);
+        return;
+    case WR_MSG_NEXT_ASK:
+        on_next_ask(c, from, m);
+        return;
+    case WR_MSG_NEXT:
+        if (wr_boot_recv(c, from, m) || wr_merge_recv(c, from, m))
+            return;
+        break;
+    case WR_MSG_ROSTER_ASK:
+    case WR_MSG_ROSTER:
+        wr_roster_recv(c, from, m);
+        return;
+    default:
+        c->count->recv_unknown_total++;
+        return;
+    }
+    c->count->recv_stale_total++; /* An answer that nobody waits for. */
+}
+
+static void recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
+{
+    c->count->recv_total++;
+    if (wr_host_is_leaf(from))
+        c->count->recv_unknown_total++;
+    else if (from >= c->book->hosts_n || from == c->cfg->self)
+        c->count->recv_misfit_total++;
+    else
+        recv_host(c, from, m);
+}
+
+/* ---- going ----------------------------------------------------------------
+ */
+
+static void say_bye(struct wr_core *c, enum wr_bye why)
+{
+    struct wr_msg m = {
+        .kind = WR_MSG_BYE, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    uint32_t at = 0;
+    wr_host h;
+
+    m.bye.why = (uint8_t)why;
+    for (uint32_t i = 0; i < c->peers->n; i++) {
+        if (c->peers->v[i].state <= WR_PEER_PROBED)
+            wr_outbox_send(c->out, c->peers->v[i].host, &m);
+    }
+    /* And to those that the detector has not met; only if it is for good. */
+    while (why == WR_BYE_LEFT && (h = wr_roster_next(c, &at)) != WR_NO_HOST) {
+        if (h != c->cfg->self && wr_peers_steady(c, h) &&
+            wr_peers_up_permille(c, h) == 0)
+            wr_outbox_send(c->out, h, &m);
+    }
+}
+
+/* Neighbours drop our members at once, as if they had died: their lists name
+ * who comes next (R3). */
+static void depart(struct wr_core *c)
+{
+    say_bye(c, WR_BYE_LEFT);
+    wr_rings_leave(c);
+    c->boot->wanted = false;
+    if (c->roster->cap > 0)
+        wr_roster_admit(c, c->cfg->self, WR_ROSTER_LEFT, c->incarnation);
+    wr_core_note(c, WR_NOTE_LEFT, c->cfg->self, WR_NO_REF);
+}
+
+static void done(struct wr_core *c, wr_token token, enum wr_status status)
+{
+    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_DONE);
+
+    if (fx != NULL) {
+        fx->done.token = token;
+        fx->done.status = (uint8_t)status;
+    }
+}
+
+/* ---- the funnel ------------------------------------------------------------
+ */
+
+void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
+                  struct wr_outbox *out)
+{
+    struct wr_core *c = enter(n, now, out);
+
+    switch (ev->kind) {
+    case WR_EV_RECV:
+        recv(c, ev->from, ev->msg);
+        break;
+    case WR_EV_STORED:
+        break;
+    case WR_EV_LINK_UP:
+        if (!wr_host_is_leaf(ev->from))
+            wr_peers_link_up(c, ev->from, ev->incarnation);
+        break;
+    case WR_EV_LINK_DOWN:
+        if (!wr_host_is_leaf(ev->from))
+            wr_peers_link_down(c, ev->from);
+        break;
+    case WR_EV_ADMIT:
+        wr_roster_admit(c, ev->from, (enum wr_roster_state)ev->admit.state,
+                        ev->admit.incarnation);
+        break;
+    case WR_EV_LOOKUP:
+        done(c, ev->lookup.token, WR_STATUS_FAILED);
+        break;
+    case WR_EV_LEAVE:
+        depart(c);
+        done(c, ev->leave.token, WR_STATUS_OK);
+        break;
+    case WR_EV_STOP:
+        say_bye(c, WR_BYE_SOON);
+        break;
+    }
+    settle(n);
+}
+
+void wr_node_tick(struct wr_node *n, wr_time now, struct wr_outbox *out)
+{
+    (void)enter(n, now, out);
+    settle(n);
+}
+
+wr_time wr_node_deadline(const struct wr_node *n)
+{
+    const struct wr_core *c = &n->core;
+    wr_time at = wr_peers_deadline(c);
+
+    at = wr_time_min(at, wr_rings_deadline(c));
+    at = wr_time_min(at, wr_boot_deadline(c));
+    at = wr_time_min(at, wr_places_deadline(c));
+    at = wr_time_min(at, wr_merge_deadline(c));
+    return wr_time_min(at, wr_roster_deadline(c));
+}
+
+/* ---- beginning --------------------------------------------------------------
+ */
+
+void wr_node_start_with(struct wr_node *n, const wr_host *hosts, size_t hosts_n,
+                        wr_time now, struct wr_outbox *out)
+{
+    struct wr_core *c = enter(n, now, out);
+    wr_ref all[WR_START_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < hosts_n; i++) {
+        const uint8_t members = wr_book_host(c->book, hosts[i])->members;
+
+        for (uint8_t k = 0; k < members; k++) {
+            WR_CHECK(count < WR_START_MAX);
+            all[count++] = wr_ref_of(hosts[i], k);
+        }
+    }
+    c->boot->wanted = true; /* To come back if a member is exhausted (R12). */
+    wr_rings_start(c, all, count);
+    wr_core_note(c, WR_NOTE_RING_STARTED, c->cfg->self, WR_NO_REF);
+    settle(n);
+}
+
+void wr_node_start_ring(struct wr_node *n, wr_time now, struct wr_outbox *out)
+{
+    wr_node_start_with(n, &n->cfg.self, 1, now, out);
+}
+
+void wr_node_join(struct wr_node *n, const wr_host *known, size_t known_n,
+                  bool may_start, wr_time now, struct wr_outbox *out)
+{
+    struct wr_core *c = enter(n, now, out);
+
+    wr_boot_join(c, known, known_n, may_start);
+    settle(n);
+}

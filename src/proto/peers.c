@@ -1,0 +1,569 @@
+/* peers.c - see peers.h. */
+#include "proto/peers.h"
+
+enum { UNMEASURED = 4 }; /* Patience before the first sample, in floors. */
+
+void wr_peers_init(struct wr_peers *p, struct wr_peer *v, uint32_t cap)
+{
+    *p = (struct wr_peers){.v = v, .cap = cap, .due_at = WR_NEVER};
+    for (unsigned i = 0; i < WR_PEER_PROBES; i++)
+        p->probes[i].asker = WR_NO_HOST;
+}
+
+/* ---- the table ----------------------------------------------------------- */
+
+/* Where `host` is, or would be. */
+static uint32_t place_of(const struct wr_peers *p, wr_host host)
+{
+    uint32_t lo = 0, hi = p->n;
+
+    while (lo < hi) {
+        const uint32_t mid = lo + (hi - lo) / 2;
+
+        if (p->v[mid].host < host)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct wr_peer *find(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peers *p = c->peers;
+    const uint32_t i = place_of(p, host);
+
+    return i < p->n && p->v[i].host == host ? &p->v[i] : NULL;
+}
+
+/* Who may be forgotten: first the one up that was heard longest ago (it will
+ * be known again when it matters), then the one dead longest. */
+static struct wr_peer *victim(struct wr_peers *p)
+{
+    struct wr_peer *worst = NULL;
+
+    for (uint32_t i = 0; i < p->n; i++) {
+        struct wr_peer *e = &p->v[i];
+
+        if (e->news != WR_PEER_NO_NEWS || e->state == WR_PEER_SUSPECT ||
+            e->state == WR_PEER_PROBED)
+            continue;
+        const bool up = e->state == WR_PEER_UP;
+        const bool worst_up = worst != NULL && worst->state == WR_PEER_UP;
+        if (worst == NULL || (up && !worst_up) ||
+            (up == worst_up && e->heard_at < worst->heard_at))
+            worst = e;
+    }
+    return worst;
+}
+
+/* The entry of `host`, made if need be; NULL for ourselves, for leaves and
+ * when the table is full of hosts in trouble. */
+static struct wr_peer *track(struct wr_core *c, wr_host host)
+{
+    struct wr_peers *p = c->peers;
+    struct wr_peer *e = find(c, host);
+
+    if (e != NULL || host >= c->book->hosts_n || host == c->cfg->self)
+        return e;
+    if (p->n == p->cap) {
+        e = victim(p);
+        c->count->peers_full_total++;
+        if (e == NULL)
+            return NULL;
+        const uint32_t at = (uint32_t)(e - p->v);
+        memmove(e, e + 1, (p->n - at - 1) * sizeof(*e));
+        p->n--;
+    }
+    const uint32_t at = place_of(p, host);
+    memmove(&p->v[at + 1], &p->v[at], (p->n - at) * sizeof(*e));
+    p->n++;
+    p->v[at] = (struct wr_peer){
+        .host = host,
+        .state = WR_PEER_UP,
+        .heard_at = c->now,
+        .up_s = (uint32_t)(c->now / WR_SEC(1)),
+        .due_at = WR_NEVER,
+    };
+    return &p->v[at];
+}
+
+static void arm(struct wr_core *c, struct wr_peer *e, wr_time at)
+{
+    e->due_at = at;
+    c->peers->due_at = wr_time_min(c->peers->due_at, at);
+}
+
+static void tell(struct wr_core *c, struct wr_peer *e, enum wr_peer_news news)
+{
+    if (e->news == WR_PEER_NO_NEWS)
+        c->peers->news_n++;
+    e->news = (uint8_t)news;
+}
+
+wr_host wr_peers_take_news(struct wr_core *c, enum wr_peer_news *ret)
+{
+    struct wr_peers *p = c->peers;
+
+    for (uint32_t i = 0; p->news_n > 0 && i < p->n; i++) {
+        struct wr_peer *e = &p->v[i];
+
+        if (e->news == WR_PEER_NO_NEWS)
+            continue;
+        *ret = (enum wr_peer_news)e->news;
+        e->news = WR_PEER_NO_NEWS;
+        p->news_n--;
+        return e->host;
+    }
+    return WR_NO_HOST;
+}
+
+/* ---- patience ------------------------------------------------------------ */
+
+/* RFC 6298, without its doubling. */
+static wr_time estimate(const struct wr_core *c, const struct wr_peer *e)
+{
+    wr_time t = UNMEASURED * c->cfg->patience_min_us;
+
+    if (e != NULL && e->srtt_us > 0)
+        t = (wr_time)e->srtt_us + 4 * (wr_time)e->rttvar_us;
+    t = wr_time_max(t, c->cfg->patience_min_us);
+    return wr_time_min(t, c->cfg->patience_max_us);
+}
+
+wr_time wr_peers_patience(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+    const unsigned doubled =
+        e != NULL && e->state == WR_PEER_SUSPECT ? e->tries : 0;
+
+    if (host == c->cfg->self)
+        return c->cfg->patience_min_us;
+    return wr_time_min(estimate(c, e) << doubled, c->cfg->patience_max_us);
+}
+
+void wr_peers_answered(struct wr_core *c, wr_host host, wr_time rtt_us)
+{
+    struct wr_peer *e = track(c, host);
+
+    if (e == NULL)
+        return;
+    const uint32_t r =
+        (uint32_t)wr_time_min(wr_time_max(rtt_us, 1), WR_SEC(60));
+    if (e->srtt_us == 0) {
+        e->srtt_us = r;
+        e->rttvar_us = r / 2;
+        return;
+    }
+    const uint32_t off = r > e->srtt_us ? r - e->srtt_us : e->srtt_us - r;
+    e->rttvar_us = e->rttvar_us - e->rttvar_us / 4 + off / 4;
+    e->srtt_us = e->srtt_us - e->srtt_us / 8 + r / 8;
+    if (e->srtt_us == 0)
+        e->srtt_us = 1;
+}
+
+void wr_peers_sent(struct wr_core *c, wr_host host)
+{
+    (void)track(c, host);
+}
+
+/* ---- what is known ------------------------------------------------------- */
+
+bool wr_peers_alive(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    return e == NULL || e->state <= WR_PEER_PROBED;
+}
+
+bool wr_peers_away(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    return e != NULL && e->state == WR_PEER_AWAY;
+}
+
+bool wr_peers_steady(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    return e == NULL || e->state == WR_PEER_UP;
+}
+
+uint32_t wr_peers_rtt_us(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    if (host == c->cfg->self)
+        return 0;
+    return e == NULL || e->srtt_us == 0 ? UINT32_MAX : e->srtt_us;
+}
+
+uint32_t wr_peers_up_permille(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    if (host == c->cfg->self)
+        return 1000;
+    if (e == NULL || e->state > WR_PEER_PROBED)
+        return 0;
+    const wr_time since = c->now - wr_time_min(e->heard_at, c->now);
+    const wr_time up_at = WR_SEC(e->up_s);
+    const wr_time up = e->heard_at > up_at ? e->heard_at - up_at : 0;
+    return (uint32_t)((up + 1) * 1000 / (up + 1 + since));
+}
+
+uint32_t wr_peers_incarnation(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    return e == NULL ? 0 : e->incarnation;
+}
+
+wr_host wr_peers_draw(struct wr_core *c, wr_host without)
+{
+    wr_host drawn = WR_NO_HOST;
+    uint64_t seen = 0;
+
+    for (uint32_t i = 0; i < c->peers->n; i++) {
+        const struct wr_peer *e = &c->peers->v[i];
+
+        if (e->state == WR_PEER_UP && e->host != without &&
+            wr_rng_below(c->rng, ++seen) == 0)
+            drawn = e->host;
+    }
+    return drawn;
+}
+
+/* ---- the detector -------------------------------------------------------- */
+
+static void send_plain(struct wr_core *c, wr_host to, enum wr_msg_kind kind,
+                       uint64_t rid)
+{
+    struct wr_msg m = {
+        .kind = (uint8_t)kind,
+        .from = WR_MEMBER_NONE,
+        .to = WR_MEMBER_NONE,
+        .rid = rid,
+    };
+
+    m.ping.incarnation = c->incarnation;
+    wr_outbox_send(c->out, to, &m);
+}
+
+static void send_probe(struct wr_core *c, wr_host to, enum wr_msg_kind kind,
+                       uint64_t rid, wr_host target, bool alive)
+{
+    struct wr_msg m = {
+        .kind = (uint8_t)kind,
+        .from = WR_MEMBER_NONE,
+        .to = WR_MEMBER_NONE,
+        .rid = rid,
+    };
+
+    m.probe.target = target;
+    m.probe.alive = alive;
+    m.probe.incarnation = wr_peers_incarnation(c, target);
+    wr_outbox_send(c->out, to, &m);
+}
+
+static void ping(struct wr_core *c, struct wr_peer *e)
+{
+    e->rid = (uint32_t)(wr_rng_next(c->rng) >> 32);
+    send_plain(c, e->host, WR_MSG_PING, e->rid);
+}
+
+static void bury(struct wr_core *c, struct wr_peer *e)
+{
+    e->state = WR_PEER_DEAD;
+    e->tries = 0;
+    arm(c, e, c->now + wr_core_interval(c, c->cfg->probe_dead_us));
+    c->count->deaths_total++;
+    wr_core_note(c, WR_NOTE_PEER_DEAD, e->host, WR_NO_REF);
+    tell(c, e, WR_PEER_GONE);
+}
+
+/* Our own pings brought nothing: let others try, if there are others. */
+static void ask_helpers(struct wr_core *c, struct wr_peer *e)
+{
+    struct wr_peers *p = c->peers;
+    const uint32_t from = p->n > 0 ? (uint32_t)wr_rng_below(c->rng, p->n) : 0;
+    wr_time longest = 0;
+
+    e->state = WR_PEER_PROBED;
+    e->helpers = 0;
+    e->rid = (uint32_t)(wr_rng_next(c->rng) >> 32);
+    for (uint32_t i = 0; i < p->n && e->helpers < WR_PEER_HELPERS; i++) {
+        const struct wr_peer *h = &p->v[(from + i) % p->n];
+
+        if (h->state != WR_PEER_UP)
+            continue;
+        send_probe(c, h->host, WR_MSG_PROBE, e->rid, e->host, false);
+        longest = wr_time_max(longest, estimate(c, h));
+        e->helpers++;
+    }
+    if (e->helpers == 0)
+        bury(c, e);
+    else /* The way to the helper, and its patience. */
+        arm(c, e, c->now + longest + 2 * estimate(c, e));
+}
+
+void wr_peers_silent(struct wr_core *c, wr_host host)
+{
+    struct wr_peer *e = track(c, host);
+
+    if (e == NULL || e->state != WR_PEER_UP)
+        return;
+    e->state = WR_PEER_SUSPECT;
+    e->tries = 0;
+    c->count->suspects_total++;
+    wr_core_note(c, WR_NOTE_PEER_SUSPECT, host, WR_NO_REF);
+    ping(c, e);
+    arm(c, e, c->now + estimate(c, e));
+}
+
+static void back(struct wr_core *c, struct wr_peer *e)
+{
+    e->state = WR_PEER_UP;
+    e->tries = 0;
+    e->up_s = (uint32_t)(c->now / WR_SEC(1));
+    e->due_at = WR_NEVER;
+    wr_core_note(c, WR_NOTE_PEER_BACK, e->host, WR_NO_REF);
+    tell(c, e, WR_PEER_BACK);
+}
+
+/* It lives after all: it spoke, or a helper vouches for it. */
+static void cleared(struct wr_core *c, struct wr_peer *e)
+{
+    e->state = WR_PEER_UP;
+    e->tries = 0;
+    e->due_at = WR_NEVER;
+    c->count->false_suspects_total++;
+}
+
+static void probe_ends(struct wr_core *c, struct wr_peer_probe *pr, bool alive)
+{
+    send_probe(c, pr->asker, WR_MSG_PROBED, pr->rid, pr->target, alive);
+    pr->asker = WR_NO_HOST;
+}
+
+static void probes_end(struct wr_core *c, wr_host target, bool alive)
+{
+    for (unsigned i = 0; i < WR_PEER_PROBES; i++) {
+        struct wr_peer_probe *pr = &c->peers->probes[i];
+
+        if (pr->asker != WR_NO_HOST && pr->target == target)
+            probe_ends(c, pr, alive);
+    }
+}
+
+void wr_peers_heard(struct wr_core *c, wr_host host)
+{
+    struct wr_peer *e = track(c, host);
+
+    if (e == NULL)
+        return;
+    e->heard_at = c->now;
+    switch ((enum wr_peer_state)e->state) {
+    case WR_PEER_SUSPECT:
+    case WR_PEER_PROBED:
+        cleared(c, e);
+        break;
+    case WR_PEER_DEAD:
+        back(c, e);
+        break;
+    case WR_PEER_UP:
+    case WR_PEER_AWAY: /* Its last words may arrive after its BYE. */
+    case WR_PEER_LEFT:
+        break;
+    }
+    probes_end(c, host, true);
+}
+
+bool wr_peers_incarnate(struct wr_core *c, wr_host host, uint32_t incarnation)
+{
+    struct wr_peer *e = track(c, host);
+
+    if (e == NULL)
+        return true;
+    if (incarnation < e->incarnation)
+        return false;
+    const bool newer = incarnation > e->incarnation;
+    e->incarnation = incarnation;
+    if (newer && (e->state == WR_PEER_AWAY || e->state == WR_PEER_DEAD))
+        back(c, e);
+    return true;
+}
+
+void wr_peers_link_up(struct wr_core *c, wr_host host, uint32_t incarnation)
+{
+    wr_peers_heard(c, host);
+    if (!wr_peers_incarnate(c, host, incarnation))
+        return;
+    struct wr_peer *e = find(c, host);
+    if (e != NULL && e->state == WR_PEER_AWAY)
+        back(c, e);
+}
+
+void wr_peers_link_down(struct wr_core *c, wr_host host)
+{
+    struct wr_peer *e = find(c, host);
+
+    probes_end(c, host, false);
+    if (e == NULL)
+        return;
+    if (e->state == WR_PEER_UP)
+        wr_peers_silent(c, host);
+    else if (e->state == WR_PEER_SUSPECT &&
+             wr_peers_draw(c, host) != WR_NO_HOST)
+        /* The dial failed, too: no use in waiting, if others can tell. If
+         * there are none, it may be our own cable: keep the slow way. */
+        ask_helpers(c, e);
+}
+
+void wr_peers_part(struct wr_core *c, wr_host host, enum wr_peer_state state)
+{
+    struct wr_peer *e = track(c, host);
+
+    WR_CHECK(state == WR_PEER_AWAY || state == WR_PEER_LEFT);
+    if (e == NULL || e->state == WR_PEER_LEFT)
+        return;
+    e->state = (uint8_t)state;
+    e->tries = 0;
+    if (state == WR_PEER_LEFT)
+        e->due_at = WR_NEVER;
+    else
+        arm(c, e, c->now + wr_core_interval(c, c->cfg->probe_dead_us));
+    tell(c, e, WR_PEER_GONE);
+}
+
+/* ---- messages ------------------------------------------------------------ */
+
+static void on_probe(struct wr_core *c, wr_host from, const struct wr_msg *m)
+{
+    const wr_host target = m->probe.target;
+
+    if (target == c->cfg->self || target >= c->book->hosts_n) {
+        send_probe(c, from, WR_MSG_PROBED, m->rid, target,
+                   target == c->cfg->self);
+        return;
+    }
+    for (unsigned i = 0; i < WR_PEER_PROBES; i++) {
+        struct wr_peer_probe *pr = &c->peers->probes[i];
+
+        if (pr->asker != WR_NO_HOST)
+            continue;
+        *pr = (struct wr_peer_probe){
+            .until = c->now + estimate(c, find(c, target)),
+            .rid = m->rid,
+            .asker = from,
+            .target = target,
+        };
+        c->peers->due_at = wr_time_min(c->peers->due_at, pr->until);
+        send_plain(c, target, WR_MSG_PING, wr_rng_next(c->rng));
+        return;
+    }
+    /* Too busy to try: say what we believe. */
+    send_probe(c, from, WR_MSG_PROBED, m->rid, target,
+               wr_peers_steady(c, target));
+}
+
+static void on_probed(struct wr_core *c, const struct wr_msg *m)
+{
+    struct wr_peer *e = find(c, m->probe.target);
+
+    if (e == NULL || e->state != WR_PEER_PROBED || e->rid != m->rid) {
+        c->count->recv_stale_total++;
+    } else if (m->probe.alive) {
+        cleared(c, e);
+    } else if (e->helpers > 0 && --e->helpers == 0) {
+        bury(c, e);
+    }
+}
+
+void wr_peers_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
+{
+    switch (m->kind) {
+    case WR_MSG_PING:
+        wr_peers_incarnate(c, from, m->ping.incarnation);
+        send_plain(c, from, WR_MSG_PONG, m->rid);
+        return;
+    case WR_MSG_PONG:
+        wr_peers_incarnate(c, from, m->ping.incarnation);
+        return;
+    case WR_MSG_PROBE:
+        on_probe(c, from, m);
+        return;
+    case WR_MSG_PROBED:
+        on_probed(c, m);
+        return;
+    case WR_MSG_BYE:
+        wr_peers_part(c, from,
+                      m->bye.why == WR_BYE_LEFT ? WR_PEER_LEFT : WR_PEER_AWAY);
+        return;
+    default:
+        c->count->recv_unknown_total++;
+    }
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+static void due(struct wr_core *c, struct wr_peer *e)
+{
+    const unsigned doubled =
+        e->tries < WR_PEER_BACKOFF ? e->tries : WR_PEER_BACKOFF;
+
+    switch ((enum wr_peer_state)e->state) {
+    case WR_PEER_SUSPECT:
+        if (++e->tries >= WR_PEER_TRIES) {
+            ask_helpers(c, e);
+            return;
+        }
+        ping(c, e);
+        arm(c, e, c->now + wr_peers_patience(c, e->host));
+        return;
+    case WR_PEER_PROBED:
+        bury(c, e);
+        return;
+    case WR_PEER_AWAY:
+    case WR_PEER_DEAD: /* R11: it may be back, or the cut healed. */
+        ping(c, e);
+        arm(c, e,
+            c->now + wr_core_interval(c, c->cfg->probe_dead_us << doubled));
+        e->tries = (uint8_t)(doubled + 1);
+        return;
+    case WR_PEER_UP:
+    case WR_PEER_LEFT:
+        e->due_at = WR_NEVER;
+        return;
+    }
+    WR_UNREACHABLE();
+}
+
+void wr_peers_tick(struct wr_core *c)
+{
+    struct wr_peers *p = c->peers;
+
+    if (c->now < p->due_at)
+        return;
+    p->due_at = WR_NEVER; /* arm() lowers it again. */
+    for (uint32_t i = 0; i < p->n; i++) {
+        if (c->now >= p->v[i].due_at)
+            due(c, &p->v[i]);
+    }
+    for (unsigned i = 0; i < WR_PEER_PROBES; i++) {
+        struct wr_peer_probe *pr = &p->probes[i];
+
+        if (pr->asker != WR_NO_HOST && c->now >= pr->until)
+            probe_ends(c, pr, false);
+        else if (pr->asker != WR_NO_HOST)
+            p->due_at = wr_time_min(p->due_at, pr->until);
+    }
+    for (uint32_t i = 0; i < p->n; i++)
+        p->due_at = wr_time_min(p->due_at, p->v[i].due_at);
+}
+
+wr_time wr_peers_deadline(const struct wr_core *c)
+{
+    return c->peers->due_at;
+}

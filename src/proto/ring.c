@@ -1,0 +1,665 @@
+/* ring.c - see ring.h; rule numbers refer to docs/protocol.md. */
+#include "proto/ring.h"
+
+#include "proto/peers.h"
+#include "proto/roster.h"
+
+static const struct wr_id *id_of(const struct wr_core *c, wr_ref m)
+{
+    return wr_book_id(c->book, m);
+}
+
+static bool between(const struct wr_core *c, wr_ref a, wr_ref x, wr_ref b)
+{
+    return wr_id_between(id_of(c, a), id_of(c, x), id_of(c, b));
+}
+
+struct wr_ring *wr_rings_of(const struct wr_core *c, wr_ref ref)
+{
+    return wr_core_ours(c, ref) && wr_ref_index(ref) < c->cfg->members
+               ? &c->rings[wr_ref_index(ref)]
+               : NULL;
+}
+
+/* No member any more, for all we know: its host is held for dead or is away,
+ * or it is a sibling that is out. */
+static bool gone(const struct wr_core *c, wr_ref m)
+{
+    const struct wr_ring *sibling = wr_rings_of(c, m);
+
+    if (sibling != NULL)
+        return sibling->phase != WR_RING_MEMBER;
+    return !wr_peers_alive(c, wr_ref_host(m));
+}
+
+/* ---- lists ---------------------------------------------------------------
+ * A list that a peer gave is its word and may be wrong or hostile: it is
+ * refused as a whole unless it runs strictly clockwise from its first entry
+ * without passing that entry again. */
+static bool clockwise(const struct wr_core *c, wr_ref head, const wr_ref *tail,
+                      size_t n)
+{
+    wr_ref last = head;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!wr_book_has(c->book, tail[i]) || tail[i] == head ||
+            !between(c, last, tail[i], head))
+            return false;
+        last = tail[i];
+    }
+    return true;
+}
+
+/* R4: our list becomes [head] + tail, cut before our own id, without those
+ * that we know to be gone (R3: at any position), r entries at most. False, and
+ * nothing changed, if the list is refused. */
+static bool adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
+                  const wr_ref *tail, size_t n)
+{
+    wr_ref last = head;
+
+    if (n > WR_SUCCS_MAX || !clockwise(c, head, tail, n)) {
+        c->count->recv_misfit_total++;
+        return false;
+    }
+    r->succs_n = 0;
+    r->succs[r->succs_n++] = head;
+    for (size_t i = 0; i < n && r->succs_n < c->cfg->succs; i++) {
+        if (tail[i] == r->self || between(c, last, r->self, tail[i]))
+            break; /* Round the whole ring: fewer members than r. */
+        last = tail[i];
+        if (!gone(c, tail[i]))
+            r->succs[r->succs_n++] = tail[i];
+    }
+    return true;
+}
+
+/* Forgets entries that are gone, at any position (R3). */
+static void purge(struct wr_core *c, struct wr_ring *r)
+{
+    uint8_t kept = 0;
+
+    for (uint8_t i = 0; i < r->succs_n; i++) {
+        if (!gone(c, r->succs[i]))
+            r->succs[kept++] = r->succs[i];
+    }
+    r->succs_n = kept;
+    if (r->suitor != WR_NO_REF && gone(c, r->suitor))
+        r->suitor = WR_NO_REF;
+    if (r->hint != WR_NO_REF && gone(c, r->hint))
+        r->hint = WR_NO_REF;
+}
+
+static void op_end(struct wr_ring *r)
+{
+    r->op = WR_OP_NONE;
+    r->op_peer = WR_NO_REF;
+    r->op_until = WR_NEVER;
+}
+
+static void be_out(struct wr_ring *r)
+{
+    r->pred = r->suitor = r->hint = WR_NO_REF;
+    r->succs_n = 0;
+    op_end(r);
+}
+
+/* R12: no live entry is left (a break of A1). boot.c brings it back in. */
+static void exhaust(struct wr_core *c, struct wr_ring *r)
+{
+    be_out(r);
+    r->phase = WR_RING_OUT;
+    c->incarnation++;
+    c->count->assumption_breaks_total++;
+    wr_core_note(c, WR_NOTE_EXHAUSTED, c->cfg->self, r->self);
+    (void)wr_outbox_push(c->out, WR_FX_PERSIST);
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+void wr_ring_view(const struct wr_core *c, const struct wr_ring *r,
+                  struct wr_msg *ret)
+{
+    *ret = (struct wr_msg){.kind = WR_MSG_VIEW, .from = wr_ref_index(r->self)};
+    ret->view.incarnation = c->incarnation;
+    ret->view.pred = WR_NO_REF;
+    if (r->phase != WR_RING_MEMBER) {
+        ret->view.state = WR_VIEW_NOT_MEMBER;
+    } else if (r->op != WR_OP_NONE) {
+        ret->view.state = WR_VIEW_PENDING; /* R7 */
+    } else {
+        ret->view.state = WR_VIEW_MEMBER;
+        ret->view.pred = r->pred;
+        ret->view.succs = r->succs;
+        ret->view.succs_n = r->succs_n;
+    }
+}
+
+static void on_view(struct wr_core *c, struct wr_ring *r,
+                    const struct wr_msg *m);
+
+/* Asks op_peer for its view; a sibling answers at once. */
+static void op_ask(struct wr_core *c, struct wr_ring *r)
+{
+    const wr_host host = wr_ref_host(r->op_peer);
+    const struct wr_ring *sibling = wr_rings_of(c, r->op_peer);
+    struct wr_msg m;
+
+    r->op_asks++;
+    r->op_clean = r->op_asks == 1;
+    r->op_heard = false;
+    r->op_at = c->now;
+    r->op_until = c->now + wr_peers_patience(c, host);
+    if (sibling != NULL) {
+        wr_ring_view(c, sibling, &m);
+        on_view(c, r, &m);
+        return;
+    }
+    m = (struct wr_msg){.kind = WR_MSG_VIEW_ASK, .rid = r->op_rid};
+    wr_peers_sent(c, host);
+    wr_core_send(c, r->self, r->op_peer, &m);
+}
+
+static void op_begin(struct wr_core *c, struct wr_ring *r, enum wr_ring_op op,
+                     wr_ref peer, bool hinted)
+{
+    WR_CHECK(r->op == WR_OP_NONE); /* R7 */
+    WR_CHECK(peer != r->self);
+    r->op = (uint8_t)op;
+    r->op_peer = peer;
+    r->op_head = r->succs[0];
+    r->op_hint = hinted;
+    r->op_rid = wr_rng_next(c->rng);
+    r->op_asks = 0;
+    op_ask(c, r);
+}
+
+/* ---- notify and rectify -------------------------------------------------- */
+
+/* R6, on the word of `from` itself (R8). */
+static void on_notify(struct wr_core *c, struct wr_ring *r, wr_ref from)
+{
+    if (from == r->pred || from == r->self)
+        return;
+    if (r->pred == WR_NO_REF || between(c, r->pred, from, r->self)) {
+        r->pred = from;
+        if (r->op == WR_OP_RECTIFY)
+            op_end(r); /* Whom it asks about is our predecessor no more. */
+        r->suitor = WR_NO_REF;
+    } else if (r->suitor == WR_NO_REF || between(c, r->suitor, from, r->self)) {
+        r->suitor = from; /* Farther off: only if ours is dead. */
+    }
+}
+
+static void notify(struct wr_core *c, struct wr_ring *r)
+{
+    struct wr_ring *sibling;
+    struct wr_msg m = {.kind = WR_MSG_NOTIFY};
+
+    WR_CHECK(r->succs_n > 0);
+    sibling = wr_rings_of(c, r->succs[0]);
+    if (sibling != NULL)
+        on_notify(c, sibling, r->self);
+    else
+        wr_core_send(c, r->self, r->succs[0], &m);
+}
+
+/* R6's end: is the predecessor a member still? */
+static void rectify(struct wr_core *c, struct wr_ring *r, bool lives)
+{
+    if (!lives && r->suitor != WR_NO_REF && !gone(c, r->suitor))
+        r->pred = r->suitor;
+    r->suitor = WR_NO_REF;
+}
+
+/* ---- hints (R11) --------------------------------------------------------- */
+
+static void on_hint(struct wr_core *c, struct wr_ring *r, wr_ref q)
+{
+    if (!wr_book_has(c->book, q) || q == r->self || gone(c, q))
+        return;
+    if (!between(c, r->self, q, r->succs[0]))
+        return;
+    if (r->hint == WR_NO_REF || between(c, r->self, q, r->hint))
+        r->hint = q;
+}
+
+static void hand_on(struct wr_core *c, struct wr_ring *r, wr_ref to,
+                    wr_ref old_head)
+{
+    struct wr_ring *sibling = wr_rings_of(c, to);
+    struct wr_msg m = {.kind = WR_MSG_HINT};
+
+    m.hint.member = old_head;
+    if (sibling != NULL)
+        on_hint(c, sibling, old_head);
+    else
+        wr_core_send(c, r->self, to, &m);
+}
+
+/* ---- answers ------------------------------------------------------------- */
+
+/* R3: the head is no member. The next one is asked in the same round. */
+static void drop_head(struct wr_core *c, struct wr_ring *r)
+{
+    r->succs_n--;
+    memmove(&r->succs[0], &r->succs[1], r->succs_n * sizeof(r->succs[0]));
+    r->round_at = c->now;
+    purge(c, r);
+    if (r->succs_n == 0)
+        exhaust(c, r);
+}
+
+/* R4: the head's own word. Then R5, if its predecessor lies between us. */
+static void on_head(struct wr_core *c, struct wr_ring *r,
+                    const struct wr_msg *m)
+{
+    const wr_ref head = r->op_peer;
+    const wr_ref n = m->view.pred;
+
+    op_end(r);
+    /* A liar is worth as much as silence, but it is not dead: keep, and ask
+     * again next round. */
+    if (head != r->succs[0] ||
+        !adopt(c, r, head, m->view.succs, m->view.succs_n))
+        return;
+    if (n != WR_NO_REF && wr_book_has(c->book, n) && n != r->self &&
+        !gone(c, n) && between(c, r->self, n, head))
+        op_begin(c, r, WR_OP_IMPROVE, n, false);
+    else
+        notify(c, r);
+}
+
+/* R5: a nearer head, on its own word (R8), and only if ours is still the one
+ * that it was to be nearer than. */
+static void on_nearer(struct wr_core *c, struct wr_ring *r,
+                      const struct wr_msg *m)
+{
+    const wr_ref n = r->op_peer, old = r->op_head;
+    const bool hinted = r->op_hint;
+
+    op_end(r);
+    if (r->succs[0] != old || !between(c, r->self, n, old)) {
+        c->count->recv_stale_total++;
+        return;
+    }
+    if (!adopt(c, r, n, m->view.succs, m->view.succs_n))
+        return;
+    notify(c, r);
+    if (hinted)
+        hand_on(c, r, n, old);
+}
+
+/* The peer of the operation is dead to the ring: its host is, or it said that
+ * it is no member (R10). */
+static void on_dead(struct wr_core *c, struct wr_ring *r)
+{
+    const enum wr_ring_op op = (enum wr_ring_op)r->op;
+    const wr_ref peer = r->op_peer;
+    const bool hinted = r->op_hint;
+
+    op_end(r);
+    switch (op) {
+    case WR_OP_STABILISE: /* R3 */
+        if (r->succs[0] == peer)
+            drop_head(c, r);
+        return;
+    case WR_OP_IMPROVE: /* R5: the hearsay was stale; our head stands. */
+        if (!hinted)
+            notify(c, r);
+        return;
+    case WR_OP_RECTIFY: /* R6 */
+        rectify(c, r, false);
+        return;
+    case WR_OP_NONE:
+    case WR_OP_FIND:
+    case WR_OP_JOIN:
+        break;
+    }
+    WR_UNREACHABLE();
+}
+
+/* The awaited view came. */
+static void on_view(struct wr_core *c, struct wr_ring *r,
+                    const struct wr_msg *m)
+{
+    switch (m->view.state) {
+    case WR_VIEW_NOT_MEMBER:
+        on_dead(c, r);
+        return;
+    case WR_VIEW_PENDING: /* R7: alive, so patience starts anew. */
+        if (r->op == WR_OP_RECTIFY) {
+            op_end(r);
+            rectify(c, r, true);
+        }
+        return;
+    case WR_VIEW_MEMBER:
+        if (r->op == WR_OP_STABILISE) {
+            on_head(c, r, m);
+        } else if (r->op == WR_OP_IMPROVE) {
+            on_nearer(c, r, m);
+        } else {
+            op_end(r);
+            rectify(c, r, true);
+        }
+        return;
+    default:
+        c->count->recv_misfit_total++;
+    }
+}
+
+static bool op_is_upkeep(const struct wr_ring *r)
+{
+    return r->op == WR_OP_STABILISE || r->op == WR_OP_IMPROVE ||
+           r->op == WR_OP_RECTIFY;
+}
+
+/* VIEW, if it is the one that this member waits for. */
+static bool recv_view(struct wr_core *c, struct wr_ring *r, wr_ref from,
+                      const struct wr_msg *m)
+{
+    if (!op_is_upkeep(r) || r->op_rid != m->rid || r->op_peer != from)
+        return false;
+    if (!wr_peers_incarnate(c, wr_ref_host(from), m->view.incarnation)) {
+        c->count->recv_stale_total++; /* R7: from before its restart. */
+        return true;
+    }
+    if (r->op_clean)
+        wr_peers_answered(c, wr_ref_host(from), c->now - r->op_at);
+    r->op_clean = false;
+    r->op_heard = true;
+    r->op_until = c->now + wr_peers_patience(c, wr_ref_host(from));
+    on_view(c, r, m);
+    return true;
+}
+
+bool wr_rings_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
+{
+    const wr_ref sender = wr_core_sender(c, from, m);
+    struct wr_ring *r = m->to < c->cfg->members ? &c->rings[m->to] : NULL;
+    struct wr_msg answer;
+
+    if (r == NULL || sender == WR_NO_REF) {
+        c->count->recv_misfit_total++;
+        return true;
+    }
+    switch (m->kind) {
+    case WR_MSG_VIEW_ASK:
+        wr_ring_view(c, r, &answer);
+        answer.rid = m->rid;
+        wr_core_send(c, r->self, sender, &answer);
+        return true;
+    case WR_MSG_VIEW:
+        return recv_view(c, r, sender, m);
+    case WR_MSG_NOTIFY:
+        if (r->phase == WR_RING_MEMBER)
+            on_notify(c, r, sender);
+        return true;
+    case WR_MSG_HINT:
+        if (r->phase == WR_RING_MEMBER)
+            on_hint(c, r, m->hint.member);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- what the detector says ---------------------------------------------- */
+
+static void ring_gone(struct wr_core *c, struct wr_ring *r, wr_host host)
+{
+    const wr_ref head = r->succs[0];
+
+    if (op_is_upkeep(r) && wr_ref_host(r->op_peer) == host)
+        on_dead(c, r);
+    if (r->phase != WR_RING_MEMBER)
+        return;
+    purge(c, r);
+    if (r->succs_n == 0) {
+        exhaust(c, r);
+    } else if (r->succs[0] != head) {
+        /* The next round begins now, spread lest all members of a host that
+         * lost the same neighbour speak at once. */
+        const wr_time spread =
+            c->cfg->patience_min_us * c->cfg->jitter_permille / 1000;
+
+        r->round_at =
+            wr_time_min(r->round_at, c->now + wr_rng_below(c->rng, spread + 1));
+    }
+}
+
+void wr_rings_gone(struct wr_core *c, wr_host host)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        if (c->rings[i].phase == WR_RING_MEMBER)
+            ring_gone(c, &c->rings[i], host);
+    }
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+/* Patience ran out. Silence alone decides nothing: the detector is told, and
+ * its verdict arrives as wr_rings_gone(). */
+static void op_late(struct wr_core *c, struct wr_ring *r)
+{
+    const wr_host host = wr_ref_host(r->op_peer);
+
+    if (r->op_asks >= WR_RING_ASKS) {
+        if (r->op == WR_OP_RECTIFY)
+            r->suitor = WR_NO_REF; /* It will notify again. */
+        op_end(r);                 /* R7: nothing has changed. */
+        return;
+    }
+    if (!r->op_heard)
+        wr_peers_silent(c, host);
+    op_ask(c, r);
+}
+
+static void round_begin(struct wr_core *c, struct wr_ring *r)
+{
+    r->round_at = c->now + wr_core_interval(c, c->cfg->round_us);
+    c->count->rounds_total++;
+    if (r->quiet < UINT8_MAX)
+        r->quiet++;
+    purge(c, r);
+    if (r->succs_n == 0)
+        exhaust(c, r);
+    else
+        op_begin(c, r, WR_OP_STABILISE, r->succs[0], false);
+}
+
+/* Starts what is due, if nothing is in flight: a duty may wait, never be
+ * forgotten. Whether it did something. */
+static bool advance(struct wr_core *c, struct wr_ring *r)
+{
+    if (r->phase != WR_RING_MEMBER)
+        return false;
+    if (r->op != WR_OP_NONE) {
+        if (c->now < r->op_until)
+            return false;
+        op_late(c, r);
+    } else if (r->suitor != WR_NO_REF) {
+        if (gone(c, r->pred))
+            rectify(c, r, false);
+        else
+            op_begin(c, r, WR_OP_RECTIFY, r->pred, false);
+    } else if (r->hint != WR_NO_REF && r->quiet > 0) {
+        const wr_ref q = r->hint;
+
+        r->hint = WR_NO_REF;
+        if (!gone(c, q) && between(c, r->self, q, r->succs[0])) {
+            r->quiet = 0; /* R11: one hint a round. */
+            op_begin(c, r, WR_OP_IMPROVE, q, true);
+        }
+    } else if (c->now >= r->round_at) {
+        round_begin(c, r);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void wr_rings_advance(struct wr_core *c)
+{
+    bool again = true;
+
+    /* What one member does may give its siblings something to do. */
+    while (again) {
+        again = false;
+        for (uint8_t i = 0; i < c->cfg->members; i++)
+            again |= advance(c, &c->rings[i]);
+    }
+}
+
+wr_time wr_rings_deadline(const struct wr_core *c)
+{
+    wr_time at = WR_NEVER;
+
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        const struct wr_ring *r = &c->rings[i];
+
+        if (r->phase == WR_RING_MEMBER)
+            at = wr_time_min(at,
+                             r->op != WR_OP_NONE ? r->op_until : r->round_at);
+    }
+    return at;
+}
+
+/* ---- coming and going -----------------------------------------------------
+ */
+
+void wr_rings_init(struct wr_core *c, wr_ref *succs)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        c->rings[i] = (struct wr_ring){
+            .self = wr_ref_of(c->cfg->self, i),
+            .succs = succs + (size_t)i * c->cfg->succs,
+        };
+        be_out(&c->rings[i]);
+    }
+}
+
+static void sort_by_id(const struct wr_core *c, wr_ref *v, size_t n)
+{
+    for (size_t gap = n / 2; gap > 0; gap /= 2) {
+        for (size_t i = gap; i < n; i++) {
+            const wr_ref x = v[i];
+            size_t j = i;
+
+            for (; j >= gap && wr_id_cmp(id_of(c, x), id_of(c, v[j - gap])) < 0;
+                 j -= gap)
+                v[j] = v[j - gap];
+            v[j] = x;
+        }
+    }
+}
+
+static void be_in(struct wr_core *c, struct wr_ring *r)
+{
+    r->phase = WR_RING_MEMBER;
+    r->round_at = c->now;
+    r->quiet = 1;
+    c->count->joins_total++;
+    wr_core_note(c, WR_NOTE_JOINED, c->cfg->self, r->self);
+}
+
+void wr_rings_start(struct wr_core *c, wr_ref *members, size_t n)
+{
+    WR_CHECK(n > c->cfg->succs); /* R1: never fewer than r+1. */
+    sort_by_id(c, members, n);
+    for (size_t i = 0; i < n; i++) {
+        struct wr_ring *r = wr_rings_of(c, members[i]);
+
+        if (r == NULL)
+            continue;
+        WR_CHECK(r->phase == WR_RING_OUT);
+        be_out(r);
+        for (uint8_t k = 0; k < c->cfg->succs; k++)
+            r->succs[k] = members[(i + 1 + k) % n];
+        r->succs_n = c->cfg->succs;
+        r->pred = members[(i + n - 1) % n];
+        be_in(c, r);
+        r->round_at = c->now + wr_core_interval(c, c->cfg->round_us);
+    }
+}
+
+bool wr_ring_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,
+                   const wr_ref *succs, size_t n)
+{
+    while (n > 0 && gone(c, succs[0])) { /* R3 */
+        succs++;
+        n--;
+    }
+    if (n == 0 || !between(c, pred, r->self, succs[0]) ||
+        !adopt(c, r, succs[0], succs + 1, n - 1))
+        return false;
+    op_end(r);
+    r->pred = pred;
+    be_in(c, r);
+    return true;
+}
+
+void wr_rings_leave(struct wr_core *c)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        be_out(&c->rings[i]);
+        c->rings[i].phase = WR_RING_LEFT;
+    }
+}
+
+/* ---- ownership ----------------------------------------------------------- */
+
+/* The nearest live member before `r` that the roster names. */
+static wr_ref live_before(const struct wr_core *c, const struct wr_ring *r)
+{
+    wr_ref best = WR_NO_REF;
+    uint32_t at = 0;
+    wr_host h;
+
+    while ((h = wr_roster_next(c, &at)) != WR_NO_HOST) {
+        const uint8_t members = wr_book_host(c->book, h)->members;
+
+        for (uint8_t i = 0; i < members; i++) {
+            const wr_ref m = wr_ref_of(h, i);
+
+            if (m != r->self && !gone(c, m) &&
+                (best == WR_NO_REF || between(c, best, m, r->self)))
+                best = m;
+        }
+    }
+    return best;
+}
+
+bool wr_ring_owns(const struct wr_core *c, const struct wr_ring *r,
+                  const struct wr_id *key)
+{
+    wr_ref from = r->pred;
+
+    if (r->phase != WR_RING_MEMBER)
+        return false;
+    if (wr_id_owns(id_of(c, from), key, id_of(c, r->self)))
+        return true;
+    if (!gone(c, from))
+        return false;
+    from = live_before(c, r);
+    return from != WR_NO_REF &&
+           wr_id_owns(id_of(c, from), key, id_of(c, r->self));
+}
+
+struct wr_ring *wr_rings_owner(const struct wr_core *c, const struct wr_id *key)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        if (wr_ring_owns(c, &c->rings[i], key))
+            return &c->rings[i];
+    }
+    return NULL;
+}
+
+bool wr_rings_any(const struct wr_core *c)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        if (c->rings[i].phase == WR_RING_MEMBER)
+            return true;
+    }
+    return false;
+}
