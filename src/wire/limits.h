@@ -33,6 +33,20 @@ enum {
     WR_SEALED_MAX = 512,      /* A sealed token; the keys beside it. */
     WR_REVOKED_MAX = 65536,   /* The signed revocation list. */
 
+    /* Links. A member needs one round trip to send a valid first message, and
+     * is in the second pool from then on; a school's 300 leaves come from one
+     * address. */
+    WR_HALF_OPEN_MAX = 256,
+    WR_HALF_OPEN_MS = 5000,
+    WR_HALF_KNOWN_MAX = 1024,
+    WR_HALF_KNOWN_MS = 10000,
+    WR_KNOCKS_PER_S = 20, /* Of one address, before a valid message. */
+    WR_KNOCKS_BURST = 64, /* A host's neighbours start at once. */
+    WR_KNOCKS_NET = 4,    /* A /24 or /48 may as much as so many addresses. */
+    WR_LINK_LINGER_MS = 2000,
+    WR_LINK_SILENT_MS = 20000, /* Unacknowledged bytes: TCP_USER_TIMEOUT. */
+    WR_LINK_FDS_RESERVE = 64,  /* Descriptors that are not for links. */
+
     /* Words for people, and words of a query. */
     WR_NAME_MAX = 64,
     WR_WORDS_MAX = 400,
