@@ -26,7 +26,11 @@ static bool disk_full(void)
     return ballast[0] != 0 && access(ballast, F_OK) == 0;
 }
 
-ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+/* By its name in LMDB: with 64-bit offsets the header calls it otherwise. */
+ssize_t disk_pwrite(int fd, const void *p, size_t n,
+                    off_t at) __asm__("pwrite");
+
+ssize_t disk_pwrite(int fd, const void *p, size_t n, off_t at)
 {
     if (atomic_load(&write_fails) != 0 || disk_full()) {
         errno = ENOSPC;
