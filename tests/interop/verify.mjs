@@ -274,6 +274,30 @@ await check('sharded above 262144 bytes and not at them', async () => {
   }
 })
 
+await check('directories in directories, with files of many blocks', async () => {
+  const files = new Map([
+    ['a/big', stream('tree', 2 * MIB + 5)],
+    ['a/exact', stream('tree', MIB)],
+    ['a/b/c/deep', Buffer.from('deep')],
+    ['a/b/c/none', Buffer.alloc(0)],
+    ['z', Buffer.from('last')]
+  ])
+  for (const name of names(5200)) {
+    files.set(`many/${name}`, Buffer.alloc(0))
+  }
+  const root = path.join(work, 'tree')
+  fs.mkdirSync(path.join(root, 'empty'), { recursive: true })
+  const source = [{ path: 'd/empty' }]
+  for (const [name, content] of files) {
+    fs.mkdirSync(path.dirname(path.join(root, name)), { recursive: true })
+    fs.writeFileSync(path.join(root, name), content)
+    source.push({ path: `d/${name}`, content })
+  }
+  const ours = put('tree', ['unixfs-v1-2025', '-', root])
+  const theirs = await imported(source)
+  same(ours.cid.toString(), theirs.cid.toString(), 'CID')
+})
+
 for (const hash of ['sha2-256', 'blake2b-256']) {
   await check(`the other reads a sharded directory, ${hash}`, async () => {
     const list = names(5500)

@@ -8,18 +8,22 @@
  *                                          file that holds its own name
  *     objtool names PROFILE HASH BLOCKS    the same, but keeps no file
  *     objtool link PROFILE HASH TARGET BLOCKS            makes a symbolic link
+ *     objtool tree PROFILE HASH DIR BLOCKS imports a directory with all below
  *     objtool cat CID BLOCKS [FROM TO]     writes a file, or a range of it
  *     objtool ls CID BLOCKS                one line for each entry: CID, name
  *     objtool find CID BLOCKS NAME         the CID of one entry
  *
- * The first five print the root's CID. HASH and CHUNKER may be "-", the
+ * The first six print the root's CID. HASH and CHUNKER may be "-", the
  * profile's own. BLOCKS is one file to which blocks are appended, each as four
  * big-endian bytes of length and a CID, the same and the block. Not a tool for
  * users: it stops at the first error and frees little.
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "object/dirread.h"
 #include "object/profile.h"
@@ -140,7 +144,8 @@ static size_t take_chunk(struct wr_build *b, struct wr_chunker *c,
     return n;
 }
 
-static void put_file(const struct wr_profile *profile, bool is_program)
+static struct wr_tree put_file(const struct wr_profile *profile, FILE *in,
+                               bool is_program)
 {
     const size_t room = 2 * wr_chunking_max(&profile->chunking);
     uint8_t *buf = malloc(room);
@@ -155,7 +160,7 @@ static void put_file(const struct wr_profile *profile, bool is_program)
     wr_build_init(&b, profile->hash, profile->file_links);
     wr_build_begin(&b, is_program && profile->keeps_mode, WR_MODE_EXECUTABLE);
     while (!eof || have > 0) {
-        const size_t got = fread(buf + have, 1, room - have, stdin);
+        const size_t got = fread(buf + have, 1, room - have, in);
 
         have += got;
         eof = have < room;
@@ -167,15 +172,27 @@ static void put_file(const struct wr_profile *profile, bool is_program)
     wr_build_end(&b);
     save_popped(&b);
     must(wr_build_root(&b, &tree), "root");
-    print_root(&tree.cid);
     wr_build_done(&b);
     free(buf);
+    return tree;
+}
+
+static struct wr_tree finish_dir(struct wr_dir *d)
+{
+    struct wr_block block;
+    struct wr_tree tree;
+
+    must(wr_dir_end(d), "directory");
+    while (wr_dir_pop(d, &block))
+        save(&block.cid, block.bytes);
+    must(wr_dir_root(d, &tree), "root");
+    wr_dir_done(d);
+    return tree;
 }
 
 static void put_dir(const struct wr_profile *profile, bool keeps_files)
 {
     char name[WR_NAME_MAX + 2];
-    struct wr_block block;
     struct wr_tree tree;
     struct wr_dir d;
     size_t n = 0;
@@ -197,15 +214,12 @@ static void put_dir(const struct wr_profile *profile, bool keeps_files)
         must(wr_dir_add(&d, bytes, &tree), "entry");
         n = 0;
     }
-    must(wr_dir_end(&d), "directory");
-    while (wr_dir_pop(&d, &block))
-        save(&block.cid, block.bytes);
-    must(wr_dir_root(&d, &tree), "root");
+    tree = finish_dir(&d);
     print_root(&tree.cid);
-    wr_dir_done(&d);
 }
 
-static void put_link(const struct wr_profile *profile, const char *target)
+static struct wr_tree put_link(const struct wr_profile *profile,
+                               const char *target)
 {
     uint8_t buf[WR_SYMLINK_BLOCK_MAX];
     struct wr_block block;
@@ -214,7 +228,56 @@ static void put_link(const struct wr_profile *profile, const char *target)
     must(wr_symlink(profile->hash, wr_span_str(target), buf, &block, &tree),
          "link");
     save(&block.cid, block.bytes);
-    print_root(&tree.cid);
+    return tree;
+}
+
+static struct wr_tree put_tree(const struct wr_profile *profile,
+                               const char *path);
+
+static struct wr_tree put_path(const struct wr_profile *profile,
+                               const char *path)
+{
+    char target[WR_SYMLINK_MAX + 1] = {0};
+    struct wr_tree tree;
+    struct stat st;
+    FILE *f;
+
+    must(lstat(path, &st) == 0 ? WR_OK : WR_EIO, path);
+    if (S_ISDIR(st.st_mode))
+        return put_tree(profile, path);
+    if (S_ISLNK(st.st_mode)) {
+        must(readlink(path, target, WR_SYMLINK_MAX) > 0 ? WR_OK : WR_EIO, path);
+        return put_link(profile, target);
+    }
+    f = fopen(path, "rb");
+    must(f == NULL ? WR_EIO : WR_OK, path);
+    tree = put_file(profile, f, (st.st_mode & S_IXUSR) != 0);
+    fclose(f);
+    return tree;
+}
+
+static struct wr_tree put_tree(const struct wr_profile *profile,
+                               const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *e;
+    struct wr_dir d;
+
+    must(dir == NULL ? WR_EIO : WR_OK, path);
+    wr_dir_init(&d, profile->hash, profile->dir_block_max);
+    while ((e = readdir(dir)) != NULL) {
+        const struct wr_span name = wr_span_str(e->d_name);
+        char below[4096];
+        struct wr_tree tree;
+
+        if (!wr_name_ok(name))
+            continue; /* "." and "..". */
+        snprintf(below, sizeof(below), "%s/%s", path, e->d_name);
+        tree = put_path(profile, below);
+        must(wr_dir_add(&d, name, &tree), below);
+    }
+    closedir(dir);
+    return finish_dir(&d);
 }
 
 static void cat(const struct wr_cid *root, uint64_t from, uint64_t to)
@@ -294,46 +357,67 @@ static struct wr_profile profile_of(char **argv, const char *chunking)
     return profile;
 }
 
+static int close_pack(void)
+{
+    must(fclose(pack) == 0 ? WR_OK : WR_EIO, "write");
+    return 0;
+}
+
 static int usage(void)
 {
     fputs("usage: see the top of objtool.c\n", stderr);
     return 2;
 }
 
+static int read_command(char **argv, int argc)
+{
+    const struct wr_cid cid = cid_of(argv[2]);
+
+    open_pack(argv[3], false);
+    if (strcmp(argv[1], "ls") == 0)
+        ls(&cid);
+    else if (strcmp(argv[1], "find") == 0 && argc == 5)
+        find(cid, argv[4]);
+    else if (strcmp(argv[1], "cat") == 0 && argc == 6)
+        cat(&cid, strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
+    else if (strcmp(argv[1], "cat") == 0)
+        cat(&cid, 0, UINT64_MAX);
+    else
+        return usage();
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc < 4 ? "" : argv[1];
     struct wr_profile profile;
+    struct wr_tree tree;
 
+    if (argc < 4)
+        return usage();
     if (strcmp(what, "cat") == 0 || strcmp(what, "ls") == 0 ||
-        strcmp(what, "find") == 0) {
-        const struct wr_cid cid = cid_of(argv[2]);
-
-        open_pack(argv[3], false);
-        if (what[0] == 'c')
-            cat(&cid, argc > 5 ? strtoull(argv[4], NULL, 10) : 0,
-                argc > 5 ? strtoull(argv[5], NULL, 10) : UINT64_MAX);
-        else if (what[0] == 'l')
-            ls(&cid);
-        else if (argc > 4)
-            find(cid, argv[4]);
-        return 0;
-    }
+        strcmp(what, "find") == 0)
+        return read_command(argv, argc);
     if (argc < 5)
         return usage();
     open_pack(argv[argc - 1], true);
     if (strcmp(what, "dir") == 0 || strcmp(what, "names") == 0) {
         profile = profile_of(argv, NULL);
         put_dir(&profile, what[0] == 'd');
-    } else if (strcmp(what, "link") == 0 && argc == 6) {
-        profile = profile_of(argv, NULL);
-        put_link(&profile, argv[4]);
-    } else if (argc == 6) {
-        profile = profile_of(argv, own(argv[4]));
-        put_file(&profile, strcmp(what, "program") == 0);
-    } else {
-        return usage();
+        return close_pack();
     }
-    must(fclose(pack) == 0 ? WR_OK : WR_EIO, "write");
-    return 0;
+    if (argc != 6)
+        return usage();
+    if (strcmp(what, "link") == 0) {
+        profile = profile_of(argv, NULL);
+        tree = put_link(&profile, argv[4]);
+    } else if (strcmp(what, "tree") == 0) {
+        profile = profile_of(argv, NULL);
+        tree = put_tree(&profile, argv[4]);
+    } else {
+        profile = profile_of(argv, own(argv[4]));
+        tree = put_file(&profile, stdin, strcmp(what, "program") == 0);
+    }
+    print_root(&tree.cid);
+    return close_pack();
 }
