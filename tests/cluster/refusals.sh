@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# refusals - the wrong answers: each in a line or two that tell what to do,
+# with the right exit status, and nothing lost or left half-written.
+. "$(dirname "$0")/lib.sh"
+
+ring 3 2
+bytes file 2000000 "$W/file"
+cid=$(put l1 "$W/file" --wait all)
+result $? 'a file is put'
+
+# ---- CIDs ----------------------------------------------------------------------
+
+mkdir "$W/out"
+for bad in nonsense bafk2bzace "${cid%?}" "$cid/" Qmnonsense ''; do
+    check "a malformed CID: '${bad:0:12}'" \
+        refused 2 'CID|path' l1 get "$bad" -o "$W/out/f"
+done
+check 'a hash that cannot be verified is refused by name' \
+    refused 2 sha3-256 l1 get "$("$CLUSTER_TOOL" cid "$W/file" 22)" \
+    -o "$W/out/f"
+printf 'nobody has put this' >"$W/unput"
+absent=$("$CLUSTER_TOOL" cid "$W/unput")
+check 'a CID that nobody has' refused 3 'not found|nobody|no host' \
+    l1 get "$absent" -o "$W/out/f"
+check 'and stat says the same' refused 3 'not found|nobody|no host' \
+    l1 stat "$absent"
+check 'nothing is left of these gets' nothing_at "$W/out/f"
+
+check 'an unknown command' refused 2 'help' l1 fetch "$cid"
+check 'an unknown option' refused 2 'option|usage' l1 put --fast "$W/file"
+check 'put of nothing' refused 2 'usage|path|what' l1 put
+check 'a path that is not there' refused '1|3' 'absent' l1 put "$W/absent"
+check 'a directory without an identity' refused '1|3' 'join|init' l9 get "$cid"
+check 'joining where an identity is' refused 1 'already|identity|is a member' \
+    l1 init
+
+# ---- output ---------------------------------------------------------------------
+
+echo precious >"$W/out/there"
+check 'output that exists' refused 1 'exists|already|--force' \
+    l1 get "$cid" -o "$W/out/there"
+check 'is not touched' test "$(<"$W/out/there")" = precious
+check 'is replaced with --force' w l1 get "$cid" --force -o "$W/out/there"
+check 'as a whole' cmp "$W/file" "$W/out/there"
+check 'output into a folder that is not there' refused '1|3' 'no such|absent' \
+    l1 get "$cid" -o "$W/out/absent/f"
+
+# ---- tickets --------------------------------------------------------------------
+
+w s1 invite -o "$W/t"
+cut -c-40 "$W/t" >"$W/cut"
+check 'a ticket that was cut short' refused 2 'ticket' n1 join "$W/cut"
+ticket=$(<"$W/t")
+middle=$((${#ticket} / 2))
+char=${ticket:middle:1}
+[ "$char" = a ] && other=b || other=a
+printf '%s\n' "${ticket:0:middle}$other${ticket:middle+1}" >"$W/mistyped"
+check 'a mistyped ticket' refused 2 'ticket' n1 join "$W/mistyped"
+check 'no ticket at all' refused '1|2|3' 'ticket|absent' n1 join "$W/absent"
+w s1 invite --expires 1s -o "$W/short"
+expired()
+{
+    refused 5 'expired' n1 join "$W/short"
+}
+rm -rf "$W/n1"
+until_ok 10 expired
+result $? 'an expired ticket'
+check 'a ticket is redeemed once' w n2 join "$W/t"
+check 'and then it is used up' refused 5 'used' n3 join "$W/t"
+check 'but again from where it was used' w n2 join "$W/t"
+check 'no refused join leaves an identity' \
+    test ! -e "$W/n1/identity" -a ! -e "$W/n3/identity"
+check 'a leaf cannot run a super-peer' refused '1|2|5' 'leaf' n2 superpeer
+
+# A ring of one's own at an address where in the end this ring answers.
+w b1 init --listen "$IP:0" >/dev/null
+start b1
+w b1 invite -o "$W/other"
+kill9 b1
+stop s3
+own=${ADDRESS[s3]}
+ADDRESS[s3]=${ADDRESS[b1]}
+start s3
+check 'a ticket of another ring' refused '4|5' 'ring|answer' n4 join "$W/other"
+check 'leaves no identity' test ! -e "$W/n4/identity"
+stop s3
+ADDRESS[s3]=$own
+start s3
+check 'the ring is one again' settled 60 s1 s2 s3
+check 'only the issuer invites' refused '1|3|5' 'ring key|issuer' s2 invite
+
+# ---- addresses and directories ----------------------------------------------------
+
+w b2 init --listen "${ADDRESS[s1]}" >/dev/null
+check 'an address in use' refused 1 'in use' b2 superpeer
+check 'an address that is not this host'"'"'s' refused '1|2' 'address|listen' \
+    b2 superpeer --listen 192.0.2.1:1
+check 'what is no address' refused 2 'address|listen|port' \
+    b2 superpeer --listen nonsense
+check 'a directory that is in use' \
+    refused 1 "use|process ${PID[s1]}" s1 superpeer --listen "$IP:0"
+check 'the process that has it goes on' serving s1
+
+w b3 init --listen "$IP:0" >/dev/null
+start b3
+stop b3
+"$CLUSTER_TOOL" newer "$W/b3/store"
+sum=$(sha256sum <"$W/b3/store/data.mdb")
+check 'a store of a newer format' refused 1 'newer' b3 superpeer
+check 'is not touched' test "$sum" = "$(sha256sum <"$W/b3/store/data.mdb")"
+
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    # Root may write anywhere: nobody tries.
+    mkdir "$W/ro" "$W/shut"
+    cp "$WREATH" "$W/wreath"
+    chmod 755 "$W" "$W/wreath" "$W/ro"
+    chmod 700 "$W/shut"
+    as_nobody()
+    {
+        setpriv --reuid=65534 --regid=65534 --clear-groups \
+            timeout 20 "$W/wreath" "$@" >"$W/stdout" 2>"$W/said" </dev/null
+    }
+else
+    mkdir "$W/ro" "$W/shut"
+    chmod 500 "$W/ro"
+    chmod 0 "$W/shut"
+    as_nobody()
+    {
+        timeout 20 "$WREATH" "$@" >"$W/stdout" 2>"$W/said" </dev/null
+    }
+fi
+as_nobody --dir "$W/ro/d" init --listen "$IP:0"
+check 'a directory that cannot be written' test $? -eq 1
+check 'is named' complaint "$W/ro.*(denied|permi)"
+check 'and nothing is in it' test -z "$(ls "$W/ro")"
+as_nobody --dir "$W/shut" superpeer
+check 'a directory that cannot be read' test $? -eq 1
+check 'is named as well' complaint "$W/shut.*(denied|permi)"
+
+# ---- hosts that are down -----------------------------------------------------------
+
+short=$(id_of s2 | cut -c-8)
+kill9 s2 s3
+check 'a CID whose hosts are down: not reachable' \
+    refused 4 "$short|${ADDRESS[s2]}" l1 get "$absent" -o "$W/out/g"
+check 'what one host still has is fetched' fetched l1 "$cid" "$W/file"
+bytes new 300000 "$W/new"
+check 'too few hosts for w: the put is not acknowledged' \
+    refused 4 "$short|${ADDRESS[s2]}" l1 put --timeout 3s "$W/new"
+check 'unless one copy is asked for' w l1 put --wait one "$W/new"
+start s2
+check 'two of three are enough' settled 60 s1 s2
+new=$(put l1 "$W/new")
+result $? 'the same put goes on once a host is back'
+check 'and is fetched' fetched l2 "$new" "$W/new"
+
+kill9 s1 s2
+check 'no super-peer is reachable: put' \
+    refused 4 'reach|answer' l1 put --timeout 3s "$W/new"
+check 'no super-peer is reachable: get' \
+    refused 4 'reach|answer' l1 get --timeout 3s "$cid" -o "$W/out/h"
+check 'no super-peer is reachable: join' \
+    refused 4 'reach|answer' n5 join "$W/super.ticket"
+check 'nothing is left of any of these' nothing_at "$W/out/h"
+check 'the command of a super-peer that does not run' \
+    refused 4 'run' s1 status
+plan
