@@ -55,16 +55,22 @@ else
         test ! -e "$W/small/f"
 fi
 
+# ---- a full store -----------------------------------------------------------------------
+
+w q1 init --listen "$IP:0" >"$W/stdout"
+spawn q1 --quota 40M
+await_ready q1
+settled 30 q1
+first=$(put q1 "$W/file")
+result $? 'a host with a quota takes a file'
+bytes over 60000000 "$W/over"
+check 'what does not fit is refused' refused 5 'full|quota|space' \
+    q1 put --timeout 5s "$W/over"
+check 'what was there is still fetched' fetched q1 "$first" "$W/file"
+check 'and the host still runs' alive "${PID[q1]}"
+kill9 q1
+
 # ---- a source that changes ---------------------------------------------------------------
-
-# at_bytes PID N: it has read that much.
-at_bytes()
-{
-    local n
-
-    n=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null)
-    [ "${n:-0}" -gt "$2" ]
-}
 
 # midway FILE COMMAND...: starts a put, stops it in the middle, runs the
 # command and lets the put go on. Its exit status is in $status.
@@ -76,7 +82,7 @@ midway()
     "$WREATH" --dir "$W/l1" put -- "$path" >"$W/stdout" 2>"$W/said" </dev/null &
     pid=$!
     OTHERS+=("$pid")
-    until_ok 20 at_bytes "$pid" 12000000 || note 'the put does not go on'
+    until_ok 20 has_read "$pid" 12000000 || note 'the put does not go on'
     kill -STOP "$pid"
     "$@"
     kill -CONT "$pid"
@@ -174,7 +180,7 @@ check 's1 still runs' alive "${PID[s1]}"
 bytes dies 300000000 "$W/dies"
 "$WREATH" --dir "$W/l1" put -- "$W/dies" >"$W/stdout" 2>"$W/said" </dev/null &
 pid=$!
-until_ok 20 at_bytes "$pid" 12000000
+until_ok 20 has_read "$pid" 12000000
 kill -9 "$pid"
 wait "$pid" 2>/dev/null
 check 'a leaf that dies in a put harms nobody' fetched l2 "$cid" "$W/file"
@@ -183,7 +189,7 @@ result $? 'the same command puts it'
 "$WREATH" --dir "$W/l2" get "$cid" -o "$W/dies2" >"$W/stdout" 2>"$W/said" \
     </dev/null &
 pid=$!
-until_ok 20 at_bytes "$pid" 12000000
+until_ok 20 has_read "$pid" 12000000
 kill -9 "$pid"
 wait "$pid" 2>/dev/null
 check 'a get that died left no file under the name' test ! -e "$W/dies2"

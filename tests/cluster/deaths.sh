@@ -59,13 +59,13 @@ done
 # ---- any two, after put --wait all ---------------------------------------------------
 
 bytes two 20000000 "$W/two"
-acked l1 "$W/two" --wait all
+two=$(put l1 "$W/two" --wait all)
 result $? 'put --wait all'
+ACKED[$two]=$W/two
 for i in 0 2 4 6 8; do
     pair=("${all[i]}" "${all[(i + 3) % 10]}")
     kill9 "${pair[@]}"
-    only=$(put l3 "$W/two")
-    fetched l2 "$only" "$W/two"
+    fetched l2 "$two" "$W/two"
     result $? "${pair[*]} die at once: the file is fetched"
     start "${pair[@]}"
     # shellcheck disable=SC2046
@@ -143,22 +143,6 @@ check 'nor any that was acknowledged before' every l1 l2 l3 l4
 
 # ---- a leaf's super-peer dies in the middle of a put ------------------------------------
 
-# The host that NAME's session goes to.
-parent_of()
-{
-    local address
-
-    address=$(w "$1" status --json | field parent.address) || return 1
-    for name in "${all[@]}"; do
-        [ "${ADDRESS[$name]}" != "$address" ] || echo "$name"
-    done
-}
-
-read_bytes()
-{
-    [ "$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null)" -gt "$2" ] 2>/dev/null
-}
-
 # Whom the process PID is connected to, by its sockets.
 connected_to()
 {
@@ -180,7 +164,7 @@ bytes large 314572800 "$W/large"
     </dev/null &
 putting=$!
 OTHERS+=("$putting")
-until_ok 30 read_bytes "$putting" 50000000
+until_ok 30 has_read "$putting" 50000000
 result $? 'a put of 300 MiB is under way'
 parent=$(connected_to "$putting" | head -n 1)
 if [ -n "$parent" ] && alive "$putting"; then
@@ -190,7 +174,6 @@ if [ -n "$parent" ] && alive "$putting"; then
     status=$?
     cp "$W/large.said" "$W/said"
     result "$status" 'its super-peer dies; the put goes on through another'
-    rm -f "$W/cid"
     cid=$(put l3 "$W/large")
     check 'and ends with the CID of the file' test "$(<"$W/large.cid")" = "$cid"
     check 'which another leaf gets' fetched l2 "$cid" "$W/large"

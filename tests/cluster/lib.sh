@@ -148,6 +148,15 @@ alive()
     kill -0 "$1" 2>/dev/null
 }
 
+# has_read PID N: that many bytes so far, of files and sockets.
+has_read()
+{
+    local n
+
+    n=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null)
+    [ "${n:-0}" -gt "$2" ]
+}
+
 # ---- the program -------------------------------------------------------------
 
 # w NAME COMMAND...: one command of that identity. What it says to people goes
