@@ -8,7 +8,8 @@
  *     bench_check.c       the same from openssl and dd, where they exist
  *     bench_process.c     starts processes, ends them, watches their memory
  *     bench_ring.c        the ring, and the work that is measured on it
- *     bench_report.c      bound and ratio; the table and the JSON
+ *     bench_bound.c       the least time that a put and a get can take
+ *     bench_report.c      bound, achieved and ratio as a table or JSON
  *
  * docs/decisions/ tells why the bound is what it is.
  */
@@ -146,10 +147,30 @@ WR_MUST_USE enum wr_err bench_ring(const struct cli *cli,
                                    struct bench_results *ret,
                                    struct wr_why *why);
 
-/* ---- the report ------------------------------------------------------------
+/* ---- the bound --------------------------------------------------------------
  */
 
+struct bench_bound {
+    double cpu_s;  /* C */
+    double disk_s; /* Durable bytes over the disk's rate. */
+    double wall_s; /* T */
+};
+
+struct bench_bounds {
+    unsigned cores;
+    double crossings, hashes, put_missing, get_missing; /* X, H, p, q */
+    struct bench_bound put, get;
+};
+
+/* Pure. */
+void bench_bounds(const struct bench_plan *plan,
+                  const struct bench_primitives *p, unsigned cores,
+                  struct bench_bounds *ret);
+
 double bench_median(const double *v, size_t n);
+
+/* ---- the report ------------------------------------------------------------
+ */
 
 void bench_report(const struct cli *cli, const struct bench_plan *plan,
                   const struct bench_primitives *p,

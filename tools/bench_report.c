@@ -1,56 +1,15 @@
-/*
- * bench_report.c - see bench.h: the bound, what was achieved, and the ratio.
- *
- * With K hosts, n copies and S bytes; p the share of keys whose owner is not
- * the parent, q the share of chunks that the parent lacks:
- *
- *     X = 1 + p + (n-1)      link crossings of each byte of a put
- *     H = 2 + p + (n-1)      hashes: leaf, parent, owner if another, copies
- *     C_put = S (read + cut + H hash + X (seal + open + send + receive)
- *                + n lmdb)
- *     C_get = S ((1+q) (seal + open + send + receive) + (1+q) hash + map_read
- *                + file_write)
- *     T = max(C / min(cores, threads), durable bytes / disk rate)
- */
+/* bench_report.c - see bench.h: the table, and the JSON. */
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "bench.h"
 
 #define GIB 1073741824.0
 
-struct bound {
-    double cpu_s;  /* C */
-    double disk_s; /* Durable bytes over the disk's rate. */
-    double wall_s; /* T */
-};
-
 struct sums {
-    unsigned cores;
-    double crossings, hashes, put_missing, get_missing; /* X, H, p, q */
-    struct bound put, get;
+    struct bench_bounds b;
     double put_s, get_s, copies_s; /* Medians. */
 };
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-double bench_median(const double *v, size_t n)
-{
-    double sorted[BENCH_RUNS_MAX];
-
-    WR_CHECK(n <= BENCH_RUNS_MAX);
-    if (n == 0)
-        return 0;
-    memcpy(sorted, v, n * sizeof(*v));
-    qsort(sorted, n, sizeof(*sorted), by_value);
-    return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
 
 /* Cores that this process may use. */
 static unsigned cores(void)
@@ -62,43 +21,13 @@ static unsigned cores(void)
     return (unsigned)CPU_COUNT(&set);
 }
 
-static void finish_bound(struct bound *b, double threads, double durable_bytes,
-                         const struct bench_primitives *p)
-{
-    /* The most that the disk was seen to take: a lower rate would flatter. */
-    const double disk = p->disk_bytes_per_s > p->store_bytes_per_s
-                            ? p->disk_bytes_per_s
-                            : p->store_bytes_per_s;
-    const double n = cores();
-
-    b->disk_s = durable_bytes / disk;
-    b->wall_s = b->cpu_s / (n < threads ? n : threads);
-    if (b->disk_s > b->wall_s)
-        b->wall_s = b->disk_s;
-}
-
 static void sum_up(const struct bench_plan *plan,
                    const struct bench_primitives *p,
                    const struct bench_results *r, struct sums *ret)
 {
-    const double k = plan->hosts, size = (double)plan->size;
-    const double n = plan->copies < plan->hosts ? plan->copies : k;
-    const double cross = p->seal + p->open + p->send + p->receive;
     double put[BENCH_RUNS_MAX], get[BENCH_RUNS_MAX], all[BENCH_RUNS_MAX];
 
-    *ret = (struct sums){.cores = cores()};
-    ret->put_missing = (k - 1) / k;
-    ret->get_missing = (k - n) / k;
-    ret->crossings = 1 + ret->put_missing + (n - 1);
-    ret->hashes = 2 + ret->put_missing + (n - 1);
-    ret->put.cpu_s = size * (p->read + p->cut + ret->hashes * p->hash +
-                             ret->crossings * cross + n * p->lmdb);
-    ret->get.cpu_s = size * ((1 + ret->get_missing) * (cross + p->hash) +
-                             p->map_read + p->file_write);
-    /* A put: the leaf, and each host with a loop and a writer. A get: the leaf
-     * with a loop and a worker, the parent with a loop and a reader. */
-    finish_bound(&ret->put, 1 + 2 * k, n * size, p);
-    finish_bound(&ret->get, 4, size, p);
+    bench_bounds(plan, p, cores(), &ret->b);
     for (uint32_t i = 0; i < plan->runs; i++) {
         put[i] = r->put[i].wall_s;
         get[i] = r->get[i].wall_s;
@@ -147,8 +76,8 @@ static void print_primitives(const struct bench_primitives *p,
            p->small_files_per_s);
 }
 
-static void print_ratio(const char *what, const struct bound *b, double got_s,
-                        uint64_t size)
+static void print_ratio(const char *what, const struct bench_bound *b,
+                        double got_s, uint64_t size)
 {
     char rate[16];
 
@@ -191,13 +120,13 @@ static void print_text(const struct bench_plan *plan,
 
     print_primitives(p, c);
     printf("%s, %u super-peers, %u copies, %u cores; median of %u\n",
-           cli_bytes(plan->size, size), plan->hosts, plan->copies, s->cores,
+           cli_bytes(plan->size, size), plan->hosts, plan->copies, s->b.cores,
            plan->runs);
     printf("  each byte crosses %.2f links and is hashed %.2f times in a put\n",
-           s->crossings, s->hashes);
-    print_ratio("put", &s->put, s->put_s, plan->size);
+           s->b.crossings, s->b.hashes);
+    print_ratio("put", &s->b.put, s->put_s, plan->size);
     printf("       all copies stand after %.2f s\n", s->copies_s);
-    print_ratio("get", &s->get, s->get_s, plan->size);
+    print_ratio("get", &s->b.get, s->get_s, plan->size);
     if (r->has_tree) {
         printf("\n%u files of 4 KiB as one tree; the machine makes %.0f a "
                "second\n",
@@ -243,7 +172,7 @@ static json_t *check_json(const struct bench_check *c)
         "dd_disk_bytes_per_s", c->disk_bytes_per_s);
 }
 
-static json_t *bound_json(const struct bound *b, double got_s,
+static json_t *bound_json(const struct bench_bound *b, double got_s,
                           const struct bench_run *runs, uint32_t n)
 {
     json_t *all = json_array();
@@ -291,13 +220,14 @@ static void print_json(const struct bench_plan *plan,
     json_t *o = json_pack(
         "{s:i, s:i, s:i, s:I, s:i, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, "
         "s:o}",
-        "cores", (int)s->cores, "super_peers", (int)plan->hosts, "copies",
+        "cores", (int)s->b.cores, "super_peers", (int)plan->hosts, "copies",
         (int)plan->copies, "size_bytes", (json_int_t)plan->size, "runs",
-        (int)plan->runs, "link_crossings", s->crossings, "hashes", s->hashes,
-        "put_missing_share", s->put_missing, "get_missing_share",
-        s->get_missing, "primitives", primitives_json(p), "checks",
-        check_json(c), "put", bound_json(&s->put, s->put_s, r->put, plan->runs),
-        "get", bound_json(&s->get, s->get_s, r->get, plan->runs), "hosts",
+        (int)plan->runs, "link_crossings", s->b.crossings, "hashes",
+        s->b.hashes, "put_missing_share", s->b.put_missing, "get_missing_share",
+        s->b.get_missing, "primitives", primitives_json(p), "checks",
+        check_json(c), "put",
+        bound_json(&s->b.put, s->put_s, r->put, plan->runs), "get",
+        bound_json(&s->b.get, s->get_s, r->get, plan->runs), "hosts",
         hosts_json(plan, r));
 
     if (o == NULL)
