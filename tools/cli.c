@@ -117,6 +117,7 @@ int cli_options(struct cli *cli, const char *command,
         {"quiet", no_argument, NULL, GLOBAL_QUIET},
         {"help", no_argument, NULL, GLOBAL_HELP},
     };
+    static char name[] = "wreath";
     char shorts[2 * ROWS_MAX + 8] = "qh";
     size_t s = 2;
     int code, end = 0;
@@ -133,7 +134,7 @@ int cli_options(struct cli *cli, const char *command,
             shorts[s++] = ':';
     }
     optind = 1;
-    argv[0] = (char[]){"wreath"};
+    argv[0] = name; /* What getopt_long calls us. */
     while (end == 0 &&
            (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         const struct option_row *row = NULL;

@@ -9,15 +9,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "client/home.h"
 #include "host/config.h"
 #include "sys/why.h"
 
 struct cli {
-    char dir[4096]; /* The identity's directory. */
-    bool json;      /* --json: machines read standard output. */
-    bool quiet;     /* --quiet: no progress, no remarks. */
-    bool colour;    /* Standard output is a terminal and NO_COLOR is unset. */
-    bool tty;       /* Standard error is a terminal: show progress. */
+    char dir[WR_HOME_DIR_MAX]; /* The identity's directory. */
+    bool json;                 /* --json: machines read standard output. */
+    bool quiet;                /* --quiet: no progress, no remarks. */
+    bool colour; /* Standard output is a terminal and NO_COLOR is unset. */
+    bool tty;    /* Standard error is a terminal: show progress. */
     struct wr_config config;
 };
 

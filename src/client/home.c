@@ -32,7 +32,8 @@ enum wr_err wr_home_default(char ret[WR_HOME_DIR_MAX], struct wr_why *why)
         if (strlen(v) + strlen(places[i].below) >= WR_HOME_DIR_MAX)
             return wr_why(why, WR_ETOOBIG, "$%s is too long for a directory",
                           places[i].variable);
-        snprintf(ret, WR_HOME_DIR_MAX, "%s%s", v, places[i].below);
+        strcpy(ret, v);
+        strcat(ret, places[i].below);
         return WR_OK;
     }
     return wr_why(why, WR_ENOTFOUND,

@@ -22,13 +22,13 @@
 
 #include "crypto/credential.h"
 #include "crypto/identity.h"
+#include "crypto/ticket.h"
 #include "sys/why.h"
 #include "wire/limits.h"
 
 enum {
     WR_HOME_DIR_MAX = 4000, /* Leaves room for the names above. */
     WR_HOME_PATH_MAX = 4096,
-    WR_RING_SECRET = 32,
     WR_HOME_ADDRESS_MAX = 256, /* "name:port" with its NUL. */
 };
 

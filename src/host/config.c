@@ -221,7 +221,7 @@ enum wr_err wr_config_set(struct wr_config *c, const char *name,
                           struct wr_why *why)
 {
     for (size_t i = 0; i < WR_CONFIG_N; i++) {
-        uint64_t number;
+        uint64_t number = 0;
 
         if (!same_name(name, rows[i].name))
             continue;

@@ -96,9 +96,7 @@ static void on_connection(uv_stream_t *s, int status)
         return;
     }
     net->stats.accepted++;
-    if (net->fds > net->cfg.links_max && net->waits_n[WAIT_STRANGER] > 0)
-        evict_oldest(net, WAIT_STRANGER);
-    if (net->fds > net->cfg.links_max) {
+    if (net->handles > net->cfg.links_max) {
         net->stats.no_room++;
         link_gone(l, WR_EBUSY, "no room for more links");
     } else if (!ls->plain) {

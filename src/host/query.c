@@ -1,0 +1,177 @@
+/*
+ * query.c - the questions that people ask a running super-peer, and the few
+ * commands that its owner gives it through the local socket. Answers are JSON
+ * objects (docs/operations.md lists their fields); the program renders them.
+ *
+ *     status            this host: state, store, links, counters
+ *     peers [fingers]   every known host; each of our members and its view
+ *     trace KEY         a lookup, hop by hop; KEY is 64 hexadecimal digits
+ *     leave             (local) hand everything over, then go for good
+ *     reload            (local) the revocation list was replaced
+ */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "host/address.h"
+#include "host/super_parts.h"
+#include "host/view.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/log.h"
+
+static void reply(struct wr_super *s, wr_host to, uint64_t rid,
+                  enum wr_status status, json_t *o)
+{
+    struct wr_msg m = {.kind = WR_MSG_REPORT, .rid = rid};
+    char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+    struct wr_buf *body = NULL;
+
+    json_decref(o);
+    if (text != NULL && strlen(text) <= WR_REPORT_MAX)
+        body = wr_buf_new(strlen(text));
+    if (body != NULL) {
+        body->n = (uint32_t)strlen(text);
+        memcpy(body->p, text, body->n);
+        m.report.body.len = body->n;
+    }
+    m.report.status =
+        (uint8_t)(body == NULL && status == WR_STATUS_OK ? WR_STATUS_FAILED
+                                                         : status);
+    wr_hub_send(s->hub, to, &m, body);
+    wr_buf_unref(body);
+    free(text);
+}
+
+static void refuse(struct wr_super *s, const struct wr_hub_peer *peer,
+                   const struct wr_msg *m, enum wr_status status,
+                   const char *text)
+{
+    reply(s, peer->from, m->rid, status, json_pack("{s:s}", "error", text));
+}
+
+static bool is_word(struct wr_span span, const char *word)
+{
+    return wr_span_eq(span, wr_span_str(word));
+}
+
+/* KEY of a trace. */
+static bool parse_key(struct wr_span arg, struct wr_id *ret)
+{
+    char text[2 * WR_ID_BYTES + 1];
+
+    if (arg.n != sizeof(text) - 1)
+        return false;
+    memcpy(text, arg.p, arg.n);
+    text[arg.n] = '\0';
+    return wr_unhex(text, ret->b, WR_ID_BYTES) == WR_OK;
+}
+
+static void start_trace(struct wr_super *s, const struct wr_hub_peer *peer,
+                        const struct wr_msg *m)
+{
+    struct wr_event ev = {.kind = WR_EV_LOOKUP};
+
+    if (!parse_key(m->query.arg, &ev.lookup.key)) {
+        refuse(s, peer, m, WR_STATUS_REFUSED, "a key has 64 hex digits");
+        return;
+    }
+    struct wr_talk *talk = wr_super_talk(s, WR_TALK_TRACE, peer->from, m->rid);
+    if (talk == NULL) {
+        refuse(s, peer, m, WR_STATUS_BUSY, "too many questions at once");
+        return;
+    }
+    ev.lookup.trace = true;
+    ev.lookup.token = (wr_token)(talk - s->talks);
+    wr_super_feed(s, &ev);
+}
+
+static void start_leave(struct wr_super *s, const struct wr_hub_peer *peer,
+                        const struct wr_msg *m)
+{
+    if (!peer->local) {
+        refuse(s, peer, m, WR_STATUS_REFUSED,
+               "only the owner of a host can make it leave");
+        return;
+    }
+    if (s->state == WR_SUPER_LEAVING) {
+        reply(s, peer->from, m->rid, WR_STATUS_OK,
+              json_pack("{s:s, s:I}", "state", "leaving", "pushed",
+                        (json_int_t)s->pushed));
+        return;
+    }
+    struct wr_talk *talk = wr_super_talk(s, WR_TALK_LEAVE, peer->from, m->rid);
+    if (talk == NULL || s->state != WR_SUPER_SERVING) {
+        refuse(s, peer, m, WR_STATUS_BUSY,
+               "this host is not serving yet; try again");
+        return;
+    }
+    s->state = WR_SUPER_LEAVING;
+    WR_LOG_TEXT(INFO, "host", "leaving for good");
+    reply(s, peer->from, m->rid, WR_STATUS_OK,
+          json_pack("{s:s}", "state", "leaving"));
+    wr_super_feed(
+        s, &(struct wr_event){.kind = WR_EV_LEAVE,
+                              .leave = {.token = (wr_token)(talk - s->talks)}});
+}
+
+/* `wreath revoke` and `wreath remove` have written a new list. */
+static void reload(struct wr_super *s, const struct wr_hub_peer *peer,
+                   const struct wr_msg *m)
+{
+    char path[WR_HOME_PATH_MAX];
+    uint8_t *bytes;
+    size_t n;
+
+    wr_home_path(s->cfg.home->dir, "revoked", path);
+    if (!peer->local ||
+        wr_file_read(path, WR_REVOKED_BYTES_MAX, NULL, &bytes, &n) != WR_OK) {
+        refuse(s, peer, m, WR_STATUS_REFUSED, "there is no list to read");
+        return;
+    }
+    const bool news = wr_cards_revoke(&s->cards, wr_span(bytes, n));
+    free(bytes);
+    reply(s, peer->from, m->rid, WR_STATUS_OK,
+          json_pack("{s:b}", "changed", news));
+    if (news)
+        wr_super_on_revoked(s);
+}
+
+void wr_super_query(struct wr_super *s, const struct wr_hub_peer *peer,
+                    const struct wr_msg *m)
+{
+    const struct wr_span what = m->query.what;
+
+    if (is_word(what, "status"))
+        reply(s, peer->from, m->rid, WR_STATUS_OK, wr_view_status(s));
+    else if (is_word(what, "peers"))
+        reply(s, peer->from, m->rid, WR_STATUS_OK,
+              wr_view_peers(s, is_word(m->query.arg, "fingers")));
+    else if (is_word(what, "trace"))
+        start_trace(s, peer, m);
+    else if (is_word(what, "leave"))
+        start_leave(s, peer, m);
+    else if (is_word(what, "reload"))
+        reload(s, peer, m);
+    else
+        refuse(s, peer, m, WR_STATUS_REFUSED, "no such question");
+}
+
+void wr_super_query_done(struct wr_super *s, const struct wr_fx *fx)
+{
+    WR_CHECK(fx->done.token < WR_SUPER_TALKS);
+    struct wr_talk *talk = &s->talks[fx->done.token];
+
+    if (talk->used && talk->kind == WR_TALK_TRACE)
+        reply(s, talk->from, talk->rid, (enum wr_status)fx->done.status,
+              wr_view_trace(s, &fx->done.answer));
+    if (talk->used && talk->kind == WR_TALK_LEAVE) {
+        WR_LOG(INFO, "host", "everything is handed over",
+               WR_KV_STR("status", wr_status_name(fx->done.status)));
+        if (fx->done.status == WR_STATUS_OK)
+            wr_super_left(s);
+        else
+            s->state = WR_SUPER_SERVING;
+    }
+    talk->used = false;
+}

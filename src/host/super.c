@@ -1,0 +1,528 @@
+/* super.c - the super-peer's run-time: start, the loop, stop (super.h). */
+#include "host/super.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "crypto/secret.h"
+#include "host/address.h"
+#include "host/notify.h"
+#include "host/super_parts.h"
+#include "net/addr.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/log.h"
+
+enum {
+    UPKEEP_MS = 1000,
+    TRIM_EVERY = 5,   /* Upkeeps between two trims of the pool. */
+    STORE_EVERY = 60, /* ... and between two of the store. */
+    BOOK_IDS = WR_HOSTS_MAX * 17,
+};
+
+/* --- The store and its threads ------------------------------------------ */
+
+static void wake_store(void *arg)
+{
+    struct wr_super *s = arg;
+
+    uv_async_send(&s->store_wake);
+}
+
+static void on_store_wake(uv_async_t *a)
+{
+    struct wr_super *s = a->data;
+
+    wr_store_poll(s->store);
+}
+
+static void wake_room(void *arg, uint32_t share)
+{
+    struct wr_super *s = arg;
+
+    (void)share;
+    uv_async_send(&s->room_wake);
+}
+
+static void on_room_wake(uv_async_t *a)
+{
+    struct wr_super *s = a->data;
+
+    wr_hub_room(s->hub);
+}
+
+static enum wr_err open_store(struct wr_super *s, struct wr_why *why)
+{
+    const struct wr_config *config = s->cfg.config;
+    const struct wr_store_cfg cfg = {
+        .quota = wr_config_number(config, WR_CONFIG_quota),
+        .wake = wake_store,
+        .arg = s,
+    };
+    char path[WR_HOME_PATH_MAX];
+
+    if (strcmp(wr_config_text(config, WR_CONFIG_store), "memory") == 0)
+        return wr_store_open_mem(&cfg, &s->store);
+    wr_home_path(s->cfg.home->dir, "store", path);
+    return wr_store_open_lmdb(path, &cfg, why, &s->store);
+}
+
+/* Each share is a reserve of its own, so that no kind of traffic can starve
+ * another, and two hosts never wait for each other (docs/decisions). */
+static enum wr_err open_pool(struct wr_super *s)
+{
+    static const struct wr_pool_share shares[WR_SHARES_N] = {
+        [WR_SHARE_LEAF] = {"leaf", 6 << 20},
+        [WR_SHARE_OWNER] = {"owner", 6 << 20},
+        [WR_SHARE_COPY] = {"copy", 6 << 20},
+        [WR_SHARE_READ] = {"read", 6 << 20},
+    };
+    const struct wr_pool_cfg cfg = {.cap = WR_POOL_CAP_SUPER,
+                                    .shares = shares,
+                                    .shares_n = WR_SHARES_N,
+                                    .on_room = wake_room,
+                                    .arg = s};
+
+    s->pool = wr_pool_new(&cfg);
+    return s->pool == NULL ? WR_ENOMEM : WR_OK;
+}
+
+/* --- Who we are, whom we know -------------------------------------------- */
+
+/* One higher than at any earlier start, written down before anybody hears
+ * of it. */
+static enum wr_err next_incarnation(struct wr_super *s, struct wr_why *why)
+{
+    char path[WR_HOME_PATH_MAX], text[16];
+    uint8_t *bytes;
+    size_t n;
+
+    wr_home_path(s->cfg.home->dir, "incarnation", path);
+    const enum wr_err err = wr_file_read(path, 32, why, &bytes, &n);
+    if (err == WR_OK) {
+        s->incarnation = (uint32_t)strtoul((char *)bytes, NULL, 10);
+        free(bytes);
+    } else if (err != WR_ENOTFOUND) {
+        return err;
+    }
+    s->incarnation++;
+    snprintf(text, sizeof(text), "%u\n", s->incarnation);
+    return wr_file_write(path, 0644, wr_span_str(text), why);
+}
+
+static enum wr_err open_cards(struct wr_super *s, struct wr_why *why)
+{
+    const struct wr_home *home = s->cfg.home;
+    bool is_new;
+    enum wr_err err =
+        wr_book_init(&s->book, home->ring, WR_HOSTS_MAX, BOOK_IDS);
+
+    if (err == WR_OK)
+        err = wr_cards_init(&s->cards, home->ring, &s->book);
+    if (err == WR_OK)
+        err = wr_cards_add(&s->cards, wr_span(home->cred_bytes, home->cred_n),
+                           &s->self, &is_new);
+    if (err != WR_OK)
+        return wr_why(why, err,
+                      "this identity is no super-peer; join with a ticket made "
+                      "by 'wreath invite --super-peer'");
+    wr_cards_load(&s->cards, home->dir);
+    switch (wr_cards_state(&s->cards, s->self)) {
+    case WR_ROSTER_LEFT:
+        return wr_why(why, WR_EREFUSED,
+                      "this host has left its ring for good; to take part "
+                      "again, join with a new ticket in another directory");
+    case WR_ROSTER_REMOVED:
+        return wr_why(why, WR_EREFUSED,
+                      "this host was removed from its ring by the issuer");
+    case WR_ROSTER_ADMITTED:
+        break;
+    }
+    return WR_OK;
+}
+
+static enum wr_err open_node(struct wr_super *s)
+{
+    const struct wr_config *config = s->cfg.config;
+    struct wr_node_cfg cfg =
+        wr_node_cfg_default(s->self, s->book.hosts[s->self].members);
+    enum wr_err err;
+
+    cfg.incarnation = s->incarnation;
+    wr_secret_random(&cfg.seed, sizeof(cfg.seed));
+    cfg.round_us = wr_config_number(config, WR_CONFIG_round);
+    cfg.roster_us = wr_config_number(config, WR_CONFIG_roster);
+    cfg.rejoin_us = wr_config_number(config, WR_CONFIG_rejoin);
+    cfg.patience_min_us = wr_config_number(config, WR_CONFIG_patience);
+    cfg.probe_dead_us = wr_config_number(config, WR_CONFIG_probe);
+    cfg.request_us = wr_config_number(config, WR_CONFIG_request);
+    cfg.copies = (uint8_t)wr_config_number(config, WR_CONFIG_copies);
+    s->later = calloc(WR_SUPER_LATER, sizeof(*s->later));
+    err = s->later == NULL ? WR_ENOMEM : WR_OK;
+    if (err == WR_OK)
+        err = wr_bodies_init(&s->bodies, WR_SUPER_BODIES);
+    if (err == WR_OK)
+        err = wr_outbox_init(&s->out, WR_SUPER_FX, WR_SUPER_FX_BYTES);
+    if (err == WR_OK)
+        err = wr_node_open(&s->node, &cfg, &s->book);
+    return err;
+}
+
+static bool is_issuer(const struct wr_super *s)
+{
+    static const uint8_t serial[WR_CRED_SERIAL];
+    uint8_t id[WR_CRED_HOST];
+
+    wr_cred_host_id(serial, 0, id);
+    return memcmp(id, s->cfg.home->cred.host, sizeof(id)) == 0;
+}
+
+/* R1 for the founder alone, R2 for a newcomer, R10 for who was here before. */
+static void enter_ring(struct wr_super *s)
+{
+    wr_host known[WR_READ_HOSTS];
+    char path[WR_HOME_PATH_MAX];
+    size_t n = 0;
+
+    wr_home_path(s->cfg.home->dir, "joined", path);
+    const bool before = access(path, F_OK) == 0;
+    for (wr_host h = 0; h < s->book.hosts_n; h++) {
+        const enum wr_roster_state state = wr_cards_state(&s->cards, h);
+
+        wr_super_later(
+            s, &(struct wr_super_later){.kind = WR_EV_ADMIT, .from = h});
+        if (h != s->self && state == WR_ROSTER_ADMITTED &&
+            n < WR_ARRAY_LEN(known))
+            known[n++] = h;
+    }
+    if (n == 0 && (s->issuer || before))
+        wr_node_start_ring(s->node, wr_clock_now(), &s->out);
+    else
+        wr_node_join(s->node, known, n, s->issuer || before, wr_clock_now(),
+                     &s->out);
+    wr_super_drain(s);
+}
+
+/* --- The network ---------------------------------------------------------- */
+
+static void on_up(void *arg, wr_host h, uint32_t incarnation)
+{
+    wr_super_later(arg, &(struct wr_super_later){.kind = WR_EV_LINK_UP,
+                                                 .from = h,
+                                                 .value = incarnation});
+}
+
+static void on_down(void *arg, wr_host h)
+{
+    struct wr_super *s = arg;
+
+    if (s->state != WR_SUPER_STOPPING)
+        wr_super_later(
+            s, &(struct wr_super_later){.kind = WR_EV_LINK_DOWN, .from = h});
+}
+
+static void on_card(void *arg, wr_host h)
+{
+    wr_super_later(arg,
+                   &(struct wr_super_later){.kind = WR_EV_ADMIT, .from = h});
+}
+
+/* The port that we had last time, if any port will do: others know it. */
+static void keep_port(const struct wr_super *s, struct wr_addr *listen)
+{
+    char path[WR_HOME_PATH_MAX];
+    struct wr_addr last;
+    uint8_t *bytes;
+    size_t n;
+
+    wr_home_path(s->cfg.home->dir, "port", path);
+    if (listen->port != 0 || wr_file_read(path, 64, NULL, &bytes, &n) != WR_OK)
+        return;
+    bytes[strcspn((char *)bytes, "\n")] = '\0';
+    if (wr_addr_parse((char *)bytes, 0, &last) == WR_OK &&
+        memcmp(last.ip, listen->ip, sizeof(last.ip)) == 0)
+        listen->port = last.port;
+    free(bytes);
+}
+
+static enum wr_err open_hub(struct wr_super *s, struct wr_why *why)
+{
+    const struct wr_config *config = s->cfg.config;
+    const char *listen = wr_config_text(config, WR_CONFIG_listen);
+    const char *advertise = wr_config_text(config, WR_CONFIG_advertise);
+    struct wr_hub_cfg cfg = {
+        .loop = &s->loop,
+        .home = s->cfg.home,
+        .cards = &s->cards,
+        .pool = s->pool,
+        .self = s->self,
+        .incarnation = s->incarnation,
+        .arg = s,
+        .on_msg = wr_super_on_msg,
+        .on_no_room = wr_super_on_no_room,
+        .on_up = on_up,
+        .on_down = on_down,
+        .on_leaf = wr_super_welcome,
+        .on_card = on_card,
+        .on_revoked = wr_super_on_revoked,
+    };
+
+    if (wr_addr_parse(listen, WR_PORT_DEFAULT, &cfg.listen) != WR_OK)
+        return wr_why(why, WR_EINVAL,
+                      "listen = %s is no address; say it as 0.0.0.0:4077",
+                      listen);
+    if (advertise[0] != '\0' &&
+        wr_addr_parse(advertise, WR_PORT_DEFAULT, &cfg.advertise) != WR_OK)
+        return wr_why(why, WR_EINVAL,
+                      "advertise = %s is no IP address with a port", advertise);
+    const bool any_port = cfg.listen.port == 0;
+    keep_port(s, &cfg.listen);
+    enum wr_err err = wr_hub_open(&s->hub, &cfg, why);
+    if (err == WR_EBUSY && any_port && cfg.listen.port != 0) {
+        cfg.listen.port = 0; /* Somebody took it meanwhile. */
+        err = wr_hub_open(&s->hub, &cfg, why);
+    }
+    return err;
+}
+
+static enum wr_err write_address(struct wr_super *s, struct wr_why *why)
+{
+    const struct wr_addr told = wr_hub_advertised(s->hub);
+    const struct wr_addr bound = wr_hub_bound(s->hub);
+    char path[WR_HOME_PATH_MAX], text[WR_ADDR_TEXT + 2];
+    enum wr_err err;
+
+    wr_addr_text(&bound, text);
+    strcat(text, "\n");
+    wr_home_path(s->cfg.home->dir, "port", path);
+    err = wr_file_write(path, 0644, wr_span_str(text), why);
+    if (err != WR_OK)
+        return err;
+    wr_addr_text(&told, text);
+    strcat(text, "\n");
+    wr_home_path(s->cfg.home->dir, "run/address", path);
+    return wr_file_write(path, 0644, wr_span_str(text), why);
+}
+
+/* --- The loop ------------------------------------------------------------- */
+
+struct save {
+    uv_work_t work;
+    struct wr_super *s;
+    char *text;
+    bool joined;
+};
+
+static void save_work(uv_work_t *work)
+{
+    struct save *save = work->data;
+    char path[WR_HOME_PATH_MAX];
+    struct wr_why why;
+
+    wr_home_path(save->s->cfg.home->dir, "members", path);
+    enum wr_err err = wr_file_write(path, 0644, wr_span_str(save->text), &why);
+    if (err == WR_OK && save->joined) {
+        wr_home_path(save->s->cfg.home->dir, "joined", path);
+        if (access(path, F_OK) != 0)
+            err = wr_file_write(path, 0644, wr_span_str("yes\n"), &why);
+    }
+    if (err != WR_OK)
+        WR_LOG(WARN, "host", "list of members not saved",
+               WR_KV_STR("why", why.text));
+}
+
+static void save_done(uv_work_t *work, int status)
+{
+    struct save *save = work->data;
+
+    (void)status;
+    save->s->saving = false;
+    free(save->text);
+    free(save);
+}
+
+void wr_super_save_members(struct wr_super *s)
+{
+    struct save *save = calloc(1, sizeof(*save));
+
+    if (save != NULL)
+        save->text = wr_cards_dump(&s->cards);
+    if (save == NULL || save->text == NULL) {
+        free(save);
+        return;
+    }
+    save->s = s;
+    save->joined = s->state == WR_SUPER_SERVING;
+    save->work.data = save;
+    s->saving = true;
+    if (uv_queue_work(&s->loop, &save->work, save_work, save_done) != 0)
+        save_done(&save->work, 0);
+}
+
+static void on_upkeep(uv_timer_t *t)
+{
+    struct wr_super *s = t->data;
+    static const char *const words[] = {"joining", "serving", "leaving",
+                                        "stopping"};
+    struct wr_store_usage usage;
+    char status[96];
+    const uint64_t age = wr_clock_wall_s() - s->started_s;
+
+    if (s->cards.dirty && !s->saving)
+        wr_super_save_members(s);
+    if (age % TRIM_EVERY == 0)
+        wr_pool_trim(s->pool);
+    if (age % STORE_EVERY == 0)
+        wr_store_tick(s->store);
+    wr_store_usage(s->store, &usage);
+    snprintf(status, sizeof(status), "STATUS=%s",
+             usage.failed                     ? "refusing puts: disk failed"
+             : usage.space >= WR_SPACE_NO_PUT ? "refusing puts: disk is full"
+                                              : words[s->state]);
+    wr_notify(status);
+    wr_notify("WATCHDOG=1");
+}
+
+static void on_handle_closed(uv_handle_t *h)
+{
+    struct wr_super *s = h->data;
+
+    s->handles--;
+}
+
+static void on_hub_closed(void *arg)
+{
+    struct wr_super *s = arg;
+    uv_handle_t *all[] = {
+        (uv_handle_t *)&s->timer,      (uv_handle_t *)&s->upkeep,
+        (uv_handle_t *)&s->store_wake, (uv_handle_t *)&s->room_wake,
+        (uv_handle_t *)&s->term,       (uv_handle_t *)&s->intr,
+    };
+
+    for (size_t i = 0; i < WR_ARRAY_LEN(all); i++)
+        uv_close(all[i], on_handle_closed);
+}
+
+/* Finishes what was acknowledged or is about to be, says "back soon" (unless
+ * it was a farewell), and lets the loop run dry. */
+void wr_super_stop(struct wr_super *s)
+{
+    if (s->state == WR_SUPER_STOPPING)
+        return;
+    wr_notify("STOPPING=1");
+    s->state = WR_SUPER_STOPPING;
+    if (!s->left)
+        wr_super_later(s, &(struct wr_super_later){.kind = WR_EV_STOP});
+    wr_hub_close(s->hub, on_hub_closed, s);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct wr_super *s = signal->data;
+
+    WR_LOG(INFO, "host", "stopping", WR_KV_I64("signal", number));
+    wr_store_drain(s->store);
+    wr_super_stop(s);
+}
+
+static void init_handles(struct wr_super *s)
+{
+    uv_timer_init(&s->loop, &s->timer);
+    uv_timer_init(&s->loop, &s->upkeep);
+    uv_async_init(&s->loop, &s->store_wake, on_store_wake);
+    uv_async_init(&s->loop, &s->room_wake, on_room_wake);
+    uv_signal_init(&s->loop, &s->term);
+    uv_signal_init(&s->loop, &s->intr);
+    s->timer.data = s->upkeep.data = s->store_wake.data = s->room_wake.data =
+        s->term.data = s->intr.data = s;
+    s->handles = 6;
+}
+
+static void done(struct wr_super *s)
+{
+    char path[WR_HOME_PATH_MAX];
+
+    wr_home_path(s->cfg.home->dir, "run/address", path);
+    unlink(path);
+    if (s->cards.dirty && s->hub != NULL) {
+        struct save save = {.s = s, .text = wr_cards_dump(&s->cards)};
+
+        save.work.data = &save;
+        if (save.text != NULL)
+            save_work(&save.work);
+        free(save.text);
+    }
+    wr_store_close(s->store);
+    wr_node_close(s->node);
+    wr_outbox_done(&s->out);
+    wr_bodies_done(&s->bodies);
+    wr_pool_free(s->pool);
+    wr_cards_done(&s->cards);
+    wr_book_done(&s->book);
+    free(s->later);
+}
+
+static enum wr_err start(struct wr_super *s, struct wr_why *why)
+{
+    char address[WR_ADDR_TEXT];
+    enum wr_err err = open_cards(s, why);
+
+    s->issuer = is_issuer(s);
+    if (err == WR_OK)
+        err = open_pool(s);
+    if (err == WR_OK)
+        err = open_store(s, why);
+    if (err == WR_OK) /* After the store's lock: one process per directory. */
+        err = next_incarnation(s, why);
+    if (err == WR_OK)
+        err = open_node(s);
+    if (err == WR_OK)
+        err = open_hub(s, why);
+    if (err == WR_OK)
+        err = write_address(s, why);
+    if (err != WR_OK)
+        return err;
+    const struct wr_addr told = wr_hub_advertised(s->hub);
+    wr_addr_text(&told, address);
+    wr_cards_heard(&s->cards, s->self, &told, s->incarnation);
+    uv_signal_start(&s->term, on_signal, SIGTERM);
+    uv_signal_start(&s->intr, on_signal, SIGINT);
+    uv_timer_start(&s->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
+    enter_ring(s);
+    WR_LOG(INFO, "host", "ready", WR_KV_STR("address", address),
+           WR_KV_U64("incarnation", s->incarnation));
+    wr_notify("READY=1");
+    if (s->cfg.ready != NULL)
+        s->cfg.ready(s->cfg.arg, address);
+    return WR_OK;
+}
+
+enum wr_err wr_super_run(const struct wr_super_cfg *cfg, struct wr_why *why)
+{
+    struct wr_super *s = calloc(1, sizeof(*s));
+
+    *why = (struct wr_why){0};
+    if (s == NULL)
+        return wr_why(why, WR_ENOMEM, "out of memory");
+    s->cfg = *cfg;
+    s->timer_at = WR_NEVER;
+    s->started_s = wr_clock_wall_s();
+    uv_loop_init(&s->loop);
+    init_handles(s);
+    enum wr_err err = start(s, why);
+    if (err != WR_OK && why->text[0] == '\0')
+        wr_why(why, err, "cannot start: %s", wr_err_text(err));
+    if (err != WR_OK && s->hub == NULL)
+        on_hub_closed(s);
+    else if (err != WR_OK)
+        wr_super_stop(s);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    WR_CHECK(s->handles == 0);
+    done(s);
+    uv_loop_close(&s->loop);
+    free(s);
+    return err;
+}

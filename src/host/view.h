@@ -1,0 +1,18 @@
+/*
+ * view.h - the state of a super-peer as JSON, for people and for tests. Reads
+ * only. Returns new references; NULL without memory.
+ */
+#ifndef WR_HOST_VIEW_H
+#define WR_HOST_VIEW_H
+
+#include <jansson.h>
+
+#include "host/super_parts.h"
+
+json_t *wr_view_status(const struct wr_super *s);
+json_t *wr_view_peers(const struct wr_super *s, bool fingers);
+
+/* A lookup's ROUTED. */
+json_t *wr_view_trace(const struct wr_super *s, const struct wr_msg *routed);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * ask.h - a question to the super-peer that runs in this directory, or to the
+ * parent of this leaf (host/query.c lists the questions).
+ */
+#ifndef WR_TOOLS_ASK_H
+#define WR_TOOLS_ASK_H
+
+#include <jansson.h>
+
+#include "cli.h"
+
+/* 0 and the answer's JSON in *ret (the caller's), or an exit status: it has
+ * been printed why. */
+int cli_ask(struct cli *cli, const char *what, const char *arg, json_t **ret);
+
+/* The same, but a failure is told and not printed. */
+enum wr_err cli_try(struct cli *cli, const char *what, const char *arg,
+                    json_t **ret, struct wr_why *why);
+
+/* Prints `o` as one line of JSON. */
+void cli_json(const json_t *o);
+
+#endif

@@ -1,0 +1,82 @@
+/* cmd_leave.c - `wreath leave`: hand everything over, then go for good. */
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "cli.h"
+#include "sys/clock.h"
+
+enum { POLL_US = 200000 };
+
+static bool running(struct cli *cli, json_t **ret)
+{
+    struct wr_why why;
+
+    return cli_try(cli, "status", "", ret, &why) == WR_OK;
+}
+
+static uint64_t number_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+/* Until the process has gone, which is the last thing that it does. False if
+ * it serves again: it could not hand everything over. */
+static bool watch(struct cli *cli, uint64_t chunks)
+{
+    struct cli_progress progress;
+    bool gone = true;
+    json_t *o;
+
+    cli_progress_start(&progress, cli, "handing over");
+    while (gone && running(cli, &o)) {
+        const char *state = json_string_value(json_object_get(o, "state"));
+        char note[64];
+
+        gone = state == NULL || strcmp(state, "serving") != 0;
+
+        snprintf(note, sizeof(note), "%llu of %llu chunks",
+                 (unsigned long long)number_of(o, "chunks_handed_over"),
+                 (unsigned long long)chunks);
+        cli_progress_show(&progress, 0, 0, note);
+        json_decref(o);
+        usleep(POLL_US); /* Between two looks at a long task. */
+    }
+    cli_progress_end(&progress);
+    return gone;
+}
+
+int cmd_leave(struct cli *cli, int argc, char **argv)
+{
+    struct wr_why why;
+    int first;
+    json_t *o;
+    const int over = cli_options(cli, "leave", NULL, 0, argc, argv, &first);
+
+    if (over != 0)
+        return over - 1;
+    if (first != argc)
+        return cli_usage(cli, "leave", "'%s' is one word too many",
+                         argv[first]);
+    int status = cli_ask(cli, "status", "", &o);
+    if (status != 0)
+        return status;
+    const uint64_t chunks = number_of(json_object_get(o, "store"), "chunks");
+    json_decref(o);
+    status = cli_ask(cli, "leave", "", &o);
+    if (status != 0)
+        return status;
+    json_decref(o);
+    if (!watch(cli, chunks)) {
+        wr_why(&why, WR_EUNREACH,
+               "not enough other hosts could be reached to take every chunk; "
+               "this host goes on serving. Try again when they are up");
+        return cli_fail(cli, &why);
+    }
+    if (cli->json)
+        printf("{\"left\":true,\"chunks\":%llu}\n", (unsigned long long)chunks);
+    else if (!cli->quiet)
+        printf("handed over %llu chunks and left the ring for good\n",
+               (unsigned long long)chunks);
+    return 0;
+}

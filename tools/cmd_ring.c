@@ -1,0 +1,258 @@
+/* cmd_ring.c - `wreath status`, `peers` and `trace`: the ring as a host sees
+ * it. */
+#include <string.h>
+
+#include "ask.h"
+#include "base/text.h"
+#include "cli.h"
+#include "object/cid.h"
+#include "wire/id.h"
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+
+    return text != NULL ? text : "-";
+}
+
+static uint64_t number_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+static int simple(struct cli *cli, const char *command, int argc, char **argv)
+{
+    int first;
+    const int over = cli_options(cli, command, NULL, 0, argc, argv, &first);
+
+    if (over != 0)
+        return over;
+    if (first != argc)
+        return cli_usage(cli, command, "'%s' is one word too many",
+                         argv[first]) +
+               1;
+    return 0;
+}
+
+static void print_status(const json_t *o)
+{
+    const json_t *store = json_object_get(o, "store");
+    const json_t *net = json_object_get(o, "net");
+    char a[16], b[16], up[24];
+
+    printf("host      %.8s at %s%s, %s\n", text_of(o, "host"),
+           text_of(o, "address"),
+           json_is_true(json_object_get(o, "issuer")) ? " (issuer)" : "",
+           text_of(o, "state"));
+    printf("ring      %.16s, %u hosts admitted, %u copies, acknowledged when "
+           "%u are durable\n",
+           text_of(o, "ring"), (unsigned)number_of(o, "hosts_admitted"),
+           (unsigned)number_of(o, "copies"), (unsigned)number_of(o, "durable"));
+    printf("members   %u of %u in the ring\n",
+           (unsigned)number_of(o, "members_in_ring"),
+           (unsigned)number_of(o, "members"));
+    printf("store     %s in %llu chunks, %s on disk, %s%s\n",
+           cli_bytes(number_of(store, "chunk_bytes"), a),
+           (unsigned long long)number_of(store, "chunks"),
+           cli_bytes(number_of(store, "used_bytes"), b),
+           text_of(store, "space"),
+           json_is_true(json_object_get(store, "failed"))
+               ? "; THE DISK FAILED: nothing is acknowledged any more"
+               : "");
+    if (number_of(store, "damaged_total") > 0)
+        printf("damage    %llu chunks did not match and are not served\n",
+               (unsigned long long)number_of(store, "damaged_total"));
+    printf("network   %u links, %u leaves, %s sent, %s received\n",
+           (unsigned)number_of(net, "links"),
+           (unsigned)number_of(net, "leaves"),
+           cli_bytes(number_of(net, "sent_bytes"), a),
+           cli_bytes(number_of(net, "received_bytes"), b));
+    printf("up        %s\n", cli_time(number_of(o, "uptime_s") * 1000000, up));
+}
+
+int cmd_status(struct cli *cli, int argc, char **argv)
+{
+    json_t *o;
+    int status = simple(cli, "status", argc, argv);
+
+    if (status != 0)
+        return status - 1;
+    status = cli_ask(cli, "status", "", &o);
+    if (status != 0)
+        return status;
+    if (cli->json)
+        cli_json(o);
+    else
+        print_status(o);
+    json_decref(o);
+    return 0;
+}
+
+static void print_host(const json_t *h)
+{
+    const json_t *rtt = json_object_get(h, "rtt_ms");
+    char ms[16] = "-";
+
+    if (json_is_real(rtt))
+        snprintf(ms, sizeof(ms), "%.1f ms", json_real_value(rtt));
+    printf("%.8s  %-22s %-9s %-5s %9s  %2u members%s%s%s\n", text_of(h, "host"),
+           text_of(h, "address"), text_of(h, "state"), text_of(h, "liveness"),
+           ms, (unsigned)json_array_size(json_object_get(h, "members")),
+           json_is_true(json_object_get(h, "self")) ? "  (this host)" : "",
+           text_of(h, "site")[0] != '\0' ? "  site " : "", text_of(h, "site"));
+}
+
+/* "1a2b3c4d/7 at 90ab12cd…" */
+static void print_member(const char *label, const json_t *m)
+{
+    if (json_is_null(m))
+        printf("  %-12s -\n", label);
+    else
+        printf("  %-12s %.8s/%-2u at %.12s\n", label, text_of(m, "host"),
+               (unsigned)number_of(m, "index"), text_of(m, "id"));
+}
+
+static void print_view(const json_t *v)
+{
+    const json_t *self = json_object_get(v, "member");
+    const json_t *lists[] = {json_object_get(v, "successors"),
+                             json_object_get(v, "fingers")};
+    static const char *const labels[] = {"successor", "finger"};
+    size_t i;
+    json_t *m;
+
+    printf("\nmember %u at %.12s, %s\n", (unsigned)number_of(self, "index"),
+           text_of(self, "id"), text_of(v, "phase"));
+    print_member("predecessor", json_object_get(v, "predecessor"));
+    for (size_t k = 0; k < WR_ARRAY_LEN(lists); k++)
+        json_array_foreach(lists[k], i, m)
+        {
+            print_member(labels[k], m);
+        }
+}
+
+int cmd_peers(struct cli *cli, int argc, char **argv)
+{
+    bool fingers = false;
+    const struct option_row rows[] = {{"fingers", 0, NULL, &fingers, NULL}};
+    int first;
+    size_t i;
+    json_t *o, *e;
+    const int over = cli_options(cli, "peers", rows, 1, argc, argv, &first);
+
+    if (over != 0)
+        return over - 1;
+    if (first != argc)
+        return cli_usage(cli, "peers", "'%s' is one word too many",
+                         argv[first]);
+    const int status = cli_ask(cli, "peers", fingers ? "fingers" : "", &o);
+    if (status != 0)
+        return status;
+    if (cli->json)
+        cli_json(o);
+    else {
+        json_array_foreach(json_object_get(o, "hosts"), i, e)
+        {
+            print_host(e);
+        }
+        json_array_foreach(json_object_get(o, "views"), i, e)
+        {
+            print_view(e);
+        }
+    }
+    json_decref(o);
+    return 0;
+}
+
+/* The key as 64 digits: as it is, or of a CID. */
+static bool key_of(const char *text, char ret[WR_HEX_SIZE(WR_ID_BYTES)])
+{
+    uint8_t bytes[WR_ID_BYTES];
+    struct wr_cid cid;
+
+    if (wr_unhex(text, bytes, sizeof(bytes)) != WR_OK) {
+        if (wr_cid_parse(wr_span_str(text), &cid, NULL) != WR_OK)
+            return false;
+        memcpy(bytes, cid.digest, sizeof(bytes));
+    }
+    wr_hex(wr_span(bytes, sizeof(bytes)), ret);
+    return true;
+}
+
+static void print_trace(const json_t *o)
+{
+    const json_t *owner = json_object_get(o, "owner");
+    size_t i;
+    json_t *e;
+
+    json_array_foreach(json_object_get(o, "path"), i, e)
+    {
+        printf("%2u  %.8s%s\n", (unsigned)i, json_string_value(e),
+               i == 0 ? "  (asked)" : "");
+    }
+    printf("owner %.8s, member %u at %.12s; %u hops\n", text_of(owner, "host"),
+           (unsigned)number_of(owner, "index"), text_of(owner, "id"),
+           (unsigned)number_of(o, "hops"));
+    fputs("kept on", stdout);
+    json_array_foreach(json_object_get(o, "set"), i, e)
+    {
+        printf(" %.8s", text_of(e, "host"));
+    }
+    putchar('\n');
+}
+
+int cmd_trace(struct cli *cli, int argc, char **argv)
+{
+    char key[WR_HEX_SIZE(WR_ID_BYTES)];
+    int first, status;
+    json_t *o;
+    const int over = cli_options(cli, "trace", NULL, 0, argc, argv, &first);
+
+    if (over != 0)
+        return over - 1;
+    if (argc - first != 1)
+        return cli_usage(cli, "trace", "say one CID or key");
+    if (!key_of(argv[first], key))
+        return cli_usage(cli, "trace",
+                         "'%s' is neither a CID nor 64 hexadecimal digits",
+                         argv[first]);
+    status = cli_ask(cli, "trace", key, &o);
+    if (status != 0)
+        return status;
+    if (cli->json)
+        cli_json(o);
+    else
+        print_trace(o);
+    json_decref(o);
+    return 0;
+}
+
+int cmd_config(struct cli *cli, int argc, char **argv)
+{
+    int status = simple(cli, "config", argc, argv);
+    char ini[4096 + 16];
+    struct wr_why why;
+
+    if (status != 0)
+        return status - 1;
+    snprintf(ini, sizeof(ini), "%s/wreath.ini", cli->dir);
+    if (wr_config_file(&cli->config, ini, &why) != WR_OK)
+        return cli_fail(cli, &why);
+    json_t *all = json_object();
+    for (enum wr_config_key k = 0; k < WR_CONFIG_N; k++) {
+        const char *from = wr_config_origin_text(cli->config.v[k].origin);
+
+        if (cli->json)
+            json_object_set_new(all, wr_config_name(k),
+                                json_pack("{s:s, s:s}", "value",
+                                          wr_config_text(&cli->config, k),
+                                          "from", from));
+        else
+            printf("%-11s = %-14s # %s: %s\n", wr_config_name(k),
+                   wr_config_text(&cli->config, k), from, wr_config_help(k));
+    }
+    if (cli->json)
+        cli_json(all);
+    json_decref(all);
+    return 0;
+}

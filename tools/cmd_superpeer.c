@@ -1,0 +1,111 @@
+/* cmd_superpeer.c - `wreath superpeer`: run this host's super-peer. */
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "host/super.h"
+#include "sys/log.h"
+
+static void on_ready(void *arg, const char *address)
+{
+    const struct cli *cli = arg;
+
+    if (cli->json)
+        printf("{\"listening\":\"%s\"}\n", address);
+    else if (!cli->quiet)
+        printf("listening on %s\n", address);
+    fflush(stdout);
+}
+
+static int start_log(const struct cli *cli)
+{
+    const char *format = wr_config_text(&cli->config, WR_CONFIG_log_format);
+    enum wr_log_level level;
+
+    if (wr_log_level_parse(wr_config_text(&cli->config, WR_CONFIG_log_level),
+                           &level) != WR_OK)
+        return cli_usage(cli, "superpeer",
+                         "log-level is error, warn, info or debug");
+    if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
+        return cli_usage(cli, "superpeer", "log-format is text or json");
+    wr_log_init(STDERR_FILENO, level,
+                format[0] == 'j' ? WR_LOG_AS_JSON : WR_LOG_AS_TEXT);
+    return 0;
+}
+
+static int run(struct cli *cli)
+{
+    struct wr_home home;
+    struct wr_why why;
+    char ini[WR_HOME_PATH_MAX];
+
+    if (wr_home_open(&home, cli->dir, &why) != WR_OK)
+        return cli_fail(cli, &why);
+    wr_home_path(cli->dir, "wreath.ini", ini);
+    if (wr_config_file(&cli->config, ini, &why) != WR_OK) {
+        wr_home_close(&home);
+        return cli_fail(cli, &why);
+    }
+    int status = start_log(cli);
+    const struct wr_super_cfg cfg = {
+        .home = &home, .config = &cli->config, .ready = on_ready, .arg = cli};
+    if (status == 0 && wr_super_run(&cfg, &why) != WR_OK)
+        status = cli_fail(cli, &why);
+    wr_home_close(&home);
+    return status;
+}
+
+/* KEY=VALUE. */
+static int set(struct cli *cli, const char *text)
+{
+    char name[64];
+    struct wr_why why;
+    const char *equals = strchr(text, '=');
+
+    if (equals == NULL || (size_t)(equals - text) >= sizeof(name))
+        return cli_usage(cli, "superpeer", "--set takes KEY=VALUE");
+    memcpy(name, text, (size_t)(equals - text));
+    name[equals - text] = '\0';
+    if (wr_config_set(&cli->config, name, equals + 1, WR_FROM_FLAG, &why) !=
+        WR_OK)
+        return cli_usage(cli, "superpeer", "%s", why.text);
+    return 0;
+}
+
+int cmd_superpeer(struct cli *cli, int argc, char **argv)
+{
+    const char *sets[16] = {NULL};
+    const struct option_row rows[] = {
+        {"listen", 'l', NULL, NULL, "listen"},
+        {"advertise", 0, NULL, NULL, "advertise"},
+        {"store", 0, NULL, NULL, "store"},
+        {"quota", 0, NULL, NULL, "quota"},
+        {"log-level", 0, NULL, NULL, "log_level"},
+        {"log-format", 0, NULL, NULL, "log_format"},
+    };
+    size_t sets_n = 0;
+    int first, kept = 1;
+
+    /* --set may stand more than once: taken out before the rest is read. */
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--set") == 0 && i + 1 < argc && sets_n < 16)
+            sets[sets_n++] = argv[++i];
+        else
+            argv[kept++] = argv[i];
+    }
+    argv[kept] = NULL;
+    const int over = cli_options(cli, "superpeer", rows, WR_ARRAY_LEN(rows),
+                                 kept, argv, &first);
+    if (over != 0)
+        return over - 1;
+    if (first != kept)
+        return cli_usage(cli, "superpeer", "'%s' is one word too many",
+                         argv[first]);
+    for (size_t i = 0; i < sets_n; i++) {
+        const int status = set(cli, sets[i]);
+
+        if (status != 0)
+            return status;
+    }
+    return run(cli);
+}
