@@ -7,7 +7,6 @@
 
 enum {
     FIND_TRIES = 2, /* Asks of one candidate: there are others. */
-    PAUSES = 10,    /* Turns through all that we know, in rejoin_us. */
 };
 
 static bool between(const struct wr_core *c, wr_ref a, wr_ref x, wr_ref b)
@@ -163,7 +162,7 @@ static void fail(struct wr_core *c, struct wr_ring *r)
     c->boot->steps = 0;
     if (wr_rings_any(c)) /* The same sibling would only say the same. */
         c->boot->retry_at =
-            c->now + wr_core_interval(c, c->cfg->rejoin_us / PAUSES);
+            c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
 }
 
 static bool step_further(struct wr_core *c, struct wr_ring *r)
@@ -222,7 +221,7 @@ static void start(struct wr_core *c, struct wr_ring *r)
     h = next_known(c);
     if (h == WR_NO_HOST) { /* All have been asked. */
         c->boot->retry_at =
-            c->now + wr_core_interval(c, c->cfg->rejoin_us / PAUSES);
+            c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
         return;
     }
     begin(c, r, WR_OP_FIND, wr_ref_of(h, 0));
@@ -368,21 +367,42 @@ static bool may_be_alone(const struct wr_core *c)
            c->cfg->members > c->cfg->succs;
 }
 
+/* R10: when to start alone; by host id, so that not all do so at once. */
+static wr_time alone_after(const struct wr_core *c)
+{
+    const struct wr_book_host *self = wr_book_host(c->book, c->cfg->self);
+    const uint64_t lot = (uint64_t)self->id.b[0] << 8 | self->id.b[1];
+    const wr_time spread = c->cfg->rejoin_us * lot / 65536;
+
+    return c->now + c->cfg->rejoin_us +
+           (c->cfg->jitter_permille > 0 ? spread : 0);
+}
+
+void wr_boot_started(struct wr_core *c)
+{
+    c->boot->wanted = true;
+    c->boot->may_start = true;
+}
+
+void wr_boot_exhausted(struct wr_core *c)
+{
+    /* Not at once: whoever would let it in should notice what it noticed. */
+    c->boot->retry_at =
+        c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
+    if (!wr_rings_any(c))
+        c->boot->alone_at = alone_after(c);
+}
+
 void wr_boot_join(struct wr_core *c, const wr_host *known, size_t n,
                   bool may_start)
 {
     struct wr_boot *b = c->boot;
-    const struct wr_book_host *self = wr_book_host(c->book, c->cfg->self);
-    const uint64_t lot = (uint64_t)self->id.b[0] << 8 | self->id.b[1];
 
     *b = (struct wr_boot){
         .wanted = true,
         .may_start = may_start,
         .retry_at = c->now,
-        /* By host id, so that not all start a ring at the same moment. */
-        .alone_at =
-            c->now + c->cfg->rejoin_us +
-            (c->cfg->jitter_permille > 0 ? c->cfg->rejoin_us * lot / 65536 : 0),
+        .alone_at = alone_after(c),
     };
     for (size_t i = 0; i < n && b->known_n < WR_BOOT_KNOWN; i++) {
         if (known[i] != c->cfg->self)

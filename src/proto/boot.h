@@ -12,7 +12,10 @@
 
 #include "proto/core.h"
 
-enum { WR_BOOT_KNOWN = 16 }; /* Hosts to begin with; then the roster. */
+enum {
+    WR_BOOT_KNOWN = 16,  /* Hosts to begin with; then the roster. */
+    WR_BOOT_PAUSES = 10, /* Tries, when all have failed, in rejoin_us. */
+};
 
 struct wr_boot {
     wr_time alone_at; /* R10: when to start a ring of our own. */
@@ -27,6 +30,12 @@ struct wr_boot {
 
 void wr_boot_join(struct wr_core *c, const wr_host *known, size_t n,
                   bool may_start);
+
+/* Our members are in the ring already, as part of an ideal one (R1). */
+void wr_boot_started(struct wr_core *c);
+
+/* One of ours is out again (R12; R10 if it was the last). */
+void wr_boot_exhausted(struct wr_core *c);
 
 /* NEXT (ours, by rid), NEXT_ASK; VIEW for WR_OP_JOIN. False if not ours. */
 bool wr_boot_recv(struct wr_core *c, wr_host from, const struct wr_msg *m);

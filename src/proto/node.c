@@ -363,7 +363,7 @@ void wr_node_start_with(struct wr_node *n, const wr_host *hosts, size_t hosts_n,
             all[count++] = wr_ref_of(hosts[i], k);
         }
     }
-    c->boot->wanted = true; /* To come back if a member is exhausted (R12). */
+    wr_boot_started(c);
     wr_rings_start(c, all, count);
     wr_core_note(c, WR_NOTE_RING_STARTED, c->cfg->self, WR_NO_REF);
     settle(n);

@@ -1,6 +1,7 @@
 /* ring.c - see ring.h; rule numbers refer to docs/protocol.md. */
 #include "proto/ring.h"
 
+#include "proto/boot.h"
 #include "proto/peers.h"
 #include "proto/roster.h"
 
@@ -110,6 +111,7 @@ static void exhaust(struct wr_core *c, struct wr_ring *r)
     be_out(r);
     r->phase = WR_RING_OUT;
     c->incarnation++;
+    wr_boot_exhausted(c);
     c->count->assumption_breaks_total++;
     wr_core_note(c, WR_NOTE_EXHAUSTED, c->cfg->self, r->self);
     (void)wr_outbox_push(c->out, WR_FX_PERSIST);
@@ -125,8 +127,11 @@ void wr_ring_view(const struct wr_core *c, const struct wr_ring *r,
     ret->view.pred = WR_NO_REF;
     if (r->phase != WR_RING_MEMBER) {
         ret->view.state = WR_VIEW_NOT_MEMBER;
-    } else if (r->op != WR_OP_NONE) {
-        ret->view.state = WR_VIEW_PENDING; /* R7 */
+    } else if (r->op != WR_OP_NONE && !r->op_heard) {
+        /* R7. One that was itself told "pending" has no query under way until
+         * it asks again: were it to say "pending" meanwhile, members could
+         * wait for each other all the way round. */
+        ret->view.state = WR_VIEW_PENDING;
     } else {
         ret->view.state = WR_VIEW_MEMBER;
         ret->view.pred = r->pred;
@@ -319,19 +324,55 @@ static void on_dead(struct wr_core *c, struct wr_ring *r)
     WR_UNREACHABLE();
 }
 
+/* R10: op_peer said so itself. What it said to one of ours holds for all: any
+ * of them may drop it at any position (R3). */
+static void not_member(struct wr_core *c, struct wr_ring *r)
+{
+    const wr_ref peer = r->op_peer;
+
+    on_dead(c, r);
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        struct wr_ring *s = &c->rings[i];
+        uint8_t kept = 0;
+
+        if (s->phase != WR_RING_MEMBER)
+            continue;
+        for (uint8_t k = 0; k < s->succs_n; k++) {
+            if (s->succs[k] != peer)
+                s->succs[kept++] = s->succs[k];
+        }
+        s->succs_n = kept;
+        if (kept == 0)
+            exhaust(c, s);
+    }
+}
+
+/* How long to wait before asking a busy member again. */
+static wr_time pause_of(struct wr_core *c, wr_host host)
+{
+    const wr_time patience = wr_peers_patience(c, host);
+
+    if (c->cfg->jitter_permille == 0)
+        return patience;
+    return patience / 2 + wr_rng_below(c->rng, patience + 1);
+}
+
 /* The awaited view came. */
 static void on_view(struct wr_core *c, struct wr_ring *r,
                     const struct wr_msg *m)
 {
     switch (m->view.state) {
     case WR_VIEW_NOT_MEMBER:
-        on_dead(c, r);
+        not_member(c, r);
         return;
     case WR_VIEW_PENDING: /* R7: alive, so patience starts anew. */
         if (r->op == WR_OP_RECTIFY) {
             op_end(r);
             rectify(c, r, true);
+            return;
         }
+        r->op_heard = true;
+        r->op_until = c->now + pause_of(c, wr_ref_host(r->op_peer));
         return;
     case WR_VIEW_MEMBER:
         if (r->op == WR_OP_STABILISE) {
@@ -367,8 +408,6 @@ static bool recv_view(struct wr_core *c, struct wr_ring *r, wr_ref from,
     if (r->op_clean)
         wr_peers_answered(c, wr_ref_host(from), c->now - r->op_at);
     r->op_clean = false;
-    r->op_heard = true;
-    r->op_until = c->now + wr_peers_patience(c, wr_ref_host(from));
     on_view(c, r, m);
     return true;
 }

@@ -1,0 +1,396 @@
+/*
+ * smallworld.c - many small worlds, each with a life of its own:
+ *
+ *     smallworld [--seeds N] [--from S] [--hosts H] [--members V] [-v]
+ *
+ * A seed draws a ring and a schedule: hosts join, crash, restart, stop and
+ * leave; messages are lost and doubled; the network is cut and heals; all
+ * hosts go down at once. While that goes on, the invariant (I1, I2) must hold
+ * unless one of its assumptions was broken; such breaks are counted apart.
+ * Then comes quiet, and the ring must become ideal.
+ *
+ * A seed that fails prints the one command that repeats it. Output is TAP.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+struct options {
+    uint64_t from, seeds;
+    uint32_t hosts;
+    unsigned members;
+    bool verbose;
+};
+
+struct life {
+    struct wr_world w;
+    struct wr_rng rng;
+    bool verbose;
+    bool cut;
+    bool excused;    /* An assumption was broken since the ring was ideal. */
+    uint32_t breaks; /* Times that this began. */
+    uint64_t false_deaths;
+    wr_time heal_us; /* From the beginning of quiet to the ideal ring. */
+    bool dissolved;  /* Nobody was left who could let others in. */
+    const char *why; /* It failed. */
+};
+
+enum { ACTIONS_MIN = 8, ACTIONS_MORE = 16 };
+
+static const wr_time quiet_max_us = WR_SEC(3600);
+
+static void fail(struct life *l, const char *why, const struct wr_check *k)
+{
+    if (l->why != NULL)
+        return;
+    l->why = why;
+    printf("# %s at %.3f s: members %u, principals %u, starved %u, "
+           "unordered %u, rings %u, off ring %u, not ideal %u (first %d.%d)\n",
+           why, (double)l->w.now / 1e6, k->members, k->principals, k->starved,
+           k->unordered, k->rings, k->off_ring, k->not_ideal,
+           k->first_wrong == WR_NO_REF ? -1 : (int)wr_ref_host(k->first_wrong),
+           k->first_wrong == WR_NO_REF ? -1 : wr_ref_index(k->first_wrong));
+}
+
+static void excuse(struct life *l, const char *why)
+{
+    if (l->verbose && !l->excused)
+        printf("# %.3f s: assumption broken: %s\n", (double)l->w.now / 1e6,
+               why);
+    if (!l->excused)
+        l->breaks++;
+    l->excused = true;
+}
+
+/* What must hold at any time. */
+static void check(struct life *l)
+{
+    struct wr_check k;
+
+    wr_check(&l->w, &k);
+    if (l->w.false_deaths != l->false_deaths) {
+        l->false_deaths = l->w.false_deaths;
+        excuse(l, "somebody alive was held for dead");
+    }
+    if (k.unordered > 0) /* Nothing excuses this: it is a local matter. */
+        fail(l, "a list out of order", &k);
+    if (wr_check_ideal(&l->w, &k) && !l->cut)
+        l->excused = false;
+    else if (!wr_check_invariant(&l->w, &k) && !l->excused)
+        fail(l, "the invariant is violated", &k);
+}
+
+/* After hosts went: A1 or A2 may be broken by that very failure. */
+static void check_loss(struct life *l)
+{
+    struct wr_check k;
+
+    wr_check(&l->w, &k);
+    if (!wr_check_invariant(&l->w, &k))
+        excuse(l, "too many members failed before repair");
+}
+
+static void run(struct life *l, wr_time us)
+{
+    const wr_time until = l->w.now + us;
+
+    while (l->w.now < until && l->why == NULL) {
+        wr_world_run(&l->w, wr_time_min(until, l->w.now + WR_MS(250)));
+        check(l);
+    }
+}
+
+static uint64_t below(struct life *l, uint64_t n)
+{
+    return wr_rng_below(&l->rng, n);
+}
+
+/* A host that is up (or down and could come up), by lot. */
+static wr_host draw(struct life *l, bool up, bool fresh)
+{
+    wr_host drawn = WR_NO_HOST;
+    uint64_t seen = 0;
+
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
+        const struct wr_world_host *host = &l->w.hosts[h];
+
+        if (host->left || (host->node != NULL) != up ||
+            (!up && (host->epoch == 0) != fresh))
+            continue;
+        if (below(l, ++seen) == 0)
+            drawn = h;
+    }
+    return drawn;
+}
+
+static uint32_t up_n(const struct life *l)
+{
+    uint32_t n = 0;
+
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++)
+        n += wr_world_is_up(&l->w, h);
+    return n;
+}
+
+/* Hosts that must stay: fewer could never be a ring again (R1). */
+static uint32_t least(const struct life *l)
+{
+    return l->w.cfg.members > l->w.cfg.node.succs ? 1
+                                                  : l->w.cfg.node.succs + 2u;
+}
+
+static void join(struct life *l, bool fresh)
+{
+    const wr_host h = draw(l, false, fresh);
+    const wr_host via = draw(l, true, false);
+
+    if (h != WR_NO_HOST && via != WR_NO_HOST)
+        wr_world_up(&l->w, h, via);
+}
+
+static void go(struct life *l, void (*how)(struct wr_world *, wr_host))
+{
+    if (up_n(l) > least(l)) {
+        how(&l->w, draw(l, true, false));
+        check_loss(l);
+    }
+}
+
+static void cut(struct life *l)
+{
+    const uint64_t share = 1 + below(l, 5);
+    const wr_host one = (wr_host)below(l, l->w.cfg.hosts);
+
+    excuse(l, "the network is cut");
+    l->cut = true;
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
+        /* Of one-member hosts only one: no side may lose its ring for good. */
+        const bool away = least(l) > 1 ? h == one : below(l, 10) < share;
+
+        wr_world_side(&l->w, h, away ? 1 : 0);
+    }
+    run(l, WR_MS(500 + below(l, 40000)));
+    wr_world_heal(&l->w);
+    l->cut = false;
+}
+
+static void all_down(struct life *l)
+{
+    bool was_up[64] = {false};
+
+    if (least(l) > 1)
+        return; /* One member each: only hands could start it again. */
+    excuse(l, "all hosts went down");
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
+        was_up[h] = wr_world_is_up(&l->w, h);
+        if (was_up[h])
+            wr_world_crash(&l->w, h);
+    }
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
+        if (was_up[h] && (below(l, 8) > 0 || up_n(l) == 0)) {
+            wr_world_up(&l->w, h, WR_NO_HOST);
+            run(l, WR_MS(below(l, 3000)));
+        }
+    }
+}
+
+static void act(struct life *l)
+{
+    const uint64_t what = below(l, 100);
+
+    if (what < 25)
+        join(l, true);
+    else if (what < 45)
+        join(l, false);
+    else if (what < 65)
+        go(l, wr_world_crash);
+    else if (what < 72)
+        go(l, wr_world_stop);
+    else if (what < 78)
+        go(l, wr_world_leave);
+    else if (what < 84)
+        l->w.cfg.loss_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 80);
+    else if (what < 92)
+        cut(l);
+    else if (what < 96)
+        all_down(l);
+    else
+        for (uint64_t i = 0; i < 2; i++)
+            go(l, wr_world_crash);
+}
+
+/* A ring of one-member hosts that has lost all members stays lost: none of
+ * them may start one (R1). Only hands could. */
+static bool dissolved(const struct life *l, const struct wr_check *k)
+{
+    return k->members == 0 && least(l) > 1;
+}
+
+/* After the storm everything that is up must form one ideal ring, and stay. */
+static void settle(struct life *l)
+{
+    const wr_time begin = l->w.now;
+    struct wr_check k;
+
+    l->w.cfg.loss_permille = l->w.cfg.twice_permille = 0;
+    do {
+        run(l, WR_MS(500));
+        wr_check(&l->w, &k);
+    } while (l->why == NULL && !wr_check_ideal(&l->w, &k) &&
+             !dissolved(l, &k) && l->w.now - begin < quiet_max_us);
+    l->dissolved = dissolved(l, &k);
+    if (l->dissolved && l->breaks > 0)
+        return;
+    l->heal_us = l->w.now - begin;
+    if (!wr_check_ideal(&l->w, &k))
+        fail(l, "no ideal ring after an hour of quiet", &k);
+    for (unsigned i = 0; i < 4 && l->why == NULL; i++) {
+        run(l, l->w.cfg.node.round_us);
+        wr_check(&l->w, &k);
+        if (!wr_check_ideal(&l->w, &k))
+            fail(l, "the ideal ring did not last", &k);
+    }
+}
+
+/* ---- what a seed draws --------------------------------------------------- */
+
+static struct wr_world_cfg draw_world(struct life *l, uint64_t seed,
+                                      const struct options *o)
+{
+    static const uint8_t lists[] = {2, 3, 4, 8};
+    struct wr_world_cfg cfg = {.seed = seed, .trace = false};
+    struct wr_node_cfg n = wr_node_cfg_default(0, 1);
+
+    n.succs = lists[below(l, 4)];
+    cfg.members = below(l, 3) == 0 ? 1 : (uint8_t)(n.succs + 1 + below(l, 3));
+    if (o->members > 0)
+        cfg.members = (uint8_t)o->members;
+    cfg.hosts = cfg.members == 1 ? (uint32_t)(n.succs + 4 + below(l, 16))
+                                 : (uint32_t)(3 + below(l, 8));
+    if (o->hosts > 0)
+        cfg.hosts = o->hosts;
+    cfg.latency_min_us = WR_MS(1);
+    cfg.latency_max_us = WR_MS(2) << below(l, 6);
+    cfg.loss_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 50);
+    cfg.twice_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 50);
+    cfg.resets = below(l, 2) == 0;
+    n.round_us = WR_SEC(1 + below(l, 5));
+    n.roster_us = WR_SEC(5);
+    n.probe_dead_us = WR_SEC(10 + below(l, 50));
+    n.peers_max = 64;
+    n.routes_max = 256;
+    n.lookups_max = 64;
+    n.ops_max = 16;
+    n.have_ops_max = 4;
+    n.roster_max = 64;
+    cfg.node = n;
+    return cfg;
+}
+
+static void live(struct life *l, uint64_t seed, const struct options *o)
+{
+    const uint64_t actions = ACTIONS_MIN + below(l, ACTIONS_MORE);
+    struct wr_world_cfg cfg = draw_world(l, seed, o);
+
+    cfg.trace = o->verbose;
+    if (wr_world_init(&l->w, &cfg) != WR_OK)
+        exit(1);
+    wr_world_begin(&l->w,
+                   cfg.members > cfg.node.succs
+                       ? 1
+                       : cfg.node.succs + 1u +
+                             (uint32_t)below(l, cfg.hosts - cfg.node.succs));
+    for (uint64_t i = 0; i < actions && l->why == NULL; i++) {
+        act(l);
+        run(l, WR_MS(100) + WR_MS(below(l, 150)) * (1 + below(l, 100)));
+    }
+    settle(l);
+}
+
+static bool one(uint64_t seed, const struct options *o, struct life *ret)
+{
+    struct life l = {.rng = {seed ^ 0x5eed}, .verbose = o->verbose};
+
+    live(&l, seed, o);
+    if (o->verbose)
+        printf("# digest %016llx\n", (unsigned long long)l.w.digest);
+    wr_world_done(&l.w);
+    *ret = l;
+    return l.why == NULL;
+}
+
+static int usage(void)
+{
+    fputs("usage: smallworld [--seeds N] [--from S] [--hosts H] "
+          "[--members V] [-v]\n",
+          stderr);
+    return 2;
+}
+
+static bool read_options(int argc, char **argv, struct options *o)
+{
+    for (int i = 1; i < argc; i++) {
+        char *end;
+
+        if (strcmp(argv[i], "-v") == 0) {
+            o->verbose = true;
+            continue;
+        }
+        if (i + 1 == argc)
+            return false;
+        const unsigned long long v = strtoull(argv[i + 1], &end, 0);
+        if (*end != '\0')
+            return false;
+        if (strcmp(argv[i], "--seeds") == 0)
+            o->seeds = v;
+        else if (strcmp(argv[i], "--from") == 0)
+            o->from = v;
+        else if (strcmp(argv[i], "--hosts") == 0 && v >= 1 && v <= 64)
+            o->hosts = (uint32_t)v;
+        else if (strcmp(argv[i], "--members") == 0 && v >= 1 &&
+                 v <= WR_MEMBERS_MAX)
+            o->members = (unsigned)v;
+        else
+            return false;
+        i++;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.from = 1, .seeds = 1};
+    uint64_t failed = 0, breaks = 0, dissolved = 0;
+    double heal = 0;
+
+    if (!read_options(argc, argv, &o))
+        return usage();
+    for (uint64_t s = o.from; s < o.from + o.seeds; s++) {
+        struct life l;
+
+        if (!one(s, &o, &l)) {
+            failed++;
+            printf("not ok - seed %llu: %s\n# again: %s --from %llu -v",
+                   (unsigned long long)s, l.why, argv[0],
+                   (unsigned long long)s);
+            if (o.hosts > 0)
+                printf(" --hosts %u", o.hosts);
+            if (o.members > 0)
+                printf(" --members %u", o.members);
+            printf("\n");
+        }
+        breaks += l.breaks;
+        dissolved += l.dissolved;
+        heal = heal > (double)l.heal_us / 1e6 ? heal : (double)l.heal_us / 1e6;
+    }
+    printf("# %llu seeds, %llu failed; assumptions broken %llu times; %llu "
+           "rings of one-member hosts dissolved; longest time to the ideal "
+           "ring %.1f s\n",
+           (unsigned long long)o.seeds, (unsigned long long)failed,
+           (unsigned long long)breaks, (unsigned long long)dissolved, heal);
+    if (failed == 0)
+        printf("ok - small worlds\n");
+    printf("1..%llu\n", (unsigned long long)(failed == 0 ? 1 : failed));
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,541 @@
+/* world.c - see world.h. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum event_kind { DELIVER, TICK, BROKEN };
+
+struct wr_world_event {
+    wr_time at;
+    uint64_t order;
+    enum event_kind kind;
+    wr_host from, to;
+    uint32_t from_epoch, to_epoch;
+    struct wr_msg msg; /* Its arrays lie behind the struct. */
+    _Alignas(8) uint8_t arrays[];
+};
+
+static void *must(void *p)
+{
+    if (p == NULL) {
+        fputs("out of memory\n", stderr);
+        exit(1);
+    }
+    return p;
+}
+
+/* ---- the queue ----------------------------------------------------------- */
+
+static bool before(const struct wr_world_event *a,
+                   const struct wr_world_event *b)
+{
+    return a->at < b->at || (a->at == b->at && a->order < b->order);
+}
+
+static void queue_push(struct wr_world *w, struct wr_world_event *e)
+{
+    size_t i = w->queue_n++;
+
+    e->order = w->order++;
+    if (w->queue_n > w->queue_cap) {
+        w->queue_cap = w->queue_cap == 0 ? 1024 : 2 * w->queue_cap;
+        w->queue = must(realloc(w->queue, w->queue_cap * sizeof(w->queue[0])));
+    }
+    for (; i > 0 && before(e, w->queue[(i - 1) / 2]); i = (i - 1) / 2)
+        w->queue[i] = w->queue[(i - 1) / 2];
+    w->queue[i] = e;
+}
+
+static struct wr_world_event *queue_pop(struct wr_world *w)
+{
+    struct wr_world_event *first = w->queue[0];
+    struct wr_world_event *last = w->queue[--w->queue_n];
+    size_t i = 0;
+
+    for (;;) {
+        size_t child = 2 * i + 1;
+
+        if (child >= w->queue_n)
+            break;
+        if (child + 1 < w->queue_n &&
+            before(w->queue[child + 1], w->queue[child]))
+            child++;
+        if (!before(w->queue[child], last))
+            break;
+        w->queue[i] = w->queue[child];
+        i = child;
+    }
+    w->queue[i] = last;
+    return first;
+}
+
+/* ---- messages ------------------------------------------------------------ */
+
+struct array {
+    const void **p;
+    size_t bytes;
+};
+
+/* The arrays of a message, at most two. */
+static size_t arrays_of(struct wr_msg *m, struct array ret[2])
+{
+    switch (m->kind) {
+    case WR_MSG_VIEW:
+        ret[0] = (struct array){(const void **)&m->view.succs,
+                                m->view.succs_n * sizeof(wr_ref)};
+        return 1;
+    case WR_MSG_ROUTED:
+        ret[0] = (struct array){(const void **)&m->routed.set,
+                                m->routed.set_n * sizeof(wr_ref)};
+        ret[1] = (struct array){(const void **)&m->routed.path,
+                                m->routed.path_n * sizeof(wr_host)};
+        return 2;
+    case WR_MSG_NEXT:
+        ret[0] = (struct array){(const void **)&m->next.nodes,
+                                m->next.n * sizeof(wr_ref)};
+        return 1;
+    case WR_MSG_ROSTER:
+        ret[0] = (struct array){(const void **)&m->roster.entries,
+                                m->roster.n * sizeof(*m->roster.entries)};
+        return 1;
+    case WR_MSG_HAVE:
+        ret[0] = (struct array){(const void **)&m->have.digests,
+                                m->have.n * sizeof(struct wr_id)};
+        return 1;
+    case WR_MSG_DATA:
+        ret[0] = (struct array){(const void **)&m->data.hosts,
+                                m->data.hosts_n * sizeof(wr_host)};
+        return 1;
+    case WR_MSG_ROOT_PUT:
+    case WR_MSG_ROOT:
+        ret[0] =
+            (struct array){(const void **)&m->root.record.p, m->root.record.n};
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static struct wr_world_event *event_new(struct wr_world *w, wr_time at,
+                                        enum event_kind kind, wr_host from,
+                                        wr_host to, const struct wr_msg *msg)
+{
+    struct wr_msg m = {0};
+    struct array a[2];
+    size_t n = 0, bytes = 0;
+    struct wr_world_event *e;
+
+    if (msg != NULL) {
+        m = *msg;
+        n = arrays_of(&m, a);
+    }
+    for (size_t i = 0; i < n; i++)
+        bytes += (a[i].bytes + 7) & ~(size_t)7;
+    e = must(calloc(1, sizeof(*e) + bytes));
+    *e = (struct wr_world_event){
+        .at = at,
+        .kind = kind,
+        .from = from,
+        .to = to,
+        .to_epoch = w->hosts[to].epoch,
+        .from_epoch = from < w->cfg.hosts ? w->hosts[from].epoch : 0,
+    };
+    bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (a[i].bytes > 0)
+            memcpy(e->arrays + bytes, *a[i].p, a[i].bytes);
+        *a[i].p = e->arrays + bytes;
+        bytes += (a[i].bytes + 7) & ~(size_t)7;
+    }
+    e->msg = m;
+    return e;
+}
+
+static wr_time latency(struct wr_world *w)
+{
+    return w->cfg.latency_min_us +
+           wr_rng_below(&w->rng,
+                        w->cfg.latency_max_us - w->cfg.latency_min_us + 1);
+}
+
+static bool lucky(struct wr_world *w, uint32_t permille)
+{
+    return permille > 0 && wr_rng_below(&w->rng, 1000) < permille;
+}
+
+static bool reach(const struct wr_world *w, wr_host a, wr_host b)
+{
+    return w->hosts[a].side == w->hosts[b].side;
+}
+
+static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
+{
+    const wr_host to = fx->to;
+
+    if (to >= w->cfg.hosts)
+        return;
+    w->sent++;
+    if (!reach(w, from, to) || lucky(w, w->cfg.loss_permille)) {
+        w->lost++;
+        return;
+    }
+    if (!wr_world_is_up(w, to)) { /* The dial is refused. */
+        w->lost++;
+        if (w->cfg.resets)
+            queue_push(w, event_new(w, w->now + 2 * latency(w), BROKEN, to,
+                                    from, NULL));
+        return;
+    }
+    queue_push(w,
+               event_new(w, w->now + latency(w), DELIVER, from, to, &fx->msg));
+    if (lucky(w, w->cfg.twice_permille))
+        queue_push(
+            w, event_new(w, w->now + latency(w), DELIVER, from, to, &fx->msg));
+}
+
+/* ---- effects --------------------------------------------------------------
+ */
+
+static void trace(const struct wr_world *w, wr_host h, const char *what,
+                  wr_host other, unsigned a, unsigned b)
+{
+    if (w->cfg.trace)
+        fprintf(stderr, "%10.3f  %3u  %s %d  %u.%u\n", (double)w->now / 1e6, h,
+                what, other == WR_NO_HOST ? -1 : (int)other, a, b);
+}
+
+static void persist(struct wr_world *w, wr_host h)
+{
+    struct wr_world_host *host = &w->hosts[h];
+    const struct wr_roster *r = &host->node->roster;
+
+    host->incarnation = wr_node_incarnation(host->node);
+    host->saved =
+        must(realloc(host->saved, (r->n + 1) * sizeof(host->saved[0])));
+    memcpy(host->saved, r->v, r->n * sizeof(r->v[0]));
+    host->saved_n = r->n;
+}
+
+static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
+{
+    const wr_host of = fx->note.host;
+
+    trace(w, h, wr_note_text(fx->note.note), of,
+          fx->note.ref == WR_NO_REF ? 0 : wr_ref_host(fx->note.ref),
+          fx->note.ref == WR_NO_REF ? 0 : wr_ref_index(fx->note.ref));
+    if (fx->note.note == WR_NOTE_PEER_DEAD && wr_world_is_up(w, of) &&
+        w->hosts[of].joined)
+        w->false_deaths++;
+    if (fx->note.note == WR_NOTE_JOINED)
+        w->hosts[h].joined = true;
+}
+
+static void perform(struct wr_world *w, wr_host h)
+{
+    for (uint32_t i = 0; i < w->out.n; i++) {
+        const struct wr_fx *fx = &w->out.v[i];
+
+        switch (fx->kind) {
+        case WR_FX_SEND:
+            transmit(w, h, fx);
+            break;
+        case WR_FX_NOTE:
+            on_note(w, h, fx);
+            break;
+        case WR_FX_PERSIST:
+            persist(w, h);
+            break;
+        case WR_FX_DONE:
+            if (w->done != NULL)
+                w->done(w, h, fx);
+            break;
+        case WR_FX_STORE_PUT:
+        case WR_FX_STORE_REF:
+        case WR_FX_STORE_GET:
+        case WR_FX_STORE_ROOT_PUT:
+        case WR_FX_STORE_ROOT_GET:
+        case WR_FX_STORE_NEXT:
+        case WR_FX_STORE_DROP:
+        case WR_FX_RELEASE:
+            break; /* No data yet. */
+        }
+    }
+    WR_CHECK(w->out.dropped == 0);
+    wr_outbox_clear(&w->out);
+}
+
+/* After each step: the effects, and one tick in the queue for the deadline. */
+static void settle(struct wr_world *w, wr_host h)
+{
+    struct wr_world_host *host = &w->hosts[h];
+    wr_time at;
+
+    perform(w, h);
+    at = wr_node_deadline(host->node);
+    if (at != WR_NEVER && at < host->tick_at) {
+        host->tick_at = wr_time_max(at, w->now);
+        queue_push(w, event_new(w, host->tick_at, TICK, h, h, NULL));
+    }
+}
+
+void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev)
+{
+    wr_node_step(w->hosts[h].node, ev, w->now, &w->out);
+    settle(w, h);
+}
+
+/* ---- delivery --------------------------------------------------------------
+ */
+
+static void admit(struct wr_world *w, wr_host to, wr_host of,
+                  enum wr_roster_state state)
+{
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = of};
+
+    ev.admit.state = (uint8_t)state;
+    ev.admit.incarnation = w->hosts[of].incarnation;
+    wr_world_step(w, to, &ev);
+}
+
+/* What a link's HELLO and CARDs do before the first message. */
+static void introduce(struct wr_world *w, const struct wr_world_event *e)
+{
+    struct wr_world_host *to = &w->hosts[e->to];
+    struct wr_event ev = {.kind = WR_EV_LINK_UP, .from = e->from};
+
+    if (to->met[e->from] != e->from_epoch) {
+        to->met[e->from] = e->from_epoch;
+        ev.incarnation = w->hosts[e->from].incarnation;
+        wr_world_step(w, e->to, &ev);
+        if (to->node->cfg.roster_max > 0)
+            admit(w, e->to, e->from, WR_ROSTER_ADMITTED);
+    }
+    if (e->msg.kind == WR_MSG_BYE && e->msg.bye.why == WR_BYE_LEFT)
+        admit(w, e->to, e->from, WR_ROSTER_LEFT);
+    for (uint8_t i = 0; e->msg.kind == WR_MSG_ROSTER && i < e->msg.roster.n;
+         i++) {
+        const wr_host of = e->msg.roster.entries[i].host;
+
+        if (w->hosts[of].left)
+            admit(w, e->to, of, WR_ROSTER_LEFT);
+    }
+}
+
+static void mix(struct wr_world *w, uint64_t v)
+{
+    struct wr_rng r = {w->digest ^ v};
+
+    w->digest = wr_rng_next(&r);
+}
+
+static void deliver(struct wr_world *w, struct wr_world_event *e)
+{
+    struct wr_event ev = {.kind = WR_EV_RECV, .from = e->from};
+
+    /* A connection dies with either end's process, and with the cut. */
+    if (!reach(w, e->from, e->to) || (wr_world_is_up(w, e->from) &&
+                                      w->hosts[e->from].epoch != e->from_epoch))
+        return;
+    introduce(w, e);
+    w->delivered++;
+    mix(w,
+        e->at ^ (uint64_t)e->to << 40 ^ (uint64_t)e->from << 20 ^ e->msg.kind);
+    mix(w, e->msg.rid);
+    ev.msg = &e->msg;
+    if (w->cfg.trace)
+        fprintf(stderr, "%10.3f  %3u <- %3u  %s %u to %u\n",
+                (double)w->now / 1e6, e->to, e->from, wr_msg_name(e->msg.kind),
+                e->msg.from, e->msg.to);
+    wr_world_step(w, e->to, &ev);
+}
+
+static void happen(struct wr_world *w, struct wr_world_event *e)
+{
+    struct wr_world_host *to = &w->hosts[e->to];
+    struct wr_event ev = {.kind = WR_EV_LINK_DOWN, .from = e->from};
+
+    if (to->node == NULL || to->epoch != e->to_epoch)
+        return;
+    switch (e->kind) {
+    case DELIVER:
+        deliver(w, e);
+        return;
+    case TICK:
+        if (e->at != to->tick_at)
+            return; /* Another, earlier one has replaced it. */
+        to->tick_at = WR_NEVER;
+        wr_node_tick(to->node, w->now, &w->out);
+        settle(w, e->to);
+        return;
+    case BROKEN:
+        to->met[e->from] = 0;
+        wr_world_step(w, e->to, &ev);
+        return;
+    }
+}
+
+void wr_world_run(struct wr_world *w, wr_time until)
+{
+    while (w->queue_n > 0 && w->queue[0]->at <= until) {
+        struct wr_world_event *e = queue_pop(w);
+
+        w->now = e->at;
+        happen(w, e);
+        free(e);
+    }
+    w->now = until;
+}
+
+/* ---- coming and going -------------------------------------------------------
+ */
+
+static void open_node(struct wr_world *w, wr_host h)
+{
+    struct wr_world_host *host = &w->hosts[h];
+    struct wr_node_cfg cfg = w->cfg.node;
+
+    WR_CHECK(host->node == NULL && !host->left);
+    cfg.self = h;
+    cfg.members = w->cfg.members;
+    cfg.incarnation = ++host->incarnation;
+    cfg.seed = wr_rng_next(&w->rng);
+    if (wr_node_open(&host->node, &cfg, &w->book) != WR_OK)
+        must(NULL);
+    host->epoch++;
+    host->tick_at = WR_NEVER;
+    memset(host->met, 0, w->cfg.hosts * sizeof(host->met[0]));
+}
+
+void wr_world_begin(struct wr_world *w, uint32_t n)
+{
+    wr_host all[WR_START_MAX];
+
+    WR_CHECK(n <= WR_START_MAX && n <= w->cfg.hosts);
+    for (wr_host h = 0; h < n; h++) {
+        all[h] = h;
+        open_node(w, h);
+    }
+    for (wr_host h = 0; h < n; h++) {
+        wr_node_start_with(w->hosts[h].node, all, n, w->now, &w->out);
+        settle(w, h);
+        for (wr_host k = 0; k < n && w->cfg.node.roster_max > 0; k++)
+            admit(w, h, k, WR_ROSTER_ADMITTED);
+    }
+}
+
+void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
+{
+    struct wr_world_host *host = &w->hosts[h];
+    const wr_host known[] = {via};
+    const bool may_start = w->cfg.members > w->cfg.node.succs;
+    struct wr_roster_entry *saved = host->saved;
+    const uint32_t saved_n = host->saved_n;
+
+    host->saved = NULL; /* Written anew while it is read. */
+    host->saved_n = 0;
+    open_node(w, h);
+    for (uint32_t i = 0; i < saved_n; i++) {
+        if (saved[i].host != h)
+            admit(w, h, saved[i].host, (enum wr_roster_state)saved[i].state);
+    }
+    free(saved);
+    trace(w, h, "starts, joins through", via, 0, 0);
+    wr_node_join(host->node, known, via == WR_NO_HOST ? 0 : 1, may_start,
+                 w->now, &w->out);
+    settle(w, h);
+}
+
+/* Its peers' links break; they may be told, each after its own delay. */
+static void break_links(struct wr_world *w, wr_host h)
+{
+    for (wr_host k = 0; k < w->cfg.hosts && w->cfg.resets; k++) {
+        if (k != h && wr_world_is_up(w, k) && reach(w, h, k) &&
+            w->hosts[k].met[h] == w->hosts[h].epoch)
+            queue_push(w,
+                       event_new(w, w->now + latency(w), BROKEN, h, k, NULL));
+    }
+}
+
+void wr_world_crash(struct wr_world *w, wr_host h)
+{
+    trace(w, h, "dies", WR_NO_HOST, 0, 0);
+    break_links(w, h);
+    /* A driver takes incarnations that only grow: by its clock. */
+    w->hosts[h].incarnation = wr_node_incarnation(w->hosts[h].node);
+    wr_node_close(w->hosts[h].node);
+    w->hosts[h].node = NULL;
+    w->hosts[h].joined = false;
+}
+
+void wr_world_stop(struct wr_world *w, wr_host h)
+{
+    const struct wr_event ev = {.kind = WR_EV_STOP};
+
+    wr_world_step(w, h, &ev);
+    wr_world_crash(w, h);
+}
+
+void wr_world_leave(struct wr_world *w, wr_host h)
+{
+    const struct wr_event ev = {.kind = WR_EV_LEAVE};
+
+    trace(w, h, "leaves", WR_NO_HOST, 0, 0);
+    w->hosts[h].left = true;
+    wr_world_step(w, h, &ev);
+    wr_world_crash(w, h);
+}
+
+void wr_world_side(struct wr_world *w, wr_host h, uint32_t side)
+{
+    w->hosts[h].side = side;
+}
+
+void wr_world_heal(struct wr_world *w)
+{
+    for (wr_host h = 0; h < w->cfg.hosts; h++)
+        w->hosts[h].side = 0;
+    trace(w, 0, "the cut heals", WR_NO_HOST, 0, 0);
+}
+
+/* ---- the book
+ * ----------------------------------------------------------------- */
+
+enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
+{
+    static const uint8_t ring[32] = "a small world";
+    enum wr_err err;
+
+    *w = (struct wr_world){.cfg = *cfg, .rng = {cfg->seed}};
+    err = wr_book_init(&w->book, ring, cfg->hosts, cfg->hosts * cfg->members);
+    if (err == WR_OK)
+        err = wr_outbox_init(&w->out, 4096, 1 << 20);
+    w->hosts = calloc(cfg->hosts, sizeof(w->hosts[0]));
+    if (err != WR_OK || w->hosts == NULL) {
+        wr_world_done(w);
+        return WR_ENOMEM;
+    }
+    for (wr_host h = 0; h < cfg->hosts; h++) {
+        struct wr_host_id id;
+
+        wr_rng_fill(&w->rng, id.b, sizeof(id.b));
+        WR_CHECK(wr_book_add(&w->book, &id, cfg->members, 0, NULL) == h);
+        w->hosts[h].met = must(calloc(cfg->hosts, sizeof(uint32_t)));
+    }
+    return WR_OK;
+}
+
+void wr_world_done(struct wr_world *w)
+{
+    for (wr_host h = 0; w->hosts != NULL && h < w->cfg.hosts; h++) {
+        wr_node_close(w->hosts[h].node);
+        free(w->hosts[h].saved);
+        free(w->hosts[h].met);
+    }
+    while (w->queue_n > 0)
+        free(queue_pop(w));
+    free(w->queue);
+    free(w->hosts);
+    wr_outbox_done(&w->out);
+    wr_book_done(&w->book);
+}

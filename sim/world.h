@@ -1,0 +1,93 @@
+/*
+ * world.h - a small world in virtual time: hosts that run the daemon's own
+ * protocol core (floors 0 to 2), and a network that delays, loses, doubles and
+ * cuts. One seed draws everything; the same seed gives the same run.
+ *
+ * The world plays the drivers' part: it delivers messages, tells of links that
+ * came up and broke, introduces hosts (ADMIT), and keeps what a host persists
+ * over a crash. What it does not model: bandwidth, disks' sizes, leaves.
+ */
+#ifndef WR_SIM_WORLD_H
+#define WR_SIM_WORLD_H
+
+#include "base/rng.h"
+#include "proto/node_private.h"
+
+struct wr_world_cfg {
+    uint64_t seed;
+    uint32_t hosts;          /* That there will ever be. */
+    uint8_t members;         /* V of each. */
+    struct wr_node_cfg node; /* But self, members, incarnation and seed. */
+    wr_time latency_min_us;  /* One way, uniform between the two. */
+    wr_time latency_max_us;
+    uint32_t loss_permille;
+    uint32_t twice_permille; /* Messages that arrive twice. */
+    bool resets; /* Broken links are told of, as TCP does at once. */
+    bool trace;  /* Every message and note, on standard error. */
+};
+
+struct wr_world_host {
+    struct wr_node *node;          /* NULL: down, or not yet there. */
+    uint32_t epoch;                /* Starts so far. */
+    uint32_t incarnation;          /* Persisted. */
+    uint32_t side;                 /* Hosts on different sides cannot talk. */
+    bool left;                     /* For good. */
+    bool joined;                   /* Was a member once: false deaths count. */
+    wr_time tick_at;               /* The tick that is queued. */
+    struct wr_roster_entry *saved; /* The roster, persisted. */
+    uint32_t saved_n;
+    uint32_t *met; /* By host: its epoch when the link came up. */
+};
+
+struct wr_world_event;
+
+struct wr_world {
+    struct wr_world_cfg cfg;
+    struct wr_book book;
+    struct wr_rng rng;
+    struct wr_world_host *hosts;
+    struct wr_outbox out;
+    wr_time now;
+    uint64_t order;                /* Of events at the same time. */
+    struct wr_world_event **queue; /* A heap. */
+    size_t queue_n, queue_cap;
+
+    uint64_t digest; /* Rolling, over all that was delivered. */
+    uint64_t sent, lost, delivered;
+    uint64_t false_deaths; /* Somebody up and reachable was held for dead. */
+
+    /* A command ended, if anybody wants to know. */
+    void (*done)(struct wr_world *w, wr_host host, const struct wr_fx *fx);
+    void *done_arg;
+};
+
+/* WR_ENOMEM. All hosts are in the book, none is up. */
+WR_MUST_USE enum wr_err wr_world_init(struct wr_world *w,
+                                      const struct wr_world_cfg *cfg);
+void wr_world_done(struct wr_world *w);
+
+/* The first `n` hosts come up as an ideal ring (R1). */
+void wr_world_begin(struct wr_world *w, uint32_t n);
+
+/* `h` comes up and joins through `via` and whom it has persisted. */
+void wr_world_up(struct wr_world *w, wr_host h, wr_host via);
+void wr_world_crash(struct wr_world *w, wr_host h); /* kill -9 */
+void wr_world_stop(struct wr_world *w, wr_host h);  /* "Back soon." */
+void wr_world_leave(struct wr_world *w, wr_host h); /* For good. */
+
+/* Cuts the network: hosts reach those of the same side only. */
+void wr_world_side(struct wr_world *w, wr_host h, uint32_t side);
+void wr_world_heal(struct wr_world *w);
+
+/* A command or other event for a host that is up. */
+void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev);
+
+/* Runs until virtual time `until`. */
+void wr_world_run(struct wr_world *w, wr_time until);
+
+static inline bool wr_world_is_up(const struct wr_world *w, wr_host h)
+{
+    return w->hosts[h].node != NULL;
+}
+
+#endif
