@@ -577,9 +577,7 @@ static void attached(struct io *io, struct wr_msg *m, Wreath__Attached *w)
 
 static void join(struct io *io, struct wr_msg *m, Wreath__Join *w)
 {
-    span(io, &m->join.serial, &w->serial, WR_NAME_MAX);
     span(io, &m->join.sealed, &w->sealed, WR_SEALED_MAX);
-    span(io, &m->join.keys, &w->keys, WR_SEALED_MAX);
 }
 
 static void joined(struct io *io, struct wr_msg *m, Wreath__Joined *w)

@@ -279,9 +279,8 @@ struct wr_msg {
             uint8_t status;
             struct wr_body body; /* JSON. */
         } report;
-        struct { /* JOIN: the token sealed to the ring key, and the keys that
-                    the credential shall carry. */
-            struct wr_span serial, sealed, keys;
+        struct {                   /* JOIN */
+            struct wr_span sealed; /* To the ring key: crypto/ticket.h. */
         } join;
         struct { /* JOINED */
             uint8_t status;
