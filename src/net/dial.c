@@ -45,7 +45,7 @@ enum wr_err wr_link_dial(struct wr_net *net, const struct wr_dial *d,
     WR_CHECK(!net->closing);
     if (d->path != NULL && strlen(d->path) >= sizeof(un.sun_path))
         return WR_EINVAL;
-    if (net->handles >= net->cfg.links_max)
+    if (net->fds >= net->cfg.links_max)
         return WR_EBUSY;
     l = link_new(net, d->path != NULL, d->ops, d->owner);
     if (l == NULL)

@@ -30,6 +30,7 @@ enum {
     GATHER_SLOW = 64 << 10,      /* Where the kernel did not take all of it, */
     GATHER_MIN = 20 << 10, /* and where many such links hold SEND_HELD_MAX. */
     SEND_HELD_MAX = 4 << 20,
+    TURN_MAX = 512 << 10, /* Read from one link before others have their go. */
     BODY_INLINE = 16 << 10, /* Up to here a body shares a record. */
     SCAN_MS = 100,
 };
@@ -86,7 +87,8 @@ struct wr_net {
     struct wr_net_cfg cfg;
     struct wr_net_stats stats;
     uint32_t busy;
-    uint32_t handles; /* Of links: the count that links_max bounds. */
+    uint32_t fds; /* Of links: the count that links_max bounds. */
+    uint64_t turns;
     bool closing;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -168,6 +170,8 @@ struct wr_link {
     struct wr_buf *body;
     uint32_t body_n; /* Of frame.body_n that have come. */
     bool in_body;
+    uint64_t turn; /* In which it last read, */
+    size_t turn_n; /* and how much. */
 
     union {
         uv_connect_t connect;

@@ -44,7 +44,7 @@ struct wr_link *link_new(struct wr_net *net, bool plain,
         WR_CHECK(uv_tcp_init(net->cfg.loop, &l->h.tcp) == 0);
     l->h.handle.data = l;
     ring_join(&net->links, &l->all);
-    net->handles++;
+    net->fds++;
     net_hold(net);
     return l;
 }
@@ -105,7 +105,6 @@ static void on_handle_closed(uv_handle_t *h)
     struct wr_net *const net = l->net;
 
     ring_leave(&l->all);
-    net->handles--;
     if ((l->dialled || l->opened) && l->ops->on_closed != NULL)
         l->ops->on_closed(l, &l->why);
     wr_noise_session_wipe(l->noise);
@@ -147,6 +146,7 @@ void link_gone(struct wr_link *l, enum wr_err err, const char *fmt, ...)
     free(l->shake);
     l->shake = NULL;
     uv_close(&l->h.handle, on_handle_closed);
+    net->fds--; /* The descriptor is closed at once, the handle later. */
 }
 
 void link_malformed(struct wr_link *l, enum wr_err err, const char *what)
@@ -172,7 +172,7 @@ void wr_link_close(struct wr_link *l)
             return;
         }
         l->state = LINK_ENDING;
-        net_wait(l, WAIT_END, WR_LINK_LINGER_MS);
+        net_wait(l, WAIT_END, WR_LINK_SILENT_MS); /* To flush. */
         tx_dirty(l);
         /* What still comes is read and thrown away: unread bytes would turn
          * our END into a reset. */

@@ -108,8 +108,9 @@ void wr_link_set_body_max(struct wr_link *l, uint32_t n);
 /* A bulk link is flushed after all control links of the turn. */
 void wr_link_set_bulk(struct wr_link *l);
 
-/* In order: what is queued, END, and a wait of at most WR_LINK_LINGER_MS for
- * the peer. Nothing is delivered any more but on_closed. */
+/* In order: what is queued, END (both within WR_LINK_SILENT_MS), and a wait
+ * of at most WR_LINK_LINGER_MS for the peer. Nothing is delivered any more but
+ * on_closed. */
 void wr_link_close(struct wr_link *l);
 
 /* At once; `err` and the text are what on_closed will say. */

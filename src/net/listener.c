@@ -96,7 +96,9 @@ static void on_connection(uv_stream_t *s, int status)
         return;
     }
     net->stats.accepted++;
-    if (net->handles > net->cfg.links_max) {
+    if (net->fds > net->cfg.links_max && net->waits_n[WAIT_STRANGER] > 0)
+        evict_oldest(net, WAIT_STRANGER);
+    if (net->fds > net->cfg.links_max) {
         net->stats.no_room++;
         link_gone(l, WR_EBUSY, "no room for more links");
     } else if (!ls->plain) {

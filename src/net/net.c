@@ -143,6 +143,7 @@ static void on_turn(uv_prepare_t *p)
     struct wr_net *const net = p->data;
 
     net_hold(net);
+    net->turns++;
     for (unsigned n = 0; n < 16 && !ring_empty(&net->resumed); n++) {
         struct wr_link *const l =
             RING_OF(net->resumed.next, struct wr_link, resumed);

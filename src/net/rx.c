@@ -356,11 +356,27 @@ static void on_eof(struct wr_link *l, ssize_t n)
     else if (l->state == LINK_SHAKING && l->dialled)
         link_gone(l, WR_EREFUSED,
                   "%s: it closed without a word: another ring, another "
-                  "version, or not wreath",
+                  "version, not wreath, or too many knock there",
                   peer);
     else
         link_gone(l, WR_ECLOSED, "%s: cut off: %s", peer,
                   n == UV_EOF ? "no farewell" : uv_strerror((int)n));
+}
+
+/* libuv reads on as long as the socket fills what we offer: a fast peer would
+ * keep all others waiting. */
+static void give_way(struct wr_link *l, size_t n)
+{
+    struct wr_net *const net = l->net;
+
+    if (l->turn != net->turns)
+        l->turn_n = 0;
+    l->turn = net->turns;
+    l->turn_n += n;
+    if (l->turn_n < TURN_MAX)
+        return;
+    link_read(l, false);
+    ring_join(&net->resumed, &l->resumed); /* rx_go_on() in the next turn. */
 }
 
 void rx_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
@@ -381,6 +397,8 @@ void rx_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     l->stash = NULL;
     l->stash_n = l->stash_plain = 0;
     take(l, net->read_room, before + (size_t)n, 0);
+    if (link_live(l) && l->reading)
+        give_way(l, (size_t)n);
 }
 
 void rx_go_on(struct wr_link *l)

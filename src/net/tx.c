@@ -307,6 +307,7 @@ void tx_end(struct wr_link *l)
     if (l->shut || l->writing > 0 || l->out_head != NULL)
         return;
     l->shut = true;
+    net_wait(l, WAIT_END, WR_LINK_LINGER_MS);
     if (uv_shutdown(&l->req.shutdown, &l->h.stream, on_shut) == 0)
         net_hold(l->net);
     else

@@ -110,7 +110,6 @@ static void flag(struct io *io, bool *own, protobuf_c_boolean *wire)
 #define ENUM(io, own, wire, most)                                              \
     do {                                                                       \
         uint32_t v_ = (uint32_t)(wire);                                        \
-                                                                               \
         u8(io, own, &v_, most);                                                \
         (wire) = v_;                                                           \
     } while (0)
@@ -682,14 +681,11 @@ static void fields(struct io *io, struct wr_msg *m, Wreath__Message *w)
 /* A member's index travels plus one, so that none costs nothing. */
 static void index_of(struct io *io, uint8_t *own, uint32_t *wire)
 {
-    if (io->encode && *own != WR_MEMBER_NONE && *own >= WR_MEMBERS_MAX)
-        fail(io, WR_EINVAL);
-    else if (io->encode)
-        *wire = *own == WR_MEMBER_NONE ? 0 : *own + UINT32_C(1);
-    else if (*wire > WR_MEMBERS_MAX)
-        fail(io, WR_EINVAL);
-    else
-        *own = *wire == 0 ? WR_MEMBER_NONE : (uint8_t)(*wire - 1);
+    uint8_t v = *own == WR_MEMBER_NONE ? 0 : (uint8_t)(*own + 1);
+
+    u8(io, &v, wire, WR_MEMBERS_MAX);
+    if (!io->encode)
+        *own = v == 0 ? WR_MEMBER_NONE : (uint8_t)(v - 1);
 }
 
 /* ---- whole headers ---------------------------------------------------- */

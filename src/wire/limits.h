@@ -40,9 +40,9 @@ enum {
     WR_HALF_OPEN_MS = 5000,
     WR_HALF_KNOWN_MAX = 1024,
     WR_HALF_KNOWN_MS = 10000,
-    WR_KNOCKS_PER_S = 20, /* Of one address, before a valid message. */
-    WR_KNOCKS_BURST = 64, /* A host's neighbours start at once. */
-    WR_KNOCKS_NET = 4,    /* A /24 or /48 may as much as so many addresses. */
+    WR_KNOCKS_PER_S = 20,  /* Of one address, before a valid message. */
+    WR_KNOCKS_BURST = 128, /* A whole ring on one machine starts at once. */
+    WR_KNOCKS_NET = 4,     /* A /24 or /48 may as much as so many addresses. */
     WR_LINK_LINGER_MS = 2000,
     WR_LINK_SILENT_MS = 20000, /* Unacknowledged bytes: TCP_USER_TIMEOUT. */
     WR_LINK_FDS_RESERVE = 64,  /* Descriptors that are not for links. */
