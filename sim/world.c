@@ -255,10 +255,14 @@ static void perform(struct wr_world *w, wr_host h)
         case WR_FX_STORE_GET:
         case WR_FX_STORE_ROOT_PUT:
         case WR_FX_STORE_ROOT_GET:
-        case WR_FX_STORE_NEXT:
         case WR_FX_STORE_DROP:
         case WR_FX_RELEASE:
             break; /* No data yet. */
+        case WR_FX_STORE_NEXT:
+        case WR_FX_STORE_ROOT_NEXT:
+            w->walk = fx->store.token;
+            w->walking = true;
+            break;
         }
     }
     WR_CHECK(w->out.dropped == 0);
@@ -483,6 +487,13 @@ void wr_world_leave(struct wr_world *w, wr_host h)
     trace(w, h, "leaves", WR_NO_HOST, 0, 0);
     w->hosts[h].left = true;
     wr_world_step(w, h, &ev);
+    while (w->walking) { /* Its store is empty: nothing to hand on. */
+        const struct wr_event none = {.kind = WR_EV_STORED,
+                                      .stored = {.token = w->walk}};
+
+        w->walking = false;
+        wr_world_step(w, h, &none);
+    }
     wr_world_crash(w, h);
 }
 

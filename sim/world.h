@@ -52,6 +52,8 @@ struct wr_world {
     struct wr_world_event **queue; /* A heap. */
     size_t queue_n, queue_cap;
 
+    wr_token walk; /* A walk of an empty store. */
+    bool walking;
     uint64_t digest; /* Rolling, over all that was delivered. */
     uint64_t sent, lost, delivered;
     uint64_t false_deaths; /* Somebody up and reachable was held for dead. */

@@ -56,6 +56,7 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
     case WR_FX_STORE_ROOT_PUT:
     case WR_FX_STORE_ROOT_GET:
     case WR_FX_STORE_NEXT:
+    case WR_FX_STORE_ROOT_NEXT:
     case WR_FX_STORE_DROP:
         wr_super_store(s, fx);
         return;

@@ -106,6 +106,20 @@ static void on_list(void *arg, const struct wr_store_answer *a)
     wr_super_feed(s, &ev);
 }
 
+static void on_root_list(void *arg, const struct wr_store_answer *a)
+{
+    struct wr_id positions[WR_HAVE_MAX];
+    struct wr_event ev;
+    struct wr_super *s = begin(arg, a, &ev);
+
+    WR_CHECK(a->n <= WR_HAVE_MAX);
+    for (uint32_t i = 0; i < a->n; i++)
+        memcpy(positions[i].b, a->roots[i].key, WR_ID_BYTES);
+    ev.stored.digests = positions;
+    ev.stored.n = a->n;
+    wr_super_feed(s, &ev);
+}
+
 static const uint8_t *put_id_or_null(const struct wr_put_id *put)
 {
     static const struct wr_put_id none;
@@ -155,6 +169,11 @@ static enum wr_err submit(struct wr_super *s, const struct wr_fx *fx,
         return wr_store_list(
             s->store, wr_id_eq(&fx->store.digest, &zero) ? NULL : digest,
             fx->store.n < WR_HAVE_MAX ? fx->store.n : WR_HAVE_MAX, on_list,
+            call);
+    case WR_FX_STORE_ROOT_NEXT:
+        return wr_store_root_list(
+            s->store, wr_id_eq(&fx->store.digest, &zero) ? NULL : digest,
+            fx->store.n < WR_HAVE_MAX ? fx->store.n : WR_HAVE_MAX, on_root_list,
             call);
     case WR_FX_STORE_DROP:
         return wr_store_drop(s->store, digest, NULL, on_done, call);

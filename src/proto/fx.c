@@ -99,7 +99,7 @@ static bool keep_span(struct wr_outbox *o, struct wr_span *s)
     return true;
 }
 
-static bool keep_arrays(struct wr_outbox *o, struct wr_msg *m)
+bool wr_outbox_keep_arrays(struct wr_outbox *o, struct wr_msg *m)
 {
     const void *p;
 
@@ -180,10 +180,32 @@ void wr_outbox_send(struct wr_outbox *o, wr_host to, const struct wr_msg *m)
         return;
     fx->to = to;
     fx->msg = *m;
-    if (!keep_arrays(o, &fx->msg)) {
+    if (!wr_outbox_keep_arrays(o, &fx->msg)) {
         o->n--;
         o->dropped++;
     }
+}
+
+bool wr_fx_store_digests(struct wr_outbox *o, struct wr_fx *fx,
+                         const struct wr_id *digests, uint32_t n)
+{
+    const void *p;
+
+    if (!keep(o, digests, n, sizeof(*digests), &p))
+        return false;
+    fx->store.digests = p;
+    fx->store.n = n;
+    return true;
+}
+
+bool wr_fx_store_record(struct wr_outbox *o, struct wr_fx *fx, uint64_t version,
+                        struct wr_span record)
+{
+    if (!keep_span(o, &record))
+        return false;
+    fx->store.version = version;
+    fx->store.record = record;
+    return true;
 }
 
 void wr_outbox_release(struct wr_outbox *o, struct wr_body body)

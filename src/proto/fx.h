@@ -82,12 +82,14 @@ enum wr_fx_kind {
     WR_FX_STORE_GET, /* Read (head: only look). */
     WR_FX_STORE_ROOT_PUT,
     WR_FX_STORE_ROOT_GET,
-    WR_FX_STORE_NEXT, /* Walk the chunks in key order, from after `digest`. */
-    WR_FX_STORE_DROP, /* Forget a chunk that others have confirmed. */
-    WR_FX_RELEASE,    /* The core is done with a body. */
-    WR_FX_DONE,       /* A command ended. */
-    WR_FX_PERSIST,    /* The roster or the members changed: write them down. */
-    WR_FX_NOTE,       /* Something worth a line in the log. */
+    WR_FX_STORE_NEXT,      /* Walk the chunks in key order, from after `digest`;
+                              all zero: from the first. */
+    WR_FX_STORE_ROOT_NEXT, /* The root records likewise. */
+    WR_FX_STORE_DROP,      /* Forget a chunk that others have confirmed. */
+    WR_FX_RELEASE,         /* The core is done with a body. */
+    WR_FX_DONE,            /* A command ended. */
+    WR_FX_PERSIST, /* The roster or the members changed: write them down. */
+    WR_FX_NOTE,    /* Something worth a line in the log. */
 };
 
 /* What a note tells; `host` or `ref` and `value` say of whom and how much. */
@@ -122,7 +124,7 @@ struct wr_fx {
             struct wr_put_id put;
             struct wr_id digest; /* Or the root's position, or the cursor. */
             uint32_t hash;
-            bool head;
+            bool head;  /* STORE_GET: no body. */
             uint32_t n; /* STORE_REF: digests; STORE_NEXT: at most so many. */
             struct wr_body body;
             const struct wr_id *digests;
@@ -171,8 +173,19 @@ struct wr_fx *wr_outbox_push(struct wr_outbox *o, enum wr_fx_kind kind);
 /* Copies `m` with its arrays (view.succs, routed.set ...) into the outbox. */
 void wr_outbox_send(struct wr_outbox *o, wr_host to, const struct wr_msg *m);
 
+/* Copies the arrays of `m` into the arena, for effects that carry a message
+ * otherwise; false when they do not fit. */
+bool wr_outbox_keep_arrays(struct wr_outbox *o, struct wr_msg *m);
+
 /* Bytes from the arena, aligned to 8; NULL when full. */
 void *wr_outbox_alloc(struct wr_outbox *o, size_t n);
+
+/* Copies what a STORE_REF, or a STORE_ROOT_PUT, is about into its effect;
+ * false when it does not fit. */
+WR_MUST_USE bool wr_fx_store_digests(struct wr_outbox *o, struct wr_fx *fx,
+                                     const struct wr_id *digests, uint32_t n);
+WR_MUST_USE bool wr_fx_store_record(struct wr_outbox *o, struct wr_fx *fx,
+                                    uint64_t version, struct wr_span record);
 
 void wr_outbox_release(struct wr_outbox *o, struct wr_body body);
 

@@ -76,6 +76,26 @@ static void check_cfg(const struct wr_node_cfg *cfg)
     WR_CHECK(cfg->jitter_permille <= 1000);
 }
 
+static void left(void *arg, struct wr_core *c, wr_token token,
+                 enum wr_status status);
+
+/* Lookups and data, which see the ring through sight.h. */
+static enum wr_err open_data(struct wr_node *n, const struct wr_book *book)
+{
+    enum wr_err err = wr_routes_init(&n->routes, &wr_sight_node, &n->cfg, book);
+
+    if (err == WR_OK)
+        err = wr_lookups_init(&n->lookups, &wr_sight_node, &n->routes, &n->cfg);
+    if (err == WR_OK)
+        err = wr_replica_init(&n->replica, &wr_sight_node, &n->routes,
+                              &n->lookups, &n->cfg);
+    n->core.routes = &n->routes;
+    n->core.lookups = &n->lookups;
+    n->core.replica = &n->replica;
+    n->replica.left_fn = left;
+    return err;
+}
+
 enum wr_err wr_node_open(struct wr_node **ret, const struct wr_node_cfg *cfg,
                          struct wr_book *book)
 {
@@ -110,18 +130,28 @@ enum wr_err wr_node_open(struct wr_node **ret, const struct wr_node_cfg *cfg,
     wr_places_init(&n->core, (void *)(block + l.refs));
     wr_roster_init(&n->core, (void *)(block + l.roster), cfg->roster_max);
     wr_merge_init(&n->core);
+    if (open_data(n, book) != WR_OK) {
+        wr_node_close(n);
+        return WR_ENOMEM;
+    }
     *ret = n;
     return WR_OK;
 }
 
 void wr_node_close(struct wr_node *n)
 {
+    if (n == NULL)
+        return;
+    wr_replica_done(&n->replica);
+    wr_lookups_done(&n->lookups);
+    wr_routes_done(&n->routes);
     free(n);
 }
 
 size_t wr_node_size(const struct wr_node *n)
 {
-    return n->size;
+    return n->size + wr_routes_size(&n->routes) + wr_lookups_size(&n->lookups) +
+           wr_replica_size(&n->replica);
 }
 
 const struct wr_counters *wr_node_counters(const struct wr_node *n)
@@ -161,6 +191,27 @@ static void spread_news(struct wr_core *c)
         wr_places_gone(c, h);
         wr_boot_gone(c, h);
         wr_merge_gone(c, h);
+        wr_lookups_link_down(c->lookups, c, h);
+        wr_replica_link_down(c->replica, c, h);
+    }
+}
+
+/* Members of whoever was admitted are worth knowing (R9); those of whoever
+ * went for good are not. */
+static void learn_roster(struct wr_node *n)
+{
+    struct wr_core *c = &n->core;
+
+    if (n->roster_sum == c->roster->sum)
+        return;
+    n->roster_sum = c->roster->sum;
+    for (uint32_t i = 0; i < c->roster->n; i++) {
+        const struct wr_roster_entry *e = &c->roster->v[i];
+
+        if (e->state == WR_ROSTER_ADMITTED)
+            wr_routes_learn_host(c->routes, c, e->host);
+        else if (e->host != c->cfg->self)
+            wr_routes_forget_host(c->routes, c, e->host);
     }
 }
 
@@ -179,6 +230,9 @@ static void settle(struct wr_node *n)
     if (c->incarnation != incarnation && c->roster->cap > 0)
         wr_roster_admit(c, c->cfg->self, WR_ROSTER_ADMITTED, c->incarnation);
     wr_roster_tick(c);
+    learn_roster(n);
+    wr_lookups_tick(c->lookups, c);
+    wr_replica_tick(c->replica, c);
     c->out = NULL;
 }
 
@@ -224,6 +278,23 @@ static void recv_host(struct wr_core *c, wr_host from, const struct wr_msg *m)
     case WR_MSG_ROSTER:
         wr_roster_recv(c, from, m);
         return;
+    case WR_MSG_ROUTE:
+    case WR_MSG_ROUTE_ACK:
+    case WR_MSG_ROUTED:
+        wr_lookups_recv(c->lookups, c, from, m);
+        return;
+    case WR_MSG_HAVE:
+    case WR_MSG_HAD:
+    case WR_MSG_PUT:
+    case WR_MSG_PUT_DONE:
+    case WR_MSG_GET:
+    case WR_MSG_DATA:
+    case WR_MSG_ROOT_PUT:
+    case WR_MSG_ROOT_DONE:
+    case WR_MSG_ROOT_GET:
+    case WR_MSG_ROOT:
+        wr_replica_recv(c->replica, c, from, m);
+        return;
     default:
         c->count->recv_unknown_total++;
         return;
@@ -231,15 +302,43 @@ static void recv_host(struct wr_core *c, wr_host from, const struct wr_msg *m)
     c->count->recv_stale_total++; /* An answer that nobody waits for. */
 }
 
+/* A body that comes with a message is ours, whatever we think of it (fx.h). */
+static void drop(struct wr_core *c, const struct wr_msg *m)
+{
+    if (m->kind == WR_MSG_PUT)
+        wr_outbox_release(c->out, m->put.body);
+    else if (m->kind == WR_MSG_DATA)
+        wr_outbox_release(c->out, m->data.body);
+}
+
+static void recv_leaf(struct wr_core *c, wr_host from, const struct wr_msg *m)
+{
+    switch (m->kind) {
+    case WR_MSG_HAVE:
+    case WR_MSG_PUT:
+    case WR_MSG_GET:
+    case WR_MSG_ROOT_PUT:
+    case WR_MSG_ROOT_GET:
+        wr_replica_recv(c->replica, c, from, m);
+        return;
+    default:
+        c->count->recv_unknown_total++;
+        drop(c, m);
+        return;
+    }
+}
+
 static void recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     c->count->recv_total++;
-    if (wr_host_is_leaf(from))
-        c->count->recv_unknown_total++;
-    else if (from >= c->book->hosts_n || from == c->cfg->self)
+    if (wr_host_is_leaf(from)) {
+        recv_leaf(c, from, m);
+    } else if (from >= c->book->hosts_n || from == c->cfg->self) {
         c->count->recv_misfit_total++;
-    else
+        drop(c, m);
+    } else {
         recv_host(c, from, m);
+    }
 }
 
 /* ---- going ----------------------------------------------------------------
@@ -287,8 +386,31 @@ static void done(struct wr_core *c, wr_token token, enum wr_status status)
     }
 }
 
+/* Everything is handed on: then, and only then, we go. */
+static void left(void *arg, struct wr_core *c, wr_token token,
+                 enum wr_status status)
+{
+    (void)arg;
+    if (status == WR_STATUS_OK)
+        depart(c);
+    done(c, token, status);
+}
+
 /* ---- the funnel ------------------------------------------------------------
  */
+
+static void link_up(struct wr_core *c, wr_host from, uint32_t incarnation)
+{
+    wr_peers_link_up(c, from, incarnation);
+    wr_routes_learn_host(c->routes, c, from);
+}
+
+static void link_down(struct wr_core *c, wr_host from)
+{
+    wr_peers_link_down(c, from);
+    wr_lookups_link_down(c->lookups, c, from);
+    wr_replica_link_down(c->replica, c, from);
+}
 
 void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
                   struct wr_outbox *out)
@@ -300,25 +422,26 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
         recv(c, ev->from, ev->msg);
         break;
     case WR_EV_STORED:
+        wr_replica_stored(c->replica, c, ev);
         break;
     case WR_EV_LINK_UP:
         if (!wr_host_is_leaf(ev->from))
-            wr_peers_link_up(c, ev->from, ev->incarnation);
+            link_up(c, ev->from, ev->incarnation);
         break;
     case WR_EV_LINK_DOWN:
         if (!wr_host_is_leaf(ev->from))
-            wr_peers_link_down(c, ev->from);
+            link_down(c, ev->from);
         break;
     case WR_EV_ADMIT:
         wr_roster_admit(c, ev->from, (enum wr_roster_state)ev->admit.state,
                         ev->admit.incarnation);
         break;
     case WR_EV_LOOKUP:
-        done(c, ev->lookup.token, WR_STATUS_FAILED);
+        wr_lookups_start(c->lookups, c, &ev->lookup.key, ev->lookup.trace,
+                         WR_LOOKUP_COMMAND, ev->lookup.token);
         break;
     case WR_EV_LEAVE:
-        depart(c);
-        done(c, ev->leave.token, WR_STATUS_OK);
+        wr_replica_leave(c->replica, c, ev->leave.token);
         break;
     case WR_EV_STOP:
         say_bye(c, WR_BYE_SOON);
@@ -342,6 +465,8 @@ wr_time wr_node_deadline(const struct wr_node *n)
     at = wr_time_min(at, wr_boot_deadline(c));
     at = wr_time_min(at, wr_places_deadline(c));
     at = wr_time_min(at, wr_merge_deadline(c));
+    at = wr_time_min(at, wr_lookups_deadline(c->lookups));
+    at = wr_time_min(at, wr_replica_deadline(c->replica));
     return wr_time_min(at, wr_roster_deadline(c));
 }
 

@@ -6,14 +6,17 @@
 #define WR_PROTO_NODE_PRIVATE_H
 
 #include "proto/boot.h"
+#include "proto/lookup.h"
 #include "proto/merge.h"
 #include "proto/node.h"
 #include "proto/peers.h"
 #include "proto/place.h"
+#include "proto/replica.h"
 #include "proto/ring.h"
 #include "proto/roster.h"
 
-/* One block of memory: this struct, then the modules' tables. */
+/* One block of memory: this struct, then the tables of the ring's modules;
+ * routes, lookups and replica have theirs beside it. */
 struct wr_node {
     struct wr_core core; /* `out` is set for the length of a step only. */
     struct wr_node_cfg cfg;
@@ -23,7 +26,11 @@ struct wr_node {
     struct wr_roster roster;
     struct wr_boot boot;
     struct wr_merge merge;
-    size_t size; /* Of the block. */
+    struct wr_routes routes;
+    struct wr_lookups lookups;
+    struct wr_replica replica;
+    uint64_t roster_sum; /* Of the roster whose members routes know. */
+    size_t size;         /* Of the block. */
 };
 
 #endif

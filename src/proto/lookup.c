@@ -1,0 +1,506 @@
+/* lookup.c - see lookup.h; rules are those of docs/protocol.md. */
+#include "proto/lookup.h"
+
+#include <stdlib.h>
+
+enum { SLOT_BITS = 16 };
+
+enum wr_err wr_lookups_init(struct wr_lookups *l, const struct wr_sight *sight,
+                            struct wr_routes *routes,
+                            const struct wr_node_cfg *cfg)
+{
+    WR_CHECK(cfg->lookups_max > 0 && cfg->lookups_max < 1u << SLOT_BITS);
+    *l = (struct wr_lookups){
+        .sight = sight,
+        .routes = routes,
+        .v = calloc(cfg->lookups_max, sizeof(*l->v)),
+        .cap = cfg->lookups_max,
+    };
+    return l->v == NULL ? WR_ENOMEM : WR_OK;
+}
+
+void wr_lookups_done(struct wr_lookups *l)
+{
+    free(l->v);
+    *l = (struct wr_lookups){0};
+}
+
+size_t wr_lookups_size(const struct wr_lookups *l)
+{
+    return l->cap * sizeof(*l->v);
+}
+
+static struct wr_lookup *alloc(struct wr_lookups *l, struct wr_core *c)
+{
+    for (uint32_t i = 0; i < l->cap; i++) {
+        if (l->v[i].state != WR_LOOKUP_FREE)
+            continue;
+        l->v[i] = (struct wr_lookup){
+            .rid = wr_rng_next(c->rng) << SLOT_BITS | i,
+            .missed = WR_NO_REF,
+        };
+        return &l->v[i];
+    }
+    c->count->lookups_full_total++;
+    return NULL;
+}
+
+static struct wr_lookup *by_rid(struct wr_lookups *l, uint64_t rid)
+{
+    const uint32_t slot = rid & ((1u << SLOT_BITS) - 1);
+
+    if (slot >= l->cap || l->v[slot].state == WR_LOOKUP_FREE ||
+        l->v[slot].rid != rid)
+        return NULL;
+    return &l->v[slot];
+}
+
+/* Answering. */
+
+static struct wr_msg routed_of(enum wr_status status)
+{
+    return (struct wr_msg){
+        .kind = WR_MSG_ROUTED,
+        .from = WR_MEMBER_NONE,
+        .to = WR_MEMBER_NONE,
+        .routed = {.status = (uint8_t)status, .owner = WR_NO_REF},
+    };
+}
+
+static void command_done(struct wr_core *c, wr_token token,
+                         const struct wr_msg *routed)
+{
+    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_DONE);
+
+    if (fx == NULL)
+        return;
+    fx->done.token = token;
+    fx->done.status = routed->routed.status;
+    fx->done.answer = *routed;
+    if (!wr_outbox_keep_arrays(c->out, &fx->done.answer)) {
+        fx->done.answer.routed.set_n = 0;
+        fx->done.answer.routed.path_n = 0;
+    }
+}
+
+static void tell(struct wr_lookups *l, struct wr_core *c,
+                 enum wr_lookup_for whose, wr_token token,
+                 const struct wr_msg *routed)
+{
+    const bool ok = routed->routed.status == WR_STATUS_OK;
+
+    c->count->lookups_total++;
+    if (ok)
+        c->count->hops_total += routed->routed.hops;
+    else
+        c->count->lookups_failed_total++;
+    switch (whose) {
+    case WR_LOOKUP_COMMAND:
+        command_done(c, token, routed);
+        return;
+    case WR_LOOKUP_FINGER:
+        if (ok)
+            wr_routes_finger(l->routes, c, routed->routed.owner);
+        return;
+    case WR_LOOKUP_DATA:
+        if (l->data_fn != NULL)
+            l->data_fn(l->data_arg, c, token, routed);
+        return;
+    }
+    WR_UNREACHABLE();
+}
+
+/* `routed` with ourselves in front of the path, if one is collected; `path` is
+ * where it lies. */
+static struct wr_msg with_path(const struct wr_core *c, bool trace,
+                               const struct wr_msg *routed,
+                               wr_host path[WR_HOPS_MAX + 1])
+{
+    struct wr_msg m = *routed;
+    size_t n = routed->routed.path_n;
+
+    m.routed.path_n = 0;
+    if (!trace)
+        return m;
+    if (n > WR_HOPS_MAX)
+        n = WR_HOPS_MAX; /* A peer's word: longer than any ttl. */
+    path[0] = c->cfg->self;
+    if (n > 0)
+        memcpy(&path[1], routed->routed.path, n * sizeof(path[0]));
+    m.routed.path_n = (uint8_t)(n + 1);
+    m.routed.path = path;
+    return m;
+}
+
+/* To the host that asked us under `rid`. */
+static void pass_back(struct wr_core *c, wr_host prev, uint64_t rid, bool trace,
+                      const struct wr_msg *routed)
+{
+    wr_host path[WR_HOPS_MAX + 1];
+    struct wr_msg m = with_path(c, trace, routed, path);
+
+    m.rid = rid;
+    m.from = m.to = WR_MEMBER_NONE;
+    wr_outbox_send(c->out, prev, &m);
+}
+
+/* To whoever began it here. */
+static void tell_origin(struct wr_lookups *l, struct wr_core *c, bool trace,
+                        enum wr_lookup_for whose, wr_token token,
+                        const struct wr_msg *routed)
+{
+    wr_host path[WR_HOPS_MAX + 1];
+    const struct wr_msg m = with_path(c, trace, routed, path);
+
+    tell(l, c, whose, token, &m);
+}
+
+/* The end of a lookup that is in the table. The slot is free before anybody
+ * is told, for whoever is told may start the next. */
+static void finish(struct wr_lookups *l, struct wr_core *c, struct wr_lookup *k,
+                   const struct wr_msg *routed)
+{
+    const struct wr_lookup was = *k;
+
+    k->state = WR_LOOKUP_FREE;
+    if (was.prev == WR_NO_HOST)
+        tell_origin(l, c, was.trace, (enum wr_lookup_for)was.whose, was.back,
+                    routed);
+    else
+        pass_back(c, was.prev, was.back, was.trace, routed);
+}
+
+static void fail(struct wr_lookups *l, struct wr_core *c, struct wr_lookup *k,
+                 enum wr_status status)
+{
+    const struct wr_msg m = routed_of(status);
+
+    finish(l, c, k, &m);
+}
+
+/* The owner's answer: itself and its replica set (Placement). */
+static bool answer_if_ours(const struct wr_lookups *l, const struct wr_core *c,
+                           const struct wr_id *key, unsigned hops,
+                           wr_ref set[WR_SET_MAX], struct wr_msg *ret)
+{
+    const struct wr_sight *s = l->sight;
+    wr_ref owner;
+
+    if (!s->owns(c, key, &owner))
+        return false;
+    *ret = routed_of(WR_STATUS_OK);
+    ret->routed.owner = owner;
+    ret->routed.hops = (uint8_t)hops;
+    ret->routed.set_n = (uint8_t)s->place(c, key, set, WR_SET_MAX);
+    ret->routed.set = set;
+    return true;
+}
+
+/* Sending. */
+
+/* Leaves `h` out from now on, for the oldest of those that we left out. */
+static void remember_tried(struct wr_lookup *k, wr_host h)
+{
+    if (k->tried_n < WR_LOOKUP_TRIED)
+        k->tried_n++;
+    memmove(&k->tried[1], &k->tried[0],
+            (k->tried_n - 1u) * sizeof(k->tried[0]));
+    k->tried[0] = h;
+}
+
+/* Where the sender of a lookup must not get it back from us at once. */
+static size_t without(const struct wr_lookup *k,
+                      wr_host ret[WR_LOOKUP_TRIED + 1])
+{
+    size_t n = k->tried_n;
+
+    memcpy(ret, k->tried, n * sizeof(ret[0]));
+    if (k->prev != WR_NO_HOST)
+        ret[n++] = k->prev;
+    return n;
+}
+
+static void send_route(struct wr_lookups *l, struct wr_core *c,
+                       struct wr_lookup *k)
+{
+    k->state = WR_LOOKUP_SENT;
+    k->until = c->now + l->sight->patience(c, k->hop);
+    c->count->forwards_total++;
+    wr_outbox_send(c->out, k->hop,
+                   &(struct wr_msg){.kind = WR_MSG_ROUTE,
+                                    .from = WR_MEMBER_NONE,
+                                    .to = k->owner,
+                                    .rid = k->rid,
+                                    .route = {.key = k->key,
+                                              .ttl = (uint8_t)(k->ttl - 1),
+                                              .hops = (uint8_t)(k->hops + 1),
+                                              .trace = k->trace}});
+}
+
+/* On to the best peer that was not tried yet. False if nobody is left. */
+static bool forward(struct wr_lookups *l, struct wr_core *c,
+                    struct wr_lookup *k)
+{
+    wr_host out[WR_LOOKUP_TRIED + 1];
+    const struct wr_route_ask ask = {
+        .without = out,
+        .without_n = without(k, out),
+        .missed = k->missed,
+        .doubt = k->doubt,
+    };
+    struct wr_hop hop;
+
+    if (k->ttl == 0 || !wr_routes_next(l->routes, c, &k->key, &ask, &hop))
+        return false;
+    k->hop = wr_ref_host(hop.ref);
+    k->owner = hop.straight ? wr_ref_index(hop.ref) : WR_MEMBER_NONE;
+    k->resent = false;
+    send_route(l, c, k);
+    return true;
+}
+
+/* No peer is left to send it to. A forwarder says so; the origin waits for the
+ * ring to heal. */
+static void no_path(struct wr_lookups *l, struct wr_core *c,
+                    struct wr_lookup *k)
+{
+    if (k->prev != WR_NO_HOST) {
+        fail(l, c, k,
+             k->missed == WR_NO_REF ? WR_STATUS_UNREACHABLE
+                                    : WR_STATUS_NOT_OWNER);
+        return;
+    }
+    k->state = WR_LOOKUP_PAUSE;
+    k->until = c->now + c->cfg->lookup_us / WR_LOOKUP_TURNS;
+    k->tried_n = 0;
+    k->doubt = false;
+}
+
+/* A hop that died may have left its range to us meanwhile. */
+static void go_on(struct wr_lookups *l, struct wr_core *c, struct wr_lookup *k)
+{
+    struct wr_msg m;
+    wr_ref set[WR_SET_MAX];
+
+    if (answer_if_ours(l, c, &k->key, k->hops, set, &m))
+        finish(l, c, k, &m);
+    else if (!forward(l, c, k))
+        no_path(l, c, k);
+}
+
+static void another_path(struct wr_lookups *l, struct wr_core *c,
+                         struct wr_lookup *k)
+{
+    remember_tried(k, k->hop);
+    go_on(l, c, k);
+}
+
+void wr_lookups_start(struct wr_lookups *l, struct wr_core *c,
+                      const struct wr_id *key, bool trace,
+                      enum wr_lookup_for whose, wr_token token)
+{
+    wr_ref set[WR_SET_MAX];
+    struct wr_msg m;
+
+    if (answer_if_ours(l, c, key, 0, set, &m)) {
+        tell_origin(l, c, trace, whose, token, &m);
+        return;
+    }
+    struct wr_lookup *k = alloc(l, c);
+    if (k == NULL) {
+        m = routed_of(WR_STATUS_BUSY);
+        tell(l, c, whose, token, &m);
+        return;
+    }
+    k->key = *key;
+    k->whose = (uint8_t)whose;
+    k->back = token;
+    k->prev = WR_NO_HOST;
+    k->ttl = WR_HOPS_MAX;
+    k->trace = trace;
+    k->deadline = c->now + c->cfg->lookup_us;
+    if (whose == WR_LOOKUP_FINGER) /* Not worth a slot for long. */
+        k->deadline = c->now + c->cfg->lookup_us / WR_LOOKUP_PATHS;
+    go_on(l, c, k);
+}
+
+/* Receiving. */
+
+static void take_route(struct wr_lookups *l, struct wr_core *c, wr_host from,
+                       const struct wr_msg *m)
+{
+    struct wr_lookup *k = alloc(l, c);
+    const struct wr_msg busy = routed_of(WR_STATUS_BUSY);
+
+    if (k == NULL) {
+        pass_back(c, from, m->rid, m->route.trace, &busy);
+        return;
+    }
+    k->key = m->route.key;
+    k->back = m->rid;
+    k->prev = from;
+    k->ttl = m->route.ttl;
+    k->hops = m->route.hops;
+    k->trace = m->route.trace;
+    if (k->ttl > WR_HOPS_MAX)
+        k->ttl = WR_HOPS_MAX;
+    if (m->to < c->cfg->members)
+        k->missed = wr_ref_of(c->cfg->self, m->to);
+    k->deadline = c->now + c->cfg->lookup_us / 3;
+    go_on(l, c, k);
+}
+
+static void on_route(struct wr_lookups *l, struct wr_core *c, wr_host from,
+                     const struct wr_msg *m)
+{
+    wr_ref set[WR_SET_MAX];
+    struct wr_msg answer;
+
+    if (answer_if_ours(l, c, &m->route.key, m->route.hops, set, &answer)) {
+        pass_back(c, from, m->rid, m->route.trace, &answer);
+        return; /* The answer acknowledges as well. */
+    }
+    wr_outbox_send(c->out, from,
+                   &(struct wr_msg){.kind = WR_MSG_ROUTE_ACK,
+                                    .from = WR_MEMBER_NONE,
+                                    .to = WR_MEMBER_NONE,
+                                    .rid = m->rid});
+    take_route(l, c, from, m);
+}
+
+/* From here on the hop is trusted to go on. A forwarder waits for the whole of
+ * its time; the origin for a share, so that there is time for other paths. */
+static void on_ack(struct wr_lookups *l, struct wr_core *c, wr_host from,
+                   const struct wr_msg *m)
+{
+    struct wr_lookup *k = by_rid(l, m->rid);
+
+    if (k == NULL || k->state != WR_LOOKUP_SENT || k->hop != from) {
+        c->count->recv_stale_total++;
+        return;
+    }
+    k->state = WR_LOOKUP_GOING;
+    k->until = k->deadline;
+    if (k->prev == WR_NO_HOST)
+        k->until = wr_time_min(k->deadline,
+                               c->now + c->cfg->lookup_us / WR_LOOKUP_PATHS);
+}
+
+/* What an answer names is worth knowing (R9), whoever asked for it. */
+static void learn(struct wr_lookups *l, struct wr_core *c,
+                  const struct wr_msg *m)
+{
+    if (m->routed.status != WR_STATUS_OK)
+        return;
+    wr_routes_learn(l->routes, c, m->routed.owner);
+    for (unsigned i = 0; i < m->routed.set_n; i++)
+        wr_routes_learn(l->routes, c, m->routed.set[i]);
+}
+
+/* The path failed. A forwarder passes that on, for the origin sees farther; but
+ * a wrong belief is mended by the one who held it. */
+static void on_refusal(struct wr_lookups *l, struct wr_core *c,
+                       struct wr_lookup *k, const struct wr_msg *m)
+{
+    const bool wrong = m->routed.status == WR_STATUS_NOT_OWNER;
+    const bool believed = k->missed == WR_NO_REF && !k->doubt;
+
+    if (k->prev != WR_NO_HOST && !(wrong && believed)) {
+        finish(l, c, k, m);
+        return;
+    }
+    k->doubt = k->doubt || wrong;
+    another_path(l, c, k);
+}
+
+static void on_routed(struct wr_lookups *l, struct wr_core *c,
+                      const struct wr_msg *m)
+{
+    struct wr_lookup *k = by_rid(l, m->rid);
+
+    if (k == NULL) {
+        c->count->recv_stale_total++;
+        return;
+    }
+    if (m->routed.status == WR_STATUS_OK &&
+        !wr_book_has(c->book, m->routed.owner)) {
+        c->count->recv_misfit_total++;
+        return; /* Still waiting: such an answer is worth silence. */
+    }
+    learn(l, c, m);
+    if (m->routed.status == WR_STATUS_OK)
+        finish(l, c, k, m);
+    else if (k->state != WR_LOOKUP_PAUSE)
+        on_refusal(l, c, k, m);
+}
+
+void wr_lookups_recv(struct wr_lookups *l, struct wr_core *c, wr_host from,
+                     const struct wr_msg *m)
+{
+    if (m->kind == WR_MSG_ROUTE)
+        on_route(l, c, from, m);
+    else if (m->kind == WR_MSG_ROUTE_ACK)
+        on_ack(l, c, from, m);
+    else if (m->kind == WR_MSG_ROUTED)
+        on_routed(l, c, m);
+    else
+        c->count->recv_unknown_total++;
+}
+
+/* Nobody but the owner can answer: where it is believed to be the one who is
+ * silent it is asked once more, in case the message was lost. */
+static void on_silence(struct wr_lookups *l, struct wr_core *c,
+                       struct wr_lookup *k)
+{
+    if (k->state == WR_LOOKUP_SENT) {
+        l->sight->silent(c, k->hop);
+        if (k->owner != WR_MEMBER_NONE && !k->resent &&
+            !l->sight->dead(c, k->hop)) {
+            k->resent = true;
+            send_route(l, c, k);
+            return;
+        }
+    }
+    another_path(l, c, k);
+}
+
+void wr_lookups_link_down(struct wr_lookups *l, struct wr_core *c, wr_host h)
+{
+    for (uint32_t i = 0; i < l->cap; i++) {
+        struct wr_lookup *k = &l->v[i];
+
+        if (k->hop == h &&
+            (k->state == WR_LOOKUP_SENT || k->state == WR_LOOKUP_GOING))
+            another_path(l, c, k);
+    }
+}
+
+void wr_lookups_tick(struct wr_lookups *l, struct wr_core *c)
+{
+    struct wr_id at;
+
+    for (uint32_t i = 0; i < l->cap; i++) {
+        struct wr_lookup *k = &l->v[i];
+
+        if (k->state == WR_LOOKUP_FREE)
+            continue;
+        if (c->now >= k->deadline)
+            fail(l, c, k, WR_STATUS_TIMEOUT);
+        else if (c->now >= k->until && k->state == WR_LOOKUP_PAUSE)
+            go_on(l, c, k);
+        else if (c->now >= k->until)
+            on_silence(l, c, k);
+    }
+    if (wr_routes_finger_due(l->routes, c, &at))
+        wr_lookups_start(l, c, &at, false, WR_LOOKUP_FINGER, 0);
+}
+
+wr_time wr_lookups_deadline(const struct wr_lookups *l)
+{
+    wr_time t = wr_routes_deadline(l->routes);
+
+    for (uint32_t i = 0; i < l->cap; i++)
+        if (l->v[i].state != WR_LOOKUP_FREE)
+            t = wr_time_min(t, wr_time_min(l->v[i].until, l->v[i].deadline));
+    return t;
+}

@@ -1,0 +1,419 @@
+/* replica_get.c - reading: from any copy, wherever it is. Comments cite
+ * data.md, "Getting". */
+#include "proto/replica_op.h"
+
+enum { WIDE_WINDOW = 4 /* Hosts asked at a time beyond the replica set. */ };
+
+static void end(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                struct wr_msg *m)
+{
+    m->from = m->to = WR_MEMBER_NONE;
+    m->rid = op->back;
+    if (op->kind == WR_OP_GET) {
+        m->kind = WR_MSG_DATA;
+        m->data.digest = op->key;
+        if (m->data.status != WR_STATUS_OK)
+            c->count->gets_failed_total++;
+    } else {
+        m->kind = WR_MSG_ROOT;
+        m->root.position = op->key;
+        if (m->root.status != WR_STATUS_OK)
+            c->count->gets_failed_total++;
+    }
+    wr_outbox_send(c->out, op->asker, m);
+    wr_op_free(r, c, op);
+}
+
+/* Whom to ask: our own store, the replica set, the hosts that follow, all. */
+
+/* Targets from `first` on by round trip, the unknown last: the best expected
+ * time among hosts that are equally likely to have it. */
+static void nearest_first(struct wr_replica *r, struct wr_core *c,
+                          struct wr_op *op, unsigned first)
+{
+    struct wr_target *t = wr_op_targets(r, op);
+
+    for (unsigned i = first + 1; i < op->targets_n; i++)
+        for (unsigned k = i; k > first; k--) {
+            const wr_time a = r->sight->rtt(c, t[k - 1].host);
+            const wr_time b = r->sight->rtt(c, t[k].host);
+
+            if (b == 0 || (a != 0 && a <= b))
+                break;
+            const struct wr_target swap = t[k];
+            t[k] = t[k - 1];
+            t[k - 1] = swap;
+        }
+}
+
+static void add_set(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                    const wr_host *v, size_t n)
+{
+    const unsigned first = op->targets_n;
+
+    for (size_t i = 0; i < n; i++)
+        (void)wr_op_add(r, op, v[i]);
+    nearest_first(r, c, op, first);
+}
+
+/* Every host that we know of, clockwise from the key, then the admitted ones
+ * that nobody mentioned: absence needs all of them. */
+static void widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    wr_host v[WR_READ_HOSTS];
+    const size_t n =
+        wr_routes_clockwise(r->routes, c, &op->key, v, WR_READ_HOSTS);
+    uint32_t at = 0;
+    wr_host h;
+
+    op->widened = true;
+    for (size_t i = 0; i < n; i++)
+        (void)wr_op_add(r, op, v[i]);
+    while ((h = r->sight->admitted_next(c, &at)) != WR_NO_HOST)
+        if (wr_op_add(r, op, h) == NULL)
+            return;
+}
+
+/* Tallies and ends. */
+
+struct tally {
+    unsigned fresh;   /* Not asked yet. */
+    unsigned pending; /* Asked, within their patience. */
+    unsigned late;    /* Beyond it, or busy: may still answer. */
+    unsigned yes;     /* head: have it. */
+    unsigned silent;  /* Or failed: what they have is not known. */
+};
+
+static struct tally tally_of(struct wr_replica *r, const struct wr_op *op)
+{
+    const struct wr_target *t = wr_op_targets(r, op);
+    struct tally n = {0};
+
+    for (unsigned i = 0; i < op->targets_n; i++) {
+        switch ((enum wr_target_state)t[i].state) {
+        case WR_TARGET_NEW:
+            n.fresh++;
+            break;
+        case WR_TARGET_ASKED:
+            n.pending++;
+            break;
+        case WR_TARGET_LATE:
+        case WR_TARGET_WAIT:
+            n.late++;
+            break;
+        case WR_TARGET_YES:
+            n.yes++;
+            break;
+        case WR_TARGET_SILENT:
+        case WR_TARGET_FAILED:
+            n.silent++;
+            break;
+        case WR_TARGET_NO:
+            break;
+        }
+    }
+    return n;
+}
+
+static uint8_t list(struct wr_replica *r, const struct wr_op *op, bool holders,
+                    wr_host ret[WR_READ_HOSTS])
+{
+    const struct wr_target *t = wr_op_targets(r, op);
+    uint8_t n = 0;
+
+    for (unsigned i = 0; i < op->targets_n; i++) {
+        const bool yes = t[i].state == WR_TARGET_YES;
+        const bool no = t[i].state == WR_TARGET_NO;
+
+        if (holders ? yes : !yes && !no)
+            ret[n++] = t[i].host;
+    }
+    return n;
+}
+
+/* "Not found" only if everybody who could have it said so; else who did not
+ * answer. */
+static void end_absent(struct wr_replica *r, struct wr_core *c,
+                       struct wr_op *op)
+{
+    wr_host silent[WR_READ_HOSTS];
+    const uint8_t n = list(r, op, false, silent);
+    const bool sure = n == 0 && (!op->blind || r->sight->admitted(c) > 0);
+    const uint8_t status = sure ? WR_STATUS_NO : (uint8_t)WR_STATUS_UNREACHABLE;
+    struct wr_msg m = {.kind = 0};
+
+    if (op->kind == WR_OP_GET) {
+        m.data.status = status;
+        m.data.asked = op->targets_n;
+        m.data.down = n;
+        m.data.hosts_n = n;
+        m.data.hosts = silent;
+        m.data.hash = op->hash;
+    } else {
+        m.root.status = status;
+    }
+    end(r, c, op, &m);
+}
+
+static void end_head(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                     const struct tally *tally)
+{
+    wr_host holders[WR_READ_HOSTS];
+    struct wr_msg m = {.kind = 0};
+
+    m.data.status = WR_STATUS_OK;
+    m.data.copies = (uint8_t)tally->yes;
+    m.data.asked = op->targets_n;
+    m.data.down = (uint8_t)(tally->silent + tally->late);
+    m.data.hash = op->hash;
+    m.data.len = op->body.len;
+    m.data.hosts_n = list(r, op, true, holders);
+    m.data.hosts = holders;
+    end(r, c, op, &m);
+}
+
+/* The record with the highest version that was seen. */
+static void end_root(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    struct wr_msg m = {.kind = 0};
+
+    m.root.status = WR_STATUS_OK;
+    m.root.copies = op->answered;
+    m.root.version = op->version;
+    m.root.record =
+        (struct wr_span){.p = wr_op_side_bytes(r, op), .n = op->side_n};
+    end(r, c, op, &m);
+}
+
+/* Running. */
+
+/* How many may be pending: a chunk is asked of one holder at a time, what is
+ * small or only counted of the whole set at once; beyond the set, where the
+ * likely answer is no, of a few. */
+static unsigned window(struct wr_replica *r, struct wr_core *c,
+                       const struct wr_op *op)
+{
+    const unsigned set = wr_replica_copies(r, c, 0);
+
+    if (op->head || op->kind == WR_OP_ROOT_GET)
+        return set > WIDE_WINDOW ? set : WIDE_WINDOW;
+    return op->widened ? WIDE_WINDOW : 1;
+}
+
+static void ask_more(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                     unsigned pending)
+{
+    struct wr_target *t = wr_op_targets(r, op);
+    const unsigned most = window(r, c, op);
+
+    for (unsigned i = 0; i < op->targets_n && pending < most; i++) {
+        if (t[i].state != WR_TARGET_NEW)
+            continue;
+        if (r->sight->dead(c, t[i].host)) {
+            t[i].state = WR_TARGET_SILENT;
+            continue;
+        }
+        wr_op_ask(r, c, op, &t[i]);
+        pending++;
+    }
+}
+
+/* A root record is read from two hosts at least, for one alone may have slept
+ * through the last version; from all where there are fewer. */
+static bool root_known(const struct wr_op *op, const struct tally *t)
+{
+    const bool all = t->fresh == 0 && t->pending == 0;
+
+    return op->kind == WR_OP_ROOT_GET && op->side_n > 0 &&
+           (op->answered >= 2 || all);
+}
+
+/* Everybody we thought of has said no or nothing: whom else? False if there is
+ * nobody. */
+static bool look_farther(struct wr_replica *r, struct wr_core *c,
+                         struct wr_op *op)
+{
+    if (!op->looked_up) {
+        op->looked_up = true;
+        wr_op_find(r, c, op);
+        return true;
+    }
+    if (!op->widened) {
+        widen(r, c, op);
+        wr_op_run(r, c, op);
+        return true;
+    }
+    return false;
+}
+
+void wr_get_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    if (op->phase != WR_OP_SPREAD)
+        return;
+    ask_more(r, c, op, tally_of(r, op).pending);
+    const struct tally t = tally_of(r, op);
+
+    if (root_known(op, &t)) {
+        end_root(r, c, op);
+        return;
+    }
+    if (t.pending > 0 || t.fresh > 0)
+        return;
+    if (t.yes > 0)
+        end_head(r, c, op, &t);
+    else if (!look_farther(r, c, op) && t.late == 0)
+        end_absent(r, c, op);
+}
+
+void wr_get_found(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                  const struct wr_msg *routed)
+{
+    wr_host v[WR_SET_MAX];
+    size_t n = routed->routed.set_n;
+
+    op->phase = WR_OP_SPREAD;
+    op->looked_up = true;
+    op->blind = routed->routed.status != WR_STATUS_OK;
+    if (op->blind)
+        return;
+    if (n > WR_SET_MAX)
+        n = WR_SET_MAX;
+    for (size_t i = 0; i < n; i++)
+        v[i] = wr_ref_host(routed->routed.set[i]);
+    add_set(r, c, op, v, n);
+}
+
+void wr_get_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    const struct tally t = tally_of(r, op);
+
+    if (op->kind == WR_OP_ROOT_GET && op->side_n > 0)
+        end_root(r, c, op);
+    else if (t.yes > 0)
+        end_head(r, c, op, &t);
+    else
+        end_absent(r, c, op);
+}
+
+/* Answers. */
+
+static void take_chunk(struct wr_replica *r, struct wr_core *c,
+                       struct wr_op *op, struct wr_target *t,
+                       const struct wr_msg *m)
+{
+    op->hash = m->data.hash;
+    op->body.len = m->data.len;
+    if (op->head) {
+        t->state = WR_TARGET_YES;
+        wr_outbox_release(c->out, m->data.body);
+        wr_op_run(r, c, op);
+        return;
+    }
+    struct wr_msg answer = {.kind = 0};
+
+    op->body = m->data.body; /* Ours until the op is freed. */
+    answer.data.status = WR_STATUS_OK;
+    answer.data.copies = 1;
+    answer.data.hash = m->data.hash;
+    answer.data.len = m->data.len;
+    answer.data.body = m->data.body;
+    end(r, c, op, &answer);
+}
+
+static void take_record(struct wr_replica *r, struct wr_op *op,
+                        struct wr_target *t, const struct wr_msg *m)
+{
+    t->state = WR_TARGET_NO; /* It said what it has; the record is ours now. */
+    op->answered++;
+    if (op->side_n > 0 && m->root.version <= op->version)
+        return;
+    op->version = m->root.version;
+    op->side_n = (uint16_t)m->root.record.n;
+    memcpy(wr_op_side_bytes(r, op), m->root.record.p, m->root.record.n);
+}
+
+/* What does not match its hash or signature is no copy; the next host has a
+ * better one. */
+static void note_bad(struct wr_core *c, const struct wr_target *t)
+{
+    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_NOTE);
+
+    c->count->bad_copies_total++;
+    if (fx == NULL)
+        return;
+    fx->note.note = WR_NOTE_BAD_COPY;
+    fx->note.host = t->host;
+    fx->note.ref = WR_NO_REF;
+}
+
+void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                     struct wr_target *t, const struct wr_msg *m)
+{
+    const bool chunk = op->kind == WR_OP_GET;
+    const uint8_t status = chunk ? m->data.status : m->root.status;
+    const uint32_t retry_ms = chunk ? m->data.retry_ms : m->root.retry_ms;
+    const bool too_long = !chunk && m->root.record.n > WR_SIDE_BYTES;
+
+    if (m->bad_body || status == WR_STATUS_BAD ||
+        (status == WR_STATUS_OK && too_long)) {
+        note_bad(c, t);
+        t->state = WR_TARGET_FAILED;
+    } else if (status == WR_STATUS_OK && chunk) {
+        take_chunk(r, c, op, t, m);
+        return;
+    } else if (status == WR_STATUS_OK) {
+        take_record(r, op, t, m);
+    } else if (status == WR_STATUS_NO) {
+        t->state = WR_TARGET_NO;
+        op->answered++;
+    } else if (status == WR_STATUS_BUSY) {
+        t->state = WR_TARGET_WAIT;
+        t->until_ms = wr_op_ms(op, c, wr_op_retry_ms(retry_ms));
+    } else {
+        t->state = WR_TARGET_FAILED;
+    }
+    if (chunk)
+        wr_outbox_release(c->out, m->data.body);
+    wr_op_run(r, c, op);
+}
+
+/* A leaf's request. */
+
+/* Where the table is dense the set is known without a lookup; else our own
+ * store is asked first, and a lookup names the set. */
+static void first_targets(struct wr_replica *r, struct wr_core *c,
+                          struct wr_op *op)
+{
+    wr_host v[WR_SET_MAX];
+    const size_t set = wr_replica_copies(r, c, 0);
+
+    op->phase = WR_OP_SPREAD;
+    if (op->kind == WR_OP_GET && !op->head)
+        (void)wr_op_add(r, op, c->cfg->self);
+    if (wr_routes_dense(r->routes, c))
+        add_set(r, c, op, v,
+                wr_routes_clockwise(r->routes, c, &op->key, v, set));
+}
+
+void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
+                 const struct wr_msg *m)
+{
+    const bool root = m->kind == WR_MSG_ROOT_GET;
+    struct wr_op *op = wr_op_new(r, c, root ? WR_OP_ROOT_GET : WR_OP_GET, from,
+                                 m->rid, WR_LEVEL_LEAF);
+
+    if (op != NULL && root && !wr_op_side(r, op)) {
+        wr_op_free(r, c, op);
+        op = NULL;
+    }
+    if (op == NULL) {
+        wr_replica_refuse(c, from, m, WR_STATUS_BUSY);
+        return;
+    }
+    c->count->gets_total++;
+    op->key = root ? m->root.position : m->get.digest;
+    op->hash = root ? 0 : m->get.hash;
+    op->head = !root && m->get.head;
+    first_targets(r, c, op);
+    wr_op_run(r, c, op);
+}

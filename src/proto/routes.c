@@ -1,0 +1,597 @@
+/* routes.c - see routes.h; rules are those of docs/protocol.md. */
+#include "proto/routes.h"
+
+#include <stdlib.h>
+
+static const struct wr_id *id_at(const struct wr_routes *r,
+                                 const struct wr_core *c, uint32_t i)
+{
+    return wr_book_id(c->book, r->refs[i]);
+}
+
+/* The first entry at or after `key` in the order of numbers; n if none. */
+static uint32_t find(const struct wr_routes *r, const struct wr_book *book,
+                     const struct wr_id *key)
+{
+    uint32_t lo = 0, hi = r->n;
+
+    while (lo < hi) {
+        const uint32_t mid = lo + (hi - lo) / 2;
+
+        if (wr_id_cmp(wr_book_id(book, r->refs[mid]), key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static void insert(struct wr_routes *r, uint32_t at, wr_ref ref)
+{
+    WR_CHECK(r->n < r->cap);
+    memmove(&r->refs[at + 1], &r->refs[at], (r->n - at) * sizeof(*r->refs));
+    memmove(&r->fingers[at + 1], &r->fingers[at], r->n - at);
+    r->refs[at] = ref;
+    r->fingers[at] = 0;
+    r->n++;
+}
+
+static void drop(struct wr_routes *r, uint32_t at)
+{
+    r->n--;
+    memmove(&r->refs[at], &r->refs[at + 1], (r->n - at) * sizeof(*r->refs));
+    memmove(&r->fingers[at], &r->fingers[at + 1], r->n - at);
+}
+
+enum wr_err wr_routes_init(struct wr_routes *r, const struct wr_sight *sight,
+                           const struct wr_node_cfg *cfg,
+                           const struct wr_book *book)
+{
+    const uint32_t cap = cfg->routes_max + cfg->members;
+
+    WR_CHECK(cfg->members > 0);
+    *r = (struct wr_routes){
+        .sight = sight,
+        .refs = calloc(cap, sizeof(*r->refs)),
+        .fingers = calloc(cap, sizeof(*r->fingers)),
+        .cap = cap,
+        .round = 1,
+        .bit = 255,
+    };
+    if (r->refs == NULL || r->fingers == NULL) {
+        wr_routes_done(r);
+        return WR_ENOMEM;
+    }
+    for (uint8_t i = 0; i < cfg->members; i++) {
+        const wr_ref own = wr_ref_of(cfg->self, i);
+
+        insert(r, find(r, book, wr_book_id(book, own)), own);
+    }
+    return WR_OK;
+}
+
+void wr_routes_done(struct wr_routes *r)
+{
+    free(r->refs);
+    free(r->fingers);
+    *r = (struct wr_routes){0};
+}
+
+size_t wr_routes_size(const struct wr_routes *r)
+{
+    return r->cap * (sizeof(*r->refs) + sizeof(*r->fingers));
+}
+
+/* Learning and forgetting. */
+
+/* How gladly we lose entry `i`: higher is gladlier, 0 is never. */
+static uint32_t worth_dropping(const struct wr_routes *r,
+                               const struct wr_core *c, uint32_t i)
+{
+    const struct wr_sight *s = r->sight;
+    const wr_host h = wr_ref_host(r->refs[i]);
+
+    if (r->fingers[i] != 0 || wr_core_ours(c, r->refs[i]))
+        return 0;
+    if (s->dead(c, h))
+        return 2000;
+    return 1001 - s->up_permille(c, h);
+}
+
+/* Makes room by the worst of a sample that starts anywhere, so that whoever
+ * fills the table with names does not choose what it displaces. */
+static bool make_room(struct wr_routes *r, struct wr_core *c)
+{
+    const uint32_t start = (uint32_t)wr_rng_below(c->rng, r->n);
+    uint32_t worst = 0, worst_at = 0;
+
+    for (uint32_t k = 0; k < r->n; k++) {
+        if (k >= WR_ROUTE_SAMPLE && worst > 0)
+            break;
+        const uint32_t i = (start + k) % r->n;
+        const uint32_t w = worth_dropping(r, c, i);
+
+        if (w > worst) {
+            worst = w;
+            worst_at = i;
+        }
+    }
+    if (worst == 0)
+        return false;
+    drop(r, worst_at);
+    return true;
+}
+
+/* Where `ref` is in the table, put there if it was not; cap if no room. */
+static uint32_t place(struct wr_routes *r, struct wr_core *c, wr_ref ref)
+{
+    const struct wr_id *id = wr_book_id(c->book, ref);
+    uint32_t at = find(r, c->book, id);
+
+    if (at < r->n && r->refs[at] == ref)
+        return at;
+    if (r->n == r->cap) {
+        if (!make_room(r, c))
+            return r->cap;
+        at = find(r, c->book, id);
+    }
+    insert(r, at, ref);
+    return at;
+}
+
+void wr_routes_learn(struct wr_routes *r, struct wr_core *c, wr_ref ref)
+{
+    if (!r->fingers_only && wr_book_has(c->book, ref))
+        (void)place(r, c, ref);
+}
+
+void wr_routes_learn_host(struct wr_routes *r, struct wr_core *c, wr_host h)
+{
+    const struct wr_book_host *host = wr_book_host(c->book, h);
+
+    for (unsigned i = 0; i < host->members; i++)
+        wr_routes_learn(r, c, wr_ref_of(h, i));
+}
+
+void wr_routes_forget_host(struct wr_routes *r, struct wr_core *c, wr_host h)
+{
+    WR_CHECK(h != c->cfg->self);
+    for (uint32_t i = r->n; i-- > 0;)
+        if (wr_ref_host(r->refs[i]) == h)
+            drop(r, i);
+}
+
+/* Searching. */
+
+static bool left_out(const struct wr_route_ask *ask, wr_host h)
+{
+    for (size_t i = 0; i < ask->without_n; i++)
+        if (ask->without[i] == h)
+            return true;
+    return false;
+}
+
+/* Another host, not left out, and alive for all we know. */
+static bool alive(const struct wr_routes *r, const struct wr_core *c,
+                  const struct wr_route_ask *ask, wr_ref ref)
+{
+    const wr_host h = wr_ref_host(ref);
+
+    return !wr_core_ours(c, ref) && !left_out(ask, h) && !r->sight->dead(c, h);
+}
+
+/* And its chance is good enough to bet a hop on it. */
+static bool usable(const struct wr_routes *r, const struct wr_core *c,
+                   const struct wr_route_ask *ask, wr_ref ref)
+{
+    const struct wr_sight *s = r->sight;
+
+    return alive(r, c, ask, ref) &&
+           s->up_permille(c, wr_ref_host(ref)) >= WR_UP_MIN;
+}
+
+/* The number of the highest bit in which b is after a; 0 if they are equal.
+ * Progress is equal when the distance left to go has equally many bits. */
+static unsigned distance_bits(const struct wr_id *a, const struct wr_id *b)
+{
+    const struct wr_id d = wr_id_distance(a, b);
+
+    for (unsigned i = 0; i < WR_ID_BYTES; i++)
+        if (d.b[i] != 0)
+            return (WR_ID_BYTES - i) * 8 -
+                   (unsigned)(__builtin_clz(d.b[i]) - 24);
+    return 0;
+}
+
+/* The best of what was offered so far to precede `key`. */
+struct best {
+    wr_ref ref;
+    unsigned bits;
+    wr_time rtt;
+};
+
+static void offer(const struct wr_routes *r, const struct wr_core *c,
+                  const struct wr_id *key, wr_ref ref, struct best *b)
+{
+    const unsigned bits = distance_bits(wr_book_id(c->book, ref), key);
+    const wr_time known = r->sight->rtt(c, wr_ref_host(ref));
+    const wr_time rtt = known == 0 ? WR_NEVER : known;
+
+    if (b->ref == WR_NO_REF || bits < b->bits ||
+        (bits == b->bits && rtt < b->rtt))
+        *b = (struct best){.ref = ref, .bits = bits, .rtt = rtt};
+}
+
+static size_t succs_of(const struct wr_routes *r, const struct wr_core *c,
+                       unsigned member, const wr_ref **ret)
+{
+    const size_t n = r->sight->succs(c, member, ret);
+
+    return r->fingers_only && n > 1 ? 1 : n;
+}
+
+/* Our member that most closely precedes `key`: what is behind it is no
+ * progress. Its successors are the near candidates. WR_MEMBER_NONE if none of
+ * ours is in the ring yet. */
+static unsigned our_nearest(const struct wr_routes *r, const struct wr_core *c,
+                            const struct wr_id *key)
+{
+    const wr_host self = c->cfg->self;
+    unsigned best = WR_MEMBER_NONE;
+    const wr_ref *succs;
+
+    for (unsigned i = 0; i < c->cfg->members; i++) {
+        if (r->sight->succs(c, i, &succs) == 0)
+            continue;
+        if (best == WR_MEMBER_NONE ||
+            wr_id_between(wr_book_id(c->book, wr_ref_of(self, best)),
+                          wr_book_id(c->book, wr_ref_of(self, i)), key))
+            best = i;
+    }
+    return best;
+}
+
+/* The same with what it knows of its neighbours. `id` is the key itself, thus
+ * the whole ring away, and there are no successors, if we are not in the ring
+ * yet. */
+struct near {
+    wr_ref ref;
+    const struct wr_id *id;
+    const wr_ref *succs;
+    size_t n;
+};
+
+static struct near near_of(const struct wr_routes *r, const struct wr_core *c,
+                           const struct wr_id *key)
+{
+    const unsigned m = our_nearest(r, c, key);
+    struct near near = {.ref = WR_NO_REF, .id = key};
+
+    if (m == WR_MEMBER_NONE)
+        return near;
+    near.ref = wr_ref_of(c->cfg->self, m);
+    near.id = wr_book_id(c->book, near.ref);
+    near.n = succs_of(r, c, m, &near.succs);
+    return near;
+}
+
+/* The closest that precede the key: of the table, backwards from the key to
+ * our own nearest member, and of that member's successors. */
+static wr_ref preceding(const struct wr_routes *r, const struct wr_core *c,
+                        const struct wr_id *key, const struct wr_route_ask *ask)
+{
+    const struct near near = near_of(r, c, key);
+    struct best best = {.ref = WR_NO_REF};
+    uint32_t at = find(r, c->book, key);
+
+    for (uint32_t k = 0, seen = 0; k < r->n && seen < WR_ROUTE_CHOICE; k++) {
+        at = at == 0 ? r->n - 1 : at - 1;
+        if (r->refs[at] == near.ref)
+            break;
+        if (!wr_id_between(near.id, id_at(r, c, at), key) ||
+            !usable(r, c, ask, r->refs[at]))
+            continue;
+        offer(r, c, key, r->refs[at], &best);
+        seen++;
+    }
+    for (size_t i = 0; i < near.n; i++)
+        if (wr_id_between(near.id, wr_book_id(c->book, near.succs[i]), key) &&
+            alive(r, c, ask, near.succs[i]))
+            offer(r, c, key, near.succs[i], &best);
+    return best.ref;
+}
+
+/* Whether `x` is at or after `key` and before `limit`. */
+static bool follows(const struct wr_id *key, const struct wr_id *x,
+                    const struct wr_id *limit)
+{
+    return wr_id_eq(key, x) || wr_id_between(key, x, limit);
+}
+
+/* The first of the table at or after the key, before `limit`. */
+static wr_ref following(const struct wr_routes *r, const struct wr_core *c,
+                        const struct wr_id *key, const struct wr_id *limit,
+                        const struct wr_route_ask *ask)
+{
+    const uint32_t start = find(r, c->book, key);
+
+    for (uint32_t k = 0; k < r->n; k++) {
+        const uint32_t at = (start + k) % r->n;
+
+        if (!follows(key, id_at(r, c, at), limit))
+            break;
+        if (alive(r, c, ask, r->refs[at]))
+            return r->refs[at];
+    }
+    return WR_NO_REF;
+}
+
+/* The owner by our own successor list: its neighbours in the list are known
+ * to be neighbours on the ring, as of the last round (R4). */
+static wr_ref owner_by_succs(const struct wr_routes *r, const struct wr_core *c,
+                             const struct wr_id *key,
+                             const struct wr_route_ask *ask)
+{
+    const struct near near = near_of(r, c, key);
+
+    for (size_t i = 0; i < near.n; i++) {
+        if (!alive(r, c, ask, near.succs[i]))
+            continue; /* Its range falls to the next. */
+        if (wr_id_owns(near.id, key, wr_book_id(c->book, near.succs[i])))
+            return near.succs[i];
+    }
+    return WR_NO_REF;
+}
+
+/* The owner by a finger: the finger of a position owns all from that position
+ * to itself, as of its last refresh. */
+static wr_ref owner_by_finger(const struct wr_routes *r,
+                              const struct wr_core *c, const struct wr_id *key,
+                              const struct wr_route_ask *ask)
+{
+    const struct near near = near_of(r, c, key);
+    const unsigned bits = distance_bits(near.id, key);
+
+    if (bits == 0)
+        return WR_NO_REF;
+    const struct wr_id from = wr_id_add_pow2(near.id, bits - 1);
+    const uint32_t at = find(r, c->book, &from) % r->n;
+
+    if (r->fingers[at] == 0 || !alive(r, c, ask, r->refs[at]) ||
+        !wr_id_owns(&from, key, id_at(r, c, at)))
+        return WR_NO_REF;
+    return r->refs[at];
+}
+
+/* A nearer known member than `ref` between the key and it: the news of a
+ * joiner may come by other ways than the successor list. */
+static wr_ref nearer(const struct wr_routes *r, const struct wr_core *c,
+                     const struct wr_id *key, wr_ref ref,
+                     const struct wr_route_ask *ask)
+{
+    const wr_ref f = following(r, c, key, wr_book_id(c->book, ref), ask);
+
+    return f == WR_NO_REF ? ref : f;
+}
+
+bool wr_routes_dense(const struct wr_routes *r, const struct wr_core *c)
+{
+    uint64_t gaps = 0; /* In 2^-58 of the ring: 64 of them cannot overflow. */
+    uint32_t seen = 0;
+
+    if (r->fingers_only)
+        return false;
+    for (unsigned i = 0; i < c->cfg->members; i++) {
+        const wr_ref *succs;
+        const size_t n = succs_of(r, c, i, &succs);
+
+        if (n == 0)
+            continue;
+        const struct wr_id d =
+            wr_id_distance(wr_book_id(c->book, wr_ref_of(c->cfg->self, i)),
+                           wr_book_id(c->book, succs[n - 1]));
+        gaps += wr_id_prefix(&d) / WR_MEMBERS_MAX;
+        seen += (uint32_t)n;
+    }
+    if (seen == 0)
+        return true; /* Alone: all there is. */
+    const uint64_t gap = gaps / seen + 1;
+    const uint64_t members = (UINT64_MAX / WR_MEMBERS_MAX) / gap;
+    return (uint64_t)r->n * 2 >= members;
+}
+
+/* The member just before ours that was wrongly believed to own the key, but
+ * not before the key: our predecessor there, or one that is nearer still. */
+static wr_ref step_back(const struct wr_routes *r, const struct wr_core *c,
+                        const struct wr_id *key, const struct wr_route_ask *ask)
+{
+    const struct wr_id *limit = wr_book_id(c->book, ask->missed);
+    const wr_ref pred = r->sight->pred(c, wr_ref_index(ask->missed));
+
+    if (pred != WR_NO_REF && alive(r, c, ask, pred) &&
+        follows(key, wr_book_id(c->book, pred), limit))
+        return nearer(r, c, key, pred, ask);
+    return following(r, c, key, limit, ask);
+}
+
+/* Who is believed to own the key, by the surest knowledge there is. */
+static wr_ref believed(const struct wr_routes *r, const struct wr_core *c,
+                       const struct wr_id *key, const struct wr_route_ask *ask)
+{
+    wr_ref ref = owner_by_succs(r, c, key, ask);
+
+    if (ref == WR_NO_REF)
+        ref = owner_by_finger(r, c, key, ask);
+    if (ref != WR_NO_REF)
+        return nearer(r, c, key, ref, ask);
+    return wr_routes_dense(r, c) ? following(r, c, key, key, ask) : WR_NO_REF;
+}
+
+bool wr_routes_next(const struct wr_routes *r, const struct wr_core *c,
+                    const struct wr_id *key, const struct wr_route_ask *ask,
+                    struct wr_hop *ret)
+{
+    wr_ref ref = WR_NO_REF;
+    bool straight = true;
+
+    if (ask->missed != WR_NO_REF) {
+        ref = step_back(r, c, key, ask);
+    } else {
+        if (!ask->doubt)
+            ref = believed(r, c, key, ask);
+        if (ref == WR_NO_REF) {
+            ref = preceding(r, c, key, ask);
+            straight = ref == WR_NO_REF;
+        }
+        if (ref == WR_NO_REF)
+            ref = owner_by_succs(r, c, key, ask);
+    }
+    if (ref == WR_NO_REF)
+        return false;
+    *ret = (struct wr_hop){.ref = ref, .straight = straight};
+    return true;
+}
+
+bool wr_routes_nearer(const struct wr_routes *r, const struct wr_core *c,
+                      const struct wr_id *key, const struct wr_route_ask *ask,
+                      wr_ref *ret)
+{
+    const wr_ref ref = preceding(r, c, key, ask);
+
+    if (ref != WR_NO_REF)
+        *ret = ref;
+    return ref != WR_NO_REF;
+}
+
+bool wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
+                      const struct wr_id *key, wr_host without, wr_ref *ret)
+{
+    const struct near near = near_of(r, c, key);
+
+    for (size_t i = 0; i < near.n; i++) {
+        if (wr_ref_host(near.succs[i]) == without)
+            continue;
+        if (!wr_id_owns(near.id, key, wr_book_id(c->book, near.succs[i])))
+            return false;
+        *ret = near.ref;
+        return true;
+    }
+    return false;
+}
+
+bool wr_routes_owner(const struct wr_routes *r, const struct wr_core *c,
+                     const struct wr_id *key, wr_ref *ret)
+{
+    const struct wr_route_ask ask = {.missed = WR_NO_REF};
+    struct wr_hop hop;
+
+    if (r->sight->owns(c, key, ret))
+        return true;
+    if (!wr_routes_next(r, c, key, &ask, &hop) || !hop.straight)
+        return false;
+    *ret = hop.ref;
+    return true;
+}
+
+static bool listed(const wr_host *v, size_t n, wr_host h)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i] == h)
+            return true;
+    return false;
+}
+
+size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
+                           const struct wr_id *key, wr_host *ret, size_t max)
+{
+    const uint32_t start = find(r, c->book, key);
+    size_t n = 0;
+
+    for (uint32_t k = 0; k < r->n && n < max; k++) {
+        const wr_host h = wr_ref_host(r->refs[(start + k) % r->n]);
+
+        if (!listed(ret, n, h))
+            ret[n++] = h;
+    }
+    return n;
+}
+
+/* Fingers: member + 2^bit, from the farthest down to the first that our
+ * successor already covers, member after member; then a new round. */
+
+/* A round ended: what it did not find again is a finger no more. */
+static void end_round(struct wr_routes *r)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        if (r->fingers[i] != r->round)
+            r->fingers[i] = 0;
+    r->round = r->round == UINT8_MAX ? 1 : (uint8_t)(r->round + 1);
+    r->member = 0;
+}
+
+static void next_member(struct wr_routes *r, const struct wr_core *c)
+{
+    r->bit = 255;
+    r->member++;
+    if (r->member >= c->cfg->members)
+        end_round(r);
+}
+
+/* Asks the detector about one entry that is too doubtful to be used. */
+static void refresh_one(struct wr_routes *r, struct wr_core *c)
+{
+    const struct wr_sight *s = r->sight;
+    const uint32_t start = (uint32_t)wr_rng_below(c->rng, r->n);
+
+    for (uint32_t k = 0; k < r->n && k < WR_ROUTE_SAMPLE; k++) {
+        const wr_ref ref = r->refs[(start + k) % r->n];
+        const wr_host h = wr_ref_host(ref);
+
+        if (!wr_core_ours(c, ref) && !s->dead(c, h) &&
+            s->up_permille(c, h) < WR_UP_MIN) {
+            s->refresh(c, h);
+            return;
+        }
+    }
+}
+
+bool wr_routes_finger_due(struct wr_routes *r, struct wr_core *c,
+                          struct wr_id *ret)
+{
+    const wr_ref *succs;
+
+    if (c->now < r->finger_at)
+        return false;
+    r->finger_at = c->now + wr_core_interval(c, c->cfg->finger_us);
+    refresh_one(r, c);
+    if (r->sight->succs(c, r->member, &succs) == 0) {
+        next_member(r, c);
+        return false;
+    }
+    const struct wr_id *us =
+        wr_book_id(c->book, wr_ref_of(c->cfg->self, r->member));
+    const struct wr_id at = wr_id_add_pow2(us, r->bit);
+
+    if (wr_id_owns(us, &at, wr_book_id(c->book, succs[0])) || r->bit == 0) {
+        next_member(r, c);
+        return false;
+    }
+    r->bit--;
+    *ret = at;
+    return true;
+}
+
+void wr_routes_finger(struct wr_routes *r, struct wr_core *c, wr_ref ref)
+{
+    if (!wr_book_has(c->book, ref) || wr_core_ours(c, ref))
+        return;
+    const uint32_t at = place(r, c, ref);
+
+    if (at < r->cap)
+        r->fingers[at] = r->round;
+}
+
+wr_time wr_routes_deadline(const struct wr_routes *r)
+{
+    return r->finger_at;
+}

@@ -1,0 +1,692 @@
+/* Data requests over a ring that stands still (docs: data.md's promises). */
+#include <criterion/criterion.h>
+
+#include "still.h"
+
+enum { RAW = 0xb220 };
+
+static const struct wr_put_id put_a = {{1, 2, 3}}, put_b = {{9, 9}};
+
+static struct wr_msg put_msg(struct still *w, struct wr_id digest)
+{
+    struct wr_msg m = {.kind = WR_MSG_PUT, .rid = wr_rng_next(&w->rng)};
+
+    m.put.level = WR_LEVEL_LEAF;
+    m.put.hash = RAW;
+    m.put.put = put_a;
+    m.put.digest = digest;
+    m.put.body = still_body(w, digest, 1000, false);
+    return m;
+}
+
+static struct wr_msg get_msg(struct still *w, struct wr_id digest, bool head)
+{
+    struct wr_msg m = {.kind = WR_MSG_GET, .rid = wr_rng_next(&w->rng)};
+
+    m.get.level = WR_LEVEL_LEAF;
+    m.get.hash = RAW;
+    m.get.head = head;
+    m.get.digest = digest;
+    return m;
+}
+
+static struct wr_msg root_msg(struct still *w, enum wr_msg_kind kind,
+                              struct wr_id position, uint64_t version,
+                              const char *text)
+{
+    struct wr_msg m = {.kind = (uint8_t)kind, .rid = wr_rng_next(&w->rng)};
+
+    m.root.level = WR_LEVEL_LEAF;
+    m.root.position = position;
+    m.root.version = version;
+    m.root.record =
+        (struct wr_span){.p = (const uint8_t *)text, .n = strlen(text)};
+    return m;
+}
+
+static unsigned copies(struct still *w, const struct wr_id *digest)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < w->n; i++)
+        n += still_find(&w->hosts[i], digest) != NULL;
+    return n;
+}
+
+static const struct wr_msg *last(const struct still *w)
+{
+    cr_assert_gt(w->answers_n, 0, "no answer");
+    return &w->answers[w->answers_n - 1];
+}
+
+/* Hosts `n` with a roster and full tables, as in a small ring. */
+static struct still *open_full(uint32_t n, uint64_t seed)
+{
+    struct still *w = still_open(n, n <= 20 ? 3 : 1, seed, NULL);
+
+    w->roster = true;
+    still_fingers(w, 0);
+    still_full_tables(w);
+    return w;
+}
+
+static struct wr_id key_owned_by(struct still *w, wr_host h)
+{
+    for (;;) {
+        const struct wr_id key = still_key(w);
+
+        if (wr_ref_host(still_owner(w, &key)) == h)
+            return key;
+    }
+}
+
+static void close_balanced(struct still *w)
+{
+    cr_assert_eq(still_bodies_held(w), 0, "%u bodies held",
+                 still_bodies_held(w));
+    still_close(w);
+}
+
+static void put_ok(struct still *w, wr_host parent, struct wr_id key)
+{
+    w->answers_n = 0;
+    still_ask(w, parent, put_msg(w, key));
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+}
+
+/* ---- put ---- */
+
+Test(replica, a_put_at_the_owner_makes_n_copies_on_its_set)
+{
+    struct still *w = open_full(10, 1);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    put_ok(w, 4, key);
+    cr_assert_geq(last(w)->put_done.copies, 2);
+    cr_assert_eq(copies(w, &key), 3);
+    for (size_t i = 0; i < 3; i++) {
+        struct still_chunk *c =
+            still_find(&w->hosts[still_nth(w, &key, i)], &key);
+
+        cr_assert_not_null(c);
+        cr_assert_eq(c->refs_n, 1);
+        cr_assert_eq(memcmp(&c->refs[0], &put_a, sizeof(put_a)), 0);
+    }
+    cr_assert_eq(w->sends[WR_MSG_ROUTE], 0);
+    close_balanced(w);
+}
+
+Test(replica, a_put_elsewhere_goes_straight_to_the_owner)
+{
+    struct still *w = open_full(10, 2);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    put_ok(w, 7, key);
+    cr_assert_eq(copies(w, &key), 3);
+    cr_assert_eq(w->sends[WR_MSG_ROUTE], 0);
+    cr_assert_eq(w->sends[WR_MSG_PUT], 3); /* Owner, and two copies. */
+    close_balanced(w);
+}
+
+Test(replica, a_thin_table_looks_the_owner_up)
+{
+    struct still *w = still_open(100, 1, 3, NULL);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    still_fingers(w, WR_MS(300));
+    put_ok(w, 50, key);
+    cr_assert_eq(copies(w, &key), 3);
+    close_balanced(w);
+}
+
+Test(replica, acknowledged_at_w_and_not_before)
+{
+    struct still *w = open_full(10, 4);
+    const struct wr_id key = key_owned_by(w, 4);
+    struct wr_msg m = put_msg(w, key);
+
+    /* Two of the set are silent: one copy stands, w is 2, nobody replaces. */
+    for (uint32_t i = 0; i < w->n; i++)
+        w->hosts[i].silent = i != 4;
+    still_ask(w, 4, m);
+    still_run(w, WR_SEC(29));
+    cr_assert_eq(w->answers_n, 0);
+    still_run(w, WR_SEC(2));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_UNREACHABLE);
+    cr_assert_eq(last(w)->put_done.copies, 1);
+
+    w->answers_n = 0;
+    m = put_msg(w, key);
+    m.put.durable = 1; /* --wait one */
+    still_ask(w, 4, m);
+    still_run(w, WR_MS(10));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+    cr_assert_eq(last(w)->put_done.copies, 1);
+    still_run(w, WR_SEC(31));
+    close_balanced(w);
+}
+
+Test(replica, wait_all_waits_for_all)
+{
+    struct still *w = open_full(10, 5);
+    const struct wr_id key = key_owned_by(w, 4);
+    struct wr_msg m = put_msg(w, key);
+
+    m.put.copies = 3;
+    m.put.durable = 3;
+    still_ask(w, 2, m);
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(last(w)->put_done.copies, 3);
+    cr_assert_eq(copies(w, &key), 3);
+    close_balanced(w);
+}
+
+Test(replica, n_and_w_follow_the_hosts_admitted)
+{
+    for (uint32_t n = 1; n <= 2; n++) {
+        struct still *w = open_full(n, 6);
+        const struct wr_id key = still_key(w);
+
+        put_ok(w, 0, key);
+        cr_assert_eq(last(w)->put_done.copies, n); /* 1/1, 2/2 */
+        cr_assert_eq(copies(w, &key), n);
+        close_balanced(w);
+    }
+}
+
+Test(replica, a_silent_copy_is_replaced_by_the_next_host)
+{
+    struct still *w = open_full(10, 7);
+    const struct wr_id key = key_owned_by(w, 4);
+    const wr_host second = still_nth(w, &key, 1);
+
+    w->hosts[second].silent = true;
+    put_ok(w, 4, key);
+    cr_assert_null(still_find(&w->hosts[second], &key));
+    cr_assert_eq(copies(w, &key), 3);
+    cr_assert_not_null(still_find(&w->hosts[still_nth(w, &key, 3)], &key));
+    close_balanced(w);
+}
+
+Test(replica, a_full_disk_is_replaced_and_all_full_is_said)
+{
+    struct still *w = open_full(10, 8);
+    struct wr_id key = key_owned_by(w, 4);
+
+    w->hosts[still_nth(w, &key, 2)].full = true;
+    put_ok(w, 4, key);
+    cr_assert_eq(copies(w, &key), 3);
+    for (uint32_t i = 0; i < w->n; i++)
+        w->hosts[i].full = true;
+    key = key_owned_by(w, 4);
+    w->answers_n = 0;
+    still_ask(w, 3, put_msg(w, key));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_FULL);
+    close_balanced(w);
+}
+
+Test(replica, an_owner_that_dies_midway_is_replaced_by_the_new_owner)
+{
+    struct still *w = open_full(10, 9);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    still_ask(w, 7, put_msg(w, key));
+    w->hosts[4].silent = true;
+    still_run(w, WR_MS(500));
+    w->hosts[4].in_ring = false;
+    w->hosts[4].held_dead = true;
+    still_cut(w, 7, 4);
+    still_run(w, WR_SEC(5));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+    cr_assert_eq(copies(w, &key), 3);
+    cr_assert_not_null(still_find(&w->hosts[still_nth(w, &key, 0)], &key));
+    close_balanced(w);
+}
+
+Test(replica, not_owner_is_mended_by_a_lookup)
+{
+    struct still *w = open_full(20, 10);
+    struct wr_id key = key_owned_by(w, 4);
+
+    /* The parent has never heard of the owner: it takes the next for it. */
+    wr_routes_forget_host(&w->hosts[7].routes, &w->hosts[7].core, 4);
+    put_ok(w, 7, key);
+    cr_assert_eq(copies(w, &key), 3);
+    cr_assert_not_null(still_find(&w->hosts[4], &key));
+    close_balanced(w);
+}
+
+Test(replica, the_set_is_checked_again_at_the_acknowledgement)
+{
+    struct still *w = open_full(10, 11);
+    const struct wr_id key = key_owned_by(w, 4);
+    wr_host nearer = WR_NO_HOST;
+
+    /* The last but one host of the set joins while the put is under way. */
+    nearer = still_nth(w, &key, 1);
+    w->hosts[nearer].in_ring = false;
+    still_ask(w, 4, put_msg(w, key));
+    w->hosts[nearer].in_ring = true;
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+    cr_assert_not_null(still_find(&w->hosts[nearer], &key));
+    close_balanced(w);
+}
+
+Test(replica, bad_bytes_are_refused)
+{
+    struct still *w = open_full(5, 12);
+    struct wr_msg m = put_msg(w, still_key(w));
+
+    still_release(w, m.put.body);
+    m.put.body = (struct wr_body){0};
+    m.bad_body = 1;
+    still_ask(w, 2, m);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_BAD);
+    close_balanced(w);
+}
+
+Test(replica, a_leaf_may_not_speak_as_a_host)
+{
+    struct still *w = open_full(5, 13);
+    struct wr_msg m = put_msg(w, still_key(w));
+
+    m.put.level = WR_LEVEL_COPY;
+    still_ask(w, 2, m);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_REFUSED);
+    cr_assert_eq(w->hosts[2].stored, 0);
+    close_balanced(w);
+}
+
+static void tight(struct wr_node_cfg *cfg)
+{
+    cfg->ops_max = 4;
+    cfg->have_ops_max = 1;
+}
+
+Test(replica, a_full_table_says_busy_and_when_to_come_again)
+{
+    struct still *w = still_open(5, 3, 14, tight);
+    unsigned busy = 0;
+
+    w->roster = true;
+    still_fingers(w, 0);
+    still_full_tables(w);
+    for (unsigned i = 0; i < 6; i++)
+        still_ask(w, 0, put_msg(w, still_key(w)));
+    for (uint32_t i = 0; i < w->answers_n; i++)
+        if (w->answers[i].put_done.status == WR_STATUS_BUSY) {
+            busy++;
+            cr_assert_gt(w->answers[i].put_done.retry_ms, 0);
+        }
+    cr_assert_eq(busy, 3); /* One of four is kept for an owner's work. */
+    still_run(w, WR_SEC(31));
+    close_balanced(w);
+}
+
+/* Hosts that are full of each other's leaves come through, for an owner's work
+ * has room of its own. */
+Test(replica, hosts_full_of_leaves_do_not_wait_for_each_other_for_ever)
+{
+    struct still *w = still_open(5, 3, 15, tight);
+    unsigned ok = 0;
+
+    w->roster = true;
+    still_fingers(w, 0);
+    still_full_tables(w);
+    for (wr_host h = 0; h < 5; h++)
+        for (unsigned i = 0; i < 3; i++)
+            still_ask(w, h, put_msg(w, key_owned_by(w, (h + 1) % 5)));
+    still_run(w, WR_SEC(31));
+    for (uint32_t i = 0; i < w->answers_n; i++)
+        ok += w->answers[i].put_done.status == WR_STATUS_OK;
+    cr_assert_eq(ok, 15);
+    close_balanced(w);
+}
+
+/* ---- get ---- */
+
+static void keep_at(struct still *w, wr_host h, const struct wr_id *key)
+{
+    still_ref(still_keep_chunk(&w->hosts[h], key, 1000, RAW), put_a);
+}
+
+Test(replica, a_get_finds_the_copy_wherever_it_is)
+{
+    struct still *w = open_full(20, 20);
+
+    for (unsigned i = 0; i < 20; i++) {
+        const struct wr_id key = still_key(w);
+
+        keep_at(w, i, &key); /* Far from its set, as after many joins. */
+        still_ask(w, (i + 7) % 20, get_msg(w, key, false));
+        still_run(w, WR_SEC(1));
+        cr_assert_eq(w->answers_n, i + 1);
+        cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+        cr_assert_eq(last(w)->data.len, 1000);
+        cr_assert_eq(last(w)->data.hash, RAW);
+        cr_assert_neq(last(w)->data.body.id, 0);
+    }
+    close_balanced(w);
+}
+
+Test(replica, not_found_needs_everybodys_no)
+{
+    struct still *w = open_full(10, 21);
+    const struct wr_id key = still_key(w);
+
+    still_ask(w, 3, get_msg(w, key, false));
+    still_run(w, WR_SEC(5));
+    cr_assert_eq(last(w)->data.status, WR_STATUS_NO);
+    cr_assert_eq(last(w)->data.asked, 10);
+
+    w->hosts[8].silent = true; /* Farthest or not: it might have it. */
+    still_ask(w, 3, get_msg(w, key, false));
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    cr_assert_eq(last(w)->data.asked, 10);
+    cr_assert_eq(last(w)->data.down, 1);
+    cr_assert_eq(last(w)->data.hosts_n, 1);
+    cr_assert_eq(last(w)->data.hosts[0], 8);
+
+    w->hosts[8].held_dead = true; /* Known to be: said at once. */
+    w->answers_n = 0;
+    still_ask(w, 3, get_msg(w, key, false));
+    still_run(w, WR_MS(200));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    close_balanced(w);
+}
+
+Test(replica, a_silent_holder_is_hedged_within_seconds)
+{
+    struct still *w = open_full(10, 22);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    put_ok(w, 4, key);
+    w->hosts[4].silent = true;
+    w->answers_n = 0;
+    wr_host reader = 0;
+    while (still_find(&w->hosts[reader], &key) != NULL)
+        reader++;
+    still_ask(w, reader, get_msg(w, key, false));
+    still_run(w, WR_MS(1500));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    close_balanced(w);
+}
+
+Test(replica, a_bad_copy_is_told_and_the_next_one_is_taken)
+{
+    struct still *w = open_full(10, 23);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    put_ok(w, 4, key);
+    for (size_t i = 0; i < 2; i++)
+        still_find(&w->hosts[still_nth(w, &key, i)], &key)->rotten = true;
+    wr_host reader = 0;
+    while (still_find(&w->hosts[reader], &key) != NULL)
+        reader++;
+    still_ask(w, reader, get_msg(w, key, false));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    close_balanced(w);
+}
+
+Test(replica, head_names_the_holders)
+{
+    struct still *w = open_full(10, 24);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    put_ok(w, 4, key);
+    still_ask(w, 9, get_msg(w, key, true));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    cr_assert_eq(last(w)->data.copies, 3);
+    cr_assert_eq(last(w)->data.hosts_n, 3);
+    cr_assert_eq(last(w)->data.len, 1000);
+    cr_assert_eq(last(w)->data.body.id, 0);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_not_null(still_find(&w->hosts[last(w)->data.hosts[i]], &key));
+    close_balanced(w);
+}
+
+/* ---- have ---- */
+
+static struct wr_msg have_msg(struct still *w, const struct wr_id *v, uint8_t n)
+{
+    struct wr_msg m = {.kind = WR_MSG_HAVE, .rid = wr_rng_next(&w->rng)};
+
+    m.have.level = WR_LEVEL_LEAF;
+    m.have.n = n;
+    m.have.put = put_b;
+    m.have.digests = v;
+    return m;
+}
+
+static bool had(const struct wr_msg *m, unsigned i)
+{
+    return (m->had.bits[i / 8] >> (i % 8) & 1) != 0;
+}
+
+Test(replica, have_says_yes_with_the_meaning_of_an_acknowledgement)
+{
+    struct still *w = open_full(10, 30);
+    struct wr_id v[128];
+
+    for (unsigned i = 0; i < 128; i++) {
+        v[i] = still_key(w);
+        if (i % 2 == 0)
+            for (size_t k = 0; k < 3; k++)
+                keep_at(w, still_nth(w, &v[i], k), &v[i]);
+        if (i % 8 == 1) /* One copy is no acknowledgement. */
+            keep_at(w, still_nth(w, &v[i], 1), &v[i]);
+        if (i % 8 == 3) /* Nor are three off the set. */
+            for (size_t k = 4; k < 7; k++)
+                keep_at(w, still_nth(w, &v[i], k), &v[i]);
+    }
+    w->answers_n = 0;
+    still_ask(w, 3, have_msg(w, v, 128));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->had.status, WR_STATUS_OK);
+    cr_assert_eq(last(w)->had.n, 128);
+    cr_assert_geq(last(w)->had.copies, 2);
+    for (unsigned i = 0; i < 128; i++) {
+        cr_assert_eq(had(last(w), i), i % 2 == 0, "%u", i);
+        if (i % 2 != 0)
+            continue;
+        unsigned refs = 0; /* And the reference stands on w of them. */
+        for (size_t k = 0; k < 3; k++) {
+            struct still_chunk *c =
+                still_find(&w->hosts[still_nth(w, &v[i], k)], &v[i]);
+
+            for (uint32_t p = 0; p < c->refs_n; p++)
+                refs += memcmp(&c->refs[p], &put_b, sizeof(put_b)) == 0;
+        }
+        cr_assert_geq(refs, 2);
+    }
+    /* One message for each host and role, not for each digest. */
+    cr_assert_leq(w->sends[WR_MSG_HAVE], 9 + 10 * 9);
+    close_balanced(w);
+}
+
+Test(replica, have_ends_in_time_when_hosts_are_silent)
+{
+    struct still *w = open_full(10, 31);
+    struct wr_id v[64];
+
+    for (unsigned i = 0; i < 64; i++) {
+        v[i] = still_key(w);
+        for (size_t k = 0; k < 3; k++)
+            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+    }
+    for (wr_host h = 5; h < 10; h++)
+        w->hosts[h].silent = true;
+    w->answers_n = 0;
+    still_ask(w, 3, have_msg(w, v, 64));
+    still_run(w, WR_SEC(30));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->had.status, WR_STATUS_OK);
+    for (unsigned i = 0; i < 64; i++) {
+        unsigned live = 0;
+
+        for (size_t k = 0; k < 3; k++)
+            live += !w->hosts[still_nth(w, &v[i], k)].silent;
+        if (had(last(w), i))
+            cr_assert_geq(live, 2);
+    }
+    close_balanced(w);
+}
+
+/* ---- root records ---- */
+
+Test(replica, root_records_are_kept_and_the_highest_version_wins)
+{
+    struct still *w = open_full(10, 40);
+    const struct wr_id at = still_key(w);
+
+    still_ask(w, 2, root_msg(w, WR_MSG_ROOT_PUT, at, 1, "open"));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(last(w)->root.status, WR_STATUS_OK);
+    /* One of the set sleeps through the second version. */
+    const wr_host asleep = still_nth(w, &at, 0);
+    w->hosts[asleep].silent = w->hosts[asleep].held_dead = true;
+    w->hosts[asleep].in_ring = false;
+    still_ask(w, 2, root_msg(w, WR_MSG_ROOT_PUT, at, 2, "kept"));
+    still_run(w, WR_SEC(3));
+    cr_assert_eq(last(w)->root.status, WR_STATUS_OK);
+    w->hosts[asleep].silent = w->hosts[asleep].held_dead = false;
+    w->hosts[asleep].in_ring = true;
+    for (wr_host h = 0; h < 10; h++) {
+        still_ask(w, h, root_msg(w, WR_MSG_ROOT_GET, at, 0, ""));
+        still_run(w, WR_SEC(1));
+        cr_assert_eq(last(w)->root.status, WR_STATUS_OK);
+        cr_assert_eq(last(w)->root.version, 2);
+        cr_assert_eq(last(w)->root.record.n, 4);
+        cr_assert_eq(memcmp(last(w)->root.record.p, "kept", 4), 0);
+    }
+    still_ask(w, 2, root_msg(w, WR_MSG_ROOT_GET, still_key(w), 0, ""));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(last(w)->root.status, WR_STATUS_NO);
+    close_balanced(w);
+}
+
+/* ---- leaving ---- */
+
+Test(replica, a_leaving_host_hands_on_every_chunk_reference_and_record)
+{
+    struct still *w = open_full(8, 50);
+    struct still_host *h = &w->hosts[2];
+    struct wr_id keys[50];
+
+    for (unsigned i = 0; i < 50; i++) {
+        keys[i] = still_key(w);
+        keep_at(w, 2, &keys[i]);
+        still_ref(still_find(h, &keys[i]), put_b);
+    }
+    still_ask(w, 2, root_msg(w, WR_MSG_ROOT_PUT, key_owned_by(w, 2), 1, "r"));
+    still_run(w, WR_SEC(1));
+    h->core.now = w->now;
+    wr_replica_leave(&h->replica, &h->core, 77);
+    still_drain(w, h);
+    still_run(w, WR_SEC(20));
+    cr_assert_eq(w->done_n, 1);
+    cr_assert_eq(w->done[0].done.token, 77);
+    cr_assert_eq(w->done[0].done.status, WR_STATUS_OK);
+    for (unsigned i = 0; i < 50; i++) {
+        unsigned n = 0;
+
+        for (uint32_t k = 0; k < w->n; k++) {
+            struct still_chunk *c = still_find(&w->hosts[k], &keys[i]);
+
+            if (k == 2 || c == NULL)
+                continue;
+            n++;
+            cr_assert_eq(c->refs_n, 2);
+        }
+        cr_assert_eq(n, 3, "chunk %u: %u copies", i, n);
+    }
+    unsigned records = 0;
+    for (uint32_t k = 0; k < w->n; k++)
+        records += k != 2 && w->hosts[k].roots_n > 0;
+    cr_assert_geq(records, 3);
+    close_balanced(w);
+}
+
+Test(replica, leaving_says_when_some_chunk_found_no_home)
+{
+    struct still *w = open_full(3, 51);
+    struct still_host *h = &w->hosts[0];
+    const struct wr_id key = still_key(w);
+
+    keep_at(w, 0, &key);
+    w->hosts[1].silent = w->hosts[2].silent = true;
+    h->core.now = w->now;
+    wr_replica_leave(&h->replica, &h->core, 1);
+    still_drain(w, h);
+    still_run(w, WR_SEC(200));
+    cr_assert_eq(w->done_n, 1);
+    cr_assert_eq(w->done[0].done.status, WR_STATUS_UNREACHABLE);
+    close_balanced(w);
+}
+
+/* ---- everything at once ---- */
+
+static void one_request(struct still *w, unsigned i, const struct wr_id *keys)
+{
+    const wr_host at = (wr_host)wr_rng_below(&w->rng, w->n);
+    const struct wr_id key = keys[wr_rng_below(&w->rng, 8)];
+
+    if (i % 4 == 0)
+        still_ask(w, at, get_msg(w, key, wr_rng_below(&w->rng, 2) == 0));
+    else if (i % 4 == 1)
+        still_ask(w, at, have_msg(w, keys, 8));
+    else if (i % 4 == 2)
+        still_ask(w, at, root_msg(w, WR_MSG_ROOT_PUT, key, i, "record"));
+    else
+        still_ask(w, at, put_msg(w, key));
+}
+
+/* Whatever is lost, late, dead or full: each request is answered exactly once,
+ * within its time, and every body is released. */
+Test(replica, every_request_ends_once_and_bodies_balance)
+{
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct still *w = still_open(8, 1, 1000 + seed, tight);
+        struct wr_id keys[8];
+        unsigned asked = 0;
+
+        w->roster = seed % 2 == 0;
+        w->drop_permille = (uint32_t)wr_rng_below(&w->rng, 400);
+        w->jitter_us = wr_rng_below(&w->rng, WR_MS(200));
+        still_fingers(w, 0);
+        if (seed % 3 != 0)
+            still_full_tables(w);
+        for (unsigned i = 0; i < 8; i++)
+            keys[i] = still_key(w);
+        for (unsigned i = 0; i < 24; i++) {
+            const wr_host h = (wr_host)wr_rng_below(&w->rng, w->n);
+
+            one_request(w, i, keys);
+            asked++;
+            still_run(w, wr_rng_below(&w->rng, WR_MS(300)));
+            w->hosts[h].full = wr_rng_below(&w->rng, 8) == 0;
+            w->hosts[h].held_dead = wr_rng_below(&w->rng, 6) == 0;
+            if (wr_rng_below(&w->rng, 3) == 0)
+                for (wr_host k = 0; k < w->n; k++)
+                    still_cut(w, k, h);
+        }
+        still_run(w, WR_SEC(100));
+        cr_assert_eq(w->answers_n, asked, "seed %u: %u of %u", (unsigned)seed,
+                     w->answers_n, asked);
+        close_balanced(w);
+    }
+}
