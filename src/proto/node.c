@@ -353,8 +353,11 @@ static void say_bye(struct wr_core *c, enum wr_bye why)
 
     m.bye.why = (uint8_t)why;
     for (uint32_t i = 0; i < c->peers->n; i++) {
-        if (c->peers->v[i].state <= WR_PEER_PROBED)
-            wr_outbox_send(c->out, c->peers->v[i].host, &m);
+        if (c->peers->v[i].state > WR_PEER_PROBED)
+            continue;
+        if (why == WR_BYE_LEFT) /* Some may know each other only through us. */
+            wr_roster_tell(c, c->peers->v[i].host);
+        wr_outbox_send(c->out, c->peers->v[i].host, &m);
     }
     /* And to those that the detector has not met; only if it is for good. */
     while (why == WR_BYE_LEFT && (h = wr_roster_next(c, &at)) != WR_NO_HOST) {

@@ -101,6 +101,12 @@ void wr_roster_admit(struct wr_core *c, wr_host host,
     e = take(c, host);
     if (e == NULL)
         return;
+    if (was == NULL && c->cfg->roster_us != WR_NEVER) {
+        /* News travel soon, not at the next comparison. */
+        const wr_time soon = wr_core_interval(c, c->cfg->patience_min_us);
+
+        c->roster->due_at = wr_time_min(c->roster->due_at, c->now + soon);
+    }
     if (state > e->state)
         e->state = (uint8_t)state;
     if (incarnation > e->incarnation)
@@ -214,6 +220,12 @@ void wr_roster_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
         if (differs(c, m))
             send_pages(c, from, 0);
     }
+}
+
+void wr_roster_tell(struct wr_core *c, wr_host to)
+{
+    if (c->roster->cap > 0)
+        send_pages(c, to, 0);
 }
 
 /* With whom: an admitted host drawn by lot, alive as far as we know. */

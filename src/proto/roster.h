@@ -48,6 +48,9 @@ bool wr_roster_admitted(const struct wr_core *c, wr_host host);
 uint8_t wr_roster_copies(const struct wr_core *c);
 uint8_t wr_roster_durable(const struct wr_core *c);
 
+/* Sends the list unasked: our last words. */
+void wr_roster_tell(struct wr_core *c, wr_host to);
+
 void wr_roster_recv(struct wr_core *c, wr_host from, const struct wr_msg *m);
 void wr_roster_tick(struct wr_core *c);
 wr_time wr_roster_deadline(const struct wr_core *c);
