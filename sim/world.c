@@ -228,7 +228,7 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
         w->hosts[of].joined)
         w->false_deaths++;
     if (fx->note.note == WR_NOTE_JOINED)
-        w->hosts[h].joined = true;
+        w->hosts[h].joined = w->hosts[h].known = true;
 }
 
 static void perform(struct wr_world *w, wr_host h)
@@ -432,7 +432,8 @@ void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
 {
     struct wr_world_host *host = &w->hosts[h];
     const wr_host known[] = {via};
-    const bool may_start = w->cfg.members > w->cfg.node.succs;
+    /* Only one that was in the ring before may begin alone (R10). */
+    const bool may_start = w->cfg.members > w->cfg.node.succs && host->known;
     struct wr_roster_entry *saved = host->saved;
     const uint32_t saved_n = host->saved_n;
 

@@ -32,7 +32,8 @@ struct wr_world_host {
     uint32_t incarnation;          /* Persisted. */
     uint32_t side;                 /* Hosts on different sides cannot talk. */
     bool left;                     /* For good. */
-    bool joined;                   /* Was a member once: false deaths count. */
+    bool joined;                   /* Since it is up: its false death counts. */
+    bool known;                    /* Was in the ring at some time. */
     wr_time tick_at;               /* The tick that is queued. */
     struct wr_roster_entry *saved; /* The roster, persisted. */
     uint32_t saved_n;

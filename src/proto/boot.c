@@ -160,7 +160,8 @@ static void fail(struct wr_core *c, struct wr_ring *r)
     r->op_peer = WR_NO_REF;
     r->op_until = WR_NEVER;
     c->boot->steps = 0;
-    if (wr_rings_any(c)) /* The same sibling would only say the same. */
+    /* Whoever showed the way would show the same one again. */
+    if (wr_rings_any(c) || c->boot->guide != WR_NO_HOST)
         c->boot->retry_at =
             c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
 }
@@ -218,7 +219,11 @@ static void start(struct wr_core *c, struct wr_ring *r)
         begin(c, r, WR_OP_JOIN, sibling->self);
         return;
     }
-    h = next_known(c);
+    /* First whoever answered as a member before, then all the others. */
+    h = c->boot->guide;
+    c->boot->guide = WR_NO_HOST;
+    if (h == WR_NO_HOST || !wr_peers_alive(c, h))
+        h = next_known(c);
     if (h == WR_NO_HOST) { /* All have been asked. */
         c->boot->retry_at =
             c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
@@ -290,6 +295,8 @@ static void on_next(struct wr_core *c, struct wr_ring *r, wr_host from,
         return;
     }
     found_ring(c);
+    if (c->boot->steps == 0)
+        c->boot->guide = from;
     if (!step_further(c, r))
         return;
     /* A host that names a member of its own has said all that it knows. */
@@ -380,8 +387,11 @@ static wr_time alone_after(const struct wr_core *c)
 
 void wr_boot_started(struct wr_core *c)
 {
-    c->boot->wanted = true;
-    c->boot->may_start = true;
+    *c->boot = (struct wr_boot){
+        .wanted = true,
+        .may_start = true,
+        .guide = WR_NO_HOST,
+    };
 }
 
 void wr_boot_exhausted(struct wr_core *c)
@@ -389,6 +399,7 @@ void wr_boot_exhausted(struct wr_core *c)
     /* Not at once: whoever would let it in should notice what it noticed. */
     c->boot->retry_at =
         c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
+    c->boot->may_start = true; /* It has been in the ring. */
     if (!wr_rings_any(c))
         c->boot->alone_at = alone_after(c);
 }
@@ -401,6 +412,7 @@ void wr_boot_join(struct wr_core *c, const wr_host *known, size_t n,
     *b = (struct wr_boot){
         .wanted = true,
         .may_start = may_start,
+        .guide = WR_NO_HOST,
         .retry_at = c->now,
         .alone_at = alone_after(c),
     };
@@ -420,6 +432,12 @@ static void start_alone(struct wr_core *c)
     wr_core_note(c, WR_NOTE_RING_STARTED, c->cfg->self, WR_NO_REF);
 }
 
+/* One that is held for dead may be asked, yet not be waited for. */
+static uint8_t tries(const struct wr_core *c, const struct wr_ring *r)
+{
+    return wr_peers_alive(c, wr_ref_host(r->op_peer)) ? FIND_TRIES : 1;
+}
+
 void wr_boot_advance(struct wr_core *c)
 {
     struct wr_boot *b = c->boot;
@@ -436,7 +454,7 @@ void wr_boot_advance(struct wr_core *c)
             start(c, r);
         } else if (c->now < r->op_until) {
             return;
-        } else if (r->op_asks >= FIND_TRIES) {
+        } else if (r->op_asks >= tries(c, r)) {
             wr_peers_silent(c, wr_ref_host(r->op_peer));
             fail(c, r);
         } else {

@@ -20,6 +20,7 @@ enum {
 struct wr_boot {
     wr_time alone_at; /* R10: when to start a ring of our own. */
     wr_time retry_at; /* When to try again after all have failed. */
+    wr_host guide;    /* Answered as a member; WR_NO_HOST: nobody did. */
     uint32_t turn;    /* Which known host comes next. */
     uint8_t known_n;
     uint8_t steps; /* Of the walk in hand: bounded, lest liars lead us on. */
