@@ -15,6 +15,7 @@ enum wr_err wr_lookups_init(struct wr_lookups *l, const struct wr_sight *sight,
         .routes = routes,
         .v = calloc(cfg->lookups_max, sizeof(*l->v)),
         .cap = cfg->lookups_max,
+        .due = WR_NEVER,
     };
     return l->v == NULL ? WR_ENOMEM : WR_OK;
 }
@@ -225,6 +226,7 @@ static void send_route(struct wr_lookups *l, struct wr_core *c,
 {
     k->state = WR_LOOKUP_SENT;
     k->until = c->now + l->sight->patience(c, k->hop);
+    l->due = wr_time_min(l->due, wr_time_min(k->until, k->deadline));
     c->count->forwards_total++;
     wr_outbox_send(c->out, k->hop,
                    &(struct wr_msg){.kind = WR_MSG_ROUTE,
@@ -272,6 +274,7 @@ static void no_path(struct wr_lookups *l, struct wr_core *c,
     }
     k->state = WR_LOOKUP_PAUSE;
     k->until = c->now + c->cfg->lookup_us / WR_LOOKUP_TURNS;
+    l->due = wr_time_min(l->due, k->until);
     k->tried_n = 0;
     k->doubt = false;
 }
@@ -384,6 +387,7 @@ static void on_ack(struct wr_lookups *l, struct wr_core *c, wr_host from,
     if (k->prev == WR_NO_HOST)
         k->until = wr_time_min(k->deadline,
                                c->now + c->cfg->lookup_us / WR_LOOKUP_PATHS);
+    l->due = wr_time_min(l->due, k->until);
 }
 
 /* What an answer names is worth knowing (R9), whoever asked for it. */
@@ -475,10 +479,9 @@ void wr_lookups_link_down(struct wr_lookups *l, struct wr_core *c, wr_host h)
     }
 }
 
-void wr_lookups_tick(struct wr_lookups *l, struct wr_core *c)
+static void tick_all(struct wr_lookups *l, struct wr_core *c)
 {
-    struct wr_id at;
-
+    l->due = WR_NEVER;
     for (uint32_t i = 0; i < l->cap; i++) {
         struct wr_lookup *k = &l->v[i];
 
@@ -490,17 +493,22 @@ void wr_lookups_tick(struct wr_lookups *l, struct wr_core *c)
             go_on(l, c, k);
         else if (c->now >= k->until)
             on_silence(l, c, k);
+        if (k->state != WR_LOOKUP_FREE)
+            l->due = wr_time_min(l->due, wr_time_min(k->until, k->deadline));
     }
+}
+
+void wr_lookups_tick(struct wr_lookups *l, struct wr_core *c)
+{
+    struct wr_id at;
+
+    if (c->now >= l->due)
+        tick_all(l, c);
     if (wr_routes_finger_due(l->routes, c, &at))
         wr_lookups_start(l, c, &at, false, WR_LOOKUP_FINGER, 0);
 }
 
 wr_time wr_lookups_deadline(const struct wr_lookups *l)
 {
-    wr_time t = wr_routes_deadline(l->routes);
-
-    for (uint32_t i = 0; i < l->cap; i++)
-        if (l->v[i].state != WR_LOOKUP_FREE)
-            t = wr_time_min(t, wr_time_min(l->v[i].until, l->v[i].deadline));
-    return t;
+    return wr_time_min(wr_routes_deadline(l->routes), l->due);
 }

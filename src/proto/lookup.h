@@ -25,7 +25,7 @@
 #include "proto/routes.h"
 
 enum {
-    WR_LOOKUP_TRIED = 4,  /* Hosts that one hop leaves out, latest first. */
+    WR_LOOKUP_TRIED = 3,  /* Hosts that one hop leaves out, latest first. */
     WR_LOOKUP_PATHS = 10, /* Shares of its time: one for each path. */
     WR_LOOKUP_TURNS = 64, /* Shares: a pause when all paths have failed. */
 };
@@ -60,9 +60,9 @@ struct wr_lookup {
     uint8_t ttl, hops;
     uint8_t owner; /* The hop's member that is believed to own the key; else
                       WR_MEMBER_NONE. */
-    bool resent;
-    bool doubt; /* See struct wr_route_ask. */
-    bool trace;
+    bool resent : 1;
+    bool doubt : 1; /* See struct wr_route_ask. */
+    bool trace : 1;
 };
 
 /* `routed` is a ROUTED message with the answer, borrowed for the call; its
@@ -75,6 +75,7 @@ struct wr_lookups {
     struct wr_routes *routes;
     struct wr_lookup *v;
     uint32_t cap;
+    wr_time due;           /* No later than the first that wants a tick. */
     wr_lookup_fn *data_fn; /* For WR_LOOKUP_DATA. */
     void *data_arg;
 };

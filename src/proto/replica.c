@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { TARGETS_MIN = 8, TABLES_MAX = 1 << 14 };
+enum { TARGETS_MIN = 5, TABLES_MAX = 1 << 14 };
 
 /* Enough for the copies in a small simulated node, for WR_READ_HOSTS in a real
  * one. */
@@ -29,7 +29,7 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
         .lookups = lookups,
         .ops_cap = cfg->ops_max,
         .targets_cap = targets_for(cfg),
-        .keeps_cap = cfg->ops_max + cfg->ops_max / 2,
+        .keeps_cap = cfg->ops_max,
         .haves_cap = cfg->have_ops_max,
         .sides_cap = cfg->have_ops_max * 2,
     };
@@ -42,6 +42,7 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
     r->sides = calloc(r->sides_cap + 1u, sizeof(*r->sides));
     r->sides_used = calloc(r->sides_cap + 1u, sizeof(*r->sides_used));
     r->push.stalled_until = WR_NEVER;
+    r->haves_due = WR_NEVER;
     r->push.batch_cap =
         cfg->have_ops_max > 0 ? WR_PUSH_BATCH : WR_PUSH_BATCH_MIN;
     r->push.batch = calloc(r->push.batch_cap, sizeof(*r->push.batch));

@@ -31,7 +31,7 @@ enum {
     WR_PUSH_WINDOW = 4,     /* Chunks under way while leaving. */
     WR_PUSH_TRIES = 3,      /* Rounds that a leaving host gives one chunk. */
     WR_PUSH_BATCH = 16,     /* Keys that one walk of the store brings, */
-    WR_PUSH_BATCH_MIN = 2,  /* and to a simulated node. */
+    WR_PUSH_BATCH_MIN = 1,  /* and to a simulated node. */
     WR_SIDE_BYTES = 512,    /* A root record, or 32 put ids. */
 };
 
@@ -54,14 +54,14 @@ struct wr_push {
     bool walking;  /* A STORE_*_NEXT is under way. */
     bool at_end;   /* The walk has brought the last key. */
     bool failed;   /* Some key did not find its copies. */
+    uint8_t batch_n, batch_i, batch_cap;
     uint32_t open; /* Keys under way. */
     uint64_t id;   /* Of the walk. */
     uint64_t handed;
     wr_token token;
     wr_time stalled_until; /* No room for the next step; else WR_NEVER. */
-    struct wr_id cursor; /* All zero: before the first. */
-    struct wr_id *batch; /* What the last walk brought. */
-    uint32_t batch_n, batch_i, batch_cap;
+    struct wr_id cursor;   /* All zero: before the first. */
+    struct wr_id *batch;   /* What the last walk brought. */
 };
 
 struct wr_replica {
@@ -77,6 +77,7 @@ struct wr_replica {
     uint32_t keeps_cap;
     struct wr_have *haves;
     uint32_t haves_cap;
+    wr_time haves_due;               /* No later than the first of them. */
     uint8_t (*sides)[WR_SIDE_BYTES]; /* For ops with more than fits a slot. */
     bool *sides_used;
     uint32_t sides_cap;

@@ -202,12 +202,14 @@ static void ask(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
     const wr_time patience = r->sight->patience(c, group->host);
 
     group->tries++;
+    r->haves_due = wr_time_min(r->haves_due, h->deadline);
     if (group->host == c->cfg->self) {
         group->until = h->deadline;
         ask_store(c, h, g);
         return;
     }
     group->until = c->now + patience + WR_MS(WR_DATA_GRACE_MS);
+    r->haves_due = wr_time_min(r->haves_due, group->until);
     ask_host(c, h, g);
 }
 
@@ -387,11 +389,27 @@ static void tick(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
             expire(r, c, h, g);
 }
 
+static wr_time due_of(const struct wr_have *h)
+{
+    wr_time t = h->deadline;
+
+    for (unsigned g = 0; g < h->groups_n; g++)
+        if (h->groups[g].state == GROUP_WAITS)
+            t = wr_time_min(t, h->groups[g].until);
+    return t;
+}
+
 void wr_have_tick(struct wr_replica *r, struct wr_core *c)
 {
-    for (uint32_t i = 0; i < r->haves_cap; i++)
+    if (c->now < r->haves_due)
+        return;
+    r->haves_due = WR_NEVER;
+    for (uint32_t i = 0; i < r->haves_cap; i++) {
         if (r->haves[i].id != 0)
             tick(r, c, &r->haves[i]);
+        if (r->haves[i].id != 0)
+            r->haves_due = wr_time_min(r->haves_due, due_of(&r->haves[i]));
+    }
 }
 
 void wr_have_link_down(struct wr_replica *r, struct wr_core *c, wr_host host)
@@ -400,24 +418,14 @@ void wr_have_link_down(struct wr_replica *r, struct wr_core *c, wr_host host)
         struct wr_have *h = &r->haves[i];
 
         for (unsigned g = 0; h->id != 0 && g < h->groups_n; g++)
-            if (h->groups[g].host == host)
+            if (h->groups[g].host == host) {
                 h->groups[g].until = c->now;
+                r->haves_due = c->now;
+            }
     }
 }
 
 wr_time wr_have_deadline(const struct wr_replica *r)
 {
-    wr_time t = WR_NEVER;
-
-    for (uint32_t i = 0; i < r->haves_cap; i++) {
-        const struct wr_have *h = &r->haves[i];
-
-        if (h->id == 0)
-            continue;
-        t = wr_time_min(t, h->deadline);
-        for (unsigned g = 0; g < h->groups_n; g++)
-            if (h->groups[g].state == GROUP_WAITS)
-                t = wr_time_min(t, h->groups[g].until);
-    }
-    return t;
+    return r->haves_due;
 }

@@ -124,7 +124,7 @@ void wr_push_walked(struct wr_replica *r, struct wr_core *c,
         memcpy(p->batch, ev->stored.digests, n * sizeof(*p->batch));
         p->cursor = p->batch[n - 1];
     }
-    p->batch_n = n;
+    p->batch_n = (uint8_t)n;
     p->batch_i = 0;
     p->at_end = n == 0;
     wr_push_advance(r, c);

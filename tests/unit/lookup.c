@@ -248,6 +248,6 @@ Test(lookup, a_simulated_nodes_tables_are_small)
                          wr_replica_size(&h->replica) + sizeof(h->replica);
 
     printf("# routes, lookup and replica: %zu bytes\n", bytes);
-    cr_assert_leq(bytes, 2048);
+    cr_assert_leq(bytes, 1536);
     still_close(w);
 }
