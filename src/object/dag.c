@@ -69,7 +69,7 @@ enum wr_err wr_dag_decode(struct wr_span block, struct wr_dag_node *ret)
     struct wr_dag_node node = {0};
     uint8_t last = 0;
 
-    if (block.n > WR_BLOCK_READ_MAX)
+    if (block.n > WR_DAG_READ_MAX)
         return WR_ETOOBIG;
     while (r.left > 0) {
         const uint8_t *at = r.p;

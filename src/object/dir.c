@@ -13,7 +13,7 @@ enum {
 
 bool wr_name_ok(struct wr_span name)
 {
-    if (name.n == 0 || name.n > WR_NAME_MAX)
+    if (name.n == 0 || name.n > WR_DIR_NAME_MAX)
         return false;
     if (memchr(name.p, '/', name.n) != NULL ||
         memchr(name.p, '\0', name.n) != NULL)
@@ -184,7 +184,7 @@ static void shard_link(struct wr_dir *d, struct wr_dir_shard *s, uint8_t slot,
                        uint64_t tsize)
 {
     static const char digits[] = "0123456789ABCDEF";
-    uint8_t full[2 + WR_NAME_MAX] = {(uint8_t)digits[slot >> 4],
+    uint8_t full[2 + WR_DIR_NAME_MAX] = {(uint8_t)digits[slot >> 4],
                                      (uint8_t)digits[slot & 15]};
     const size_t full_n = 2 + name.n;
     struct wr_writer w;

@@ -306,7 +306,7 @@ enum wr_err wr_node_decode(const struct wr_cid *cid, struct wr_span block,
     struct wr_node node = {0};
     enum wr_err err;
 
-    if (block.n > WR_BLOCK_READ_MAX)
+    if (block.n > WR_DAG_READ_MAX)
         return WR_ETOOBIG;
     if (cid->codec == WR_CODEC_RAW) {
         *ret = (struct wr_node){.kind = WR_NODE_FILE,

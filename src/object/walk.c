@@ -131,7 +131,7 @@ static struct wr_walk_item *front_node(const struct wr_walk *w)
     for (struct wr_walk_item *i = w->head; i != NULL; i = i->next) {
         if (i->state == NODE)
             return i;
-        if (i->state <= ASKED && i->size > WR_BLOCK_READ_MAX)
+        if (i->state <= ASKED && i->size > WR_DAG_READ_MAX)
             return NULL;
     }
     return NULL;
@@ -160,7 +160,7 @@ static void expand(struct wr_walk *w, struct wr_walk_item *node, uint32_t slot)
     } while (node->offset <= w->from);
 
     err = wr_cid_decode(link.cid, &cid, NULL);
-    if (err == WR_OK && cid.codec == WR_CODEC_RAW && size > WR_BLOCK_READ_MAX)
+    if (err == WR_OK && cid.codec == WR_CODEC_RAW && size > WR_DAG_READ_MAX)
         err = WR_EDAMAGED;
     if (err != WR_OK) {
         w->err = err;

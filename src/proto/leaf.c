@@ -210,13 +210,18 @@ static void on_attached(struct wr_leaf *l, const struct wr_msg *m,
         emit(out, WR_LEAF_FX_PERSIST, l->current);
 }
 
+void wr_leaf_heard(struct wr_leaf *l, wr_time now)
+{
+    l->heard_at = now;
+    l->pinged_at = 0;
+}
+
 void wr_leaf_recv(struct wr_leaf *l, const struct wr_msg *m, wr_time now,
                   struct wr_leaf_out *out)
 {
     if (l->state < WR_LEAF_DIALING)
         return;
-    l->heard_at = now;
-    l->pinged_at = 0;
+    wr_leaf_heard(l, now);
     if (m->kind == WR_MSG_ATTACHED) {
         on_attached(l, m, out);
     } else if (m->kind == WR_MSG_BYE) {

@@ -61,7 +61,7 @@ struct note {
 struct wr_xfer {
     struct wr_xfer_cfg cfg;
     struct wr_rng rng;
-    bool up;
+    bool up, held;
     struct req *v;
     struct batch *batches;
     struct note *notes;
@@ -500,7 +500,7 @@ void wr_xfer_pump(struct wr_xfer *x, wr_time now, struct wr_outbox *out)
     /* What one send may take; the rest of the outbox stays for DONEs. */
     const uint32_t fx_n = 8, bytes = WR_HAVE_MAX * WR_ID_BYTES + 1024;
 
-    if (!x->up)
+    if (!x->up || x->held)
         return;
     for (size_t c = 0; c < WR_ARRAY_LEN(order); c++) {
         const struct list *queue = &x->queue[order[c]];
@@ -705,6 +705,11 @@ void wr_xfer_down(struct wr_xfer *x, wr_time now)
         due(x, ends_at(x, q));
     }
     (void)now;
+}
+
+void wr_xfer_hold(struct wr_xfer *x, bool held)
+{
+    x->held = held;
 }
 
 void wr_xfer_moved(struct wr_xfer *x, wr_time now)

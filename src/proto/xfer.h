@@ -131,6 +131,10 @@ void wr_xfer_moved(struct wr_xfer *x, wr_time now);
 bool wr_xfer_recv(struct wr_xfer *x, const struct wr_msg *m, wr_time now,
                   struct wr_outbox *out);
 
+/* While held, requests gather and nothing is sent: for an asker with many at
+ * once. Pump after letting go. */
+void wr_xfer_hold(struct wr_xfer *x, bool held);
+
 /* Sends what the windows and the outbox let through. Every other entry point
  * does so at its end; call this after the outbox was drained while full. */
 void wr_xfer_pump(struct wr_xfer *x, wr_time now, struct wr_outbox *out);

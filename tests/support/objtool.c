@@ -192,7 +192,7 @@ static struct wr_tree finish_dir(struct wr_dir *d)
 
 static void put_dir(const struct wr_profile *profile, bool keeps_files)
 {
-    char name[WR_NAME_MAX + 2];
+    char name[WR_DIR_NAME_MAX + 2];
     struct wr_tree tree;
     struct wr_dir d;
     size_t n = 0;
@@ -203,7 +203,7 @@ static void put_dir(const struct wr_profile *profile, bool keeps_files)
         const struct wr_span bytes = wr_span(name, n);
 
         if (c != '\0') {
-            must(n > WR_NAME_MAX ? WR_ETOOBIG : WR_OK, "name");
+            must(n > WR_DIR_NAME_MAX ? WR_ETOOBIG : WR_OK, "name");
             name[n++] = (char)c;
             continue;
         }

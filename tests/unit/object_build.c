@@ -29,7 +29,7 @@ static void leaf(struct wr_build *b, struct wr_span chunk, size_t *blocks)
     cr_assert_eq(wr_build_leaf(b, digest, (uint32_t)chunk.n), WR_OK);
     while (wr_build_pop(b, &block)) {
         cr_assert(wr_cid_matches(&block.cid, block.bytes));
-        cr_assert_leq(block.bytes.n, WR_BLOCK_WRITE_MAX);
+        cr_assert_leq(block.bytes.n, WR_DAG_WRITE_MAX);
         ++*blocks;
     }
 }

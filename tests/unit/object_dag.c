@@ -83,15 +83,15 @@ Test(object_dag, a_link_that_cannot_be_fetched_is_no_error_of_the_node)
 Test(object_dag, limits)
 {
     const size_t n = (size_t)(WR_DAG_LINKS_MAX + 1) * 8;
-    uint8_t *block = malloc(WR_BLOCK_READ_MAX + 1);
+    uint8_t *block = malloc(WR_DAG_READ_MAX + 1);
 
     cr_assert_not_null(block);
     for (size_t i = 0; i < n; i += 8)
         memcpy(block + i, (const uint8_t[]){0x12, 0x06, HASH}, 8);
     cr_assert_eq(decode(block, n), WR_ETOOBIG);
     cr_assert_eq(decode(block, n - 8), WR_OK);
-    memset(block, 0, WR_BLOCK_READ_MAX + 1);
-    cr_assert_eq(decode(block, WR_BLOCK_READ_MAX + 1), WR_ETOOBIG);
+    memset(block, 0, WR_DAG_READ_MAX + 1);
+    cr_assert_eq(decode(block, WR_DAG_READ_MAX + 1), WR_ETOOBIG);
     free(block);
 }
 

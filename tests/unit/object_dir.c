@@ -26,7 +26,7 @@ static struct wr_tree finish(struct wr_dir *d, struct blocks *blocks)
 
     cr_assert_eq(wr_dir_end(d), WR_OK);
     while (wr_dir_pop(d, &block)) {
-        cr_assert_leq(block.bytes.n, WR_BLOCK_WRITE_MAX);
+        cr_assert_leq(block.bytes.n, WR_DAG_WRITE_MAX);
         blocks_put(blocks, &block.cid, block.bytes);
     }
     cr_assert_eq(wr_dir_root(d, &root), WR_OK);
@@ -40,10 +40,10 @@ static void add(struct wr_dir *d, struct wr_span name,
 }
 
 /* An odd but legal name, different for each i: any bytes, any length. */
-static struct wr_span odd_name(size_t i, uint8_t buf[WR_NAME_MAX])
+static struct wr_span odd_name(size_t i, uint8_t buf[WR_DIR_NAME_MAX])
 {
     struct wr_rng rng = {i};
-    size_t n = 4 + wr_rng_below(&rng, i % 100 == 0 ? WR_NAME_MAX - 3 : 40);
+    size_t n = 4 + wr_rng_below(&rng, i % 100 == 0 ? WR_DIR_NAME_MAX - 3 : 40);
 
     wr_rng_fill(&rng, buf, n);
     buf[0] = (uint8_t)(1 + i % 46); /* Below '/'. */
@@ -57,15 +57,15 @@ static struct wr_span odd_name(size_t i, uint8_t buf[WR_NAME_MAX])
 
 Test(object_dir, names)
 {
-    uint8_t longest[WR_NAME_MAX + 1];
+    uint8_t longest[WR_DIR_NAME_MAX + 1];
 
     memset(longest, 'x', sizeof(longest));
     cr_assert(wr_name_ok(wr_span_str("a")));
     cr_assert(wr_name_ok(wr_span_str("...")));
     cr_assert(wr_name_ok(wr_span_str(".a")));
     cr_assert(wr_name_ok(wr_span_str("\xff\xfe\n")));
-    cr_assert(wr_name_ok(wr_span(longest, WR_NAME_MAX)));
-    cr_assert(!wr_name_ok(wr_span(longest, WR_NAME_MAX + 1)));
+    cr_assert(wr_name_ok(wr_span(longest, WR_DIR_NAME_MAX)));
+    cr_assert(!wr_name_ok(wr_span(longest, WR_DIR_NAME_MAX + 1)));
     cr_assert(!wr_name_ok(wr_span_str("")));
     cr_assert(!wr_name_ok(wr_span_str(".")));
     cr_assert(!wr_name_ok(wr_span_str("..")));
@@ -219,7 +219,7 @@ static struct wr_tree make_odd(struct blocks *blocks, size_t block_max,
     wr_dir_init(&d, WR_HASH_BLAKE2B_256, block_max);
     for (size_t k = 0; k < ODD; k++) {
         const size_t i = backwards ? ODD - 1 - k : k;
-        uint8_t buf[WR_NAME_MAX];
+        uint8_t buf[WR_DIR_NAME_MAX];
         const struct wr_span name = odd_name(i, buf);
         struct wr_tree t = tree_of("x");
 
@@ -293,7 +293,7 @@ static void expect_round_trip(size_t block_max, enum wr_node_kind kind)
     cr_assert_eq(node.kind, kind);
     expect_all_odd(blocks, &root.cid);
     for (size_t i = 0; i < ODD + 500; i++) {
-        uint8_t buf[WR_NAME_MAX];
+        uint8_t buf[WR_DIR_NAME_MAX];
 
         expect_find(blocks, &root.cid, odd_name(i, buf), i < ODD);
     }

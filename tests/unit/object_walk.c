@@ -458,13 +458,13 @@ Test(object_walk, a_bomb_of_shared_nodes)
  * at once. */
 Test(object_walk, open_nodes_are_bounded)
 {
-    uint8_t *big = malloc(WR_BLOCK_READ_MAX);
+    uint8_t *big = malloc(WR_DAG_READ_MAX);
     struct maker *m = maker_new();
     const struct wr_cid leaf = raw(m, "x");
 
     for (unsigned i = 0; i < 8; i++) {
-        struct wr_writer w = wr_writer(big, WR_BLOCK_READ_MAX);
-        struct wr_span fat = wr_span(big, WR_BLOCK_READ_MAX - 100);
+        struct wr_writer w = wr_writer(big, WR_DAG_READ_MAX);
+        struct wr_span fat = wr_span(big, WR_DAG_READ_MAX - 100);
         const struct wr_unixfs u = {.type = WR_UNIXFS_FILE,
                                     .has_data = true,
                                     .has_filesize = true,
