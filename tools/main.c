@@ -48,8 +48,6 @@ const struct command cli_commands[] = {
      "Issuer: declare a dead super-peer gone for good.", NULL, false},
     {"revoke", cmd_revoke, "revoke HOST|LEAF",
      "Issuer: cut a member off, everywhere, at once.", NULL, false},
-    {"leaf", cmd_leaf, "leaf",
-     "Stay attached, and serve the commands of this machine.", NULL, false},
     {"put", cmd_put,
      "put PATH... [--hash H] [--profile P] [--chunker C] [--copies N] "
      "[--wait one|majority|all] [--timeout T] [--ttl D]",

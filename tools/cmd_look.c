@@ -1,0 +1,217 @@
+/* cmd_look.c - `wreath ls`, `stat` and `rm`: what there is, and giving it up.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "ask.h"
+#include "cli.h"
+#include "leaf.h"
+
+struct listing {
+    const struct cli *cli;
+    json_t *all; /* With --json. */
+    size_t n;
+};
+
+static const char *kind_text(wreath_kind kind)
+{
+    switch (kind) {
+    case WREATH_FILE:
+        return "file";
+    case WREATH_DIRECTORY:
+        return "directory";
+    case WREATH_LINK:
+        return "link";
+    case WREATH_OTHER:
+        break;
+    }
+    return "other";
+}
+
+/* A name may hold any bytes; a terminal is shown harmless ones. */
+static void print_name(const struct cli *cli, const char *name)
+{
+    for (const char *p = name; *p != '\0'; p++) {
+        const unsigned char c = (unsigned char)*p;
+
+        if (c < ' ' || c == 0x7f)
+            printf("\\x%02x", c);
+        else
+            putchar(c);
+    }
+    (void)cli;
+}
+
+static void on_entry(void *arg, const wreath_entry *e)
+{
+    struct listing *l = arg;
+    char size[16];
+
+    l->n++;
+    if (l->cli->json) {
+        json_t *name = json_string(e->name);
+
+        if (name == NULL)
+            name = json_null(); /* No UTF-8: the CID still says what it is. */
+        json_array_append_new(
+            l->all,
+            json_pack("{s:o, s:s, s:s, s:I, s:b}", "name", name, "cid", e->cid,
+                      "kind", kind_text(e->kind), "bytes", (json_int_t)e->size,
+                      "executable", (int)e->executable));
+        return;
+    }
+    printf("%-9s %10s  %s  ", kind_text(e->kind), cli_bytes(e->size, size),
+           e->cid);
+    print_name(l->cli, e->name);
+    puts(e->kind == WREATH_DIRECTORY ? "/" : "");
+}
+
+static void on_root(void *arg, const wreath_root *r)
+{
+    struct listing *l = arg;
+    const time_t created = (time_t)r->created_s;
+    char size[16], date[32];
+    struct tm tm;
+
+    l->n++;
+    if (l->cli->json) {
+        json_t *name = json_string(r->name);
+
+        json_array_append_new(
+            l->all,
+            json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I}", "put", r->put,
+                      "cid", r->cid, "name", name != NULL ? name : json_null(),
+                      "state", r->state, "bytes", (json_int_t)r->size,
+                      "created_s", (json_int_t)r->created_s, "expires_s",
+                      (json_int_t)r->expires_s));
+        return;
+    }
+    localtime_r(&created, &tm);
+    strftime(date, sizeof(date), "%Y-%m-%d %H:%M", &tm);
+    printf("%s  %-4s %10s  %s  ", date, r->state, cli_bytes(r->size, size),
+           r->cid[0] != '\0' ? r->cid : r->put);
+    print_name(l->cli, r->name);
+    putchar('\n');
+}
+
+int cmd_ls(struct cli *cli, int argc, char **argv)
+{
+    struct listing l = {.cli = cli};
+    wreath_error error;
+    wreath_code code;
+    wreath *w;
+    int first;
+    const int over = cli_options(cli, "ls", NULL, 0, argc, argv, &first);
+
+    if (over != 0)
+        return over - 1;
+    if (argc - first > 1)
+        return cli_usage(cli, "ls", "say one CID, or CID/PATH");
+    int status = cli_leaf_open(cli, "ls", NULL, &w);
+    if (status != 0)
+        return status;
+    l.all = json_array();
+    if (first == argc)
+        code = wreath_roots(w, on_root, &l, &error);
+    else
+        code = wreath_list(w, argv[first], on_entry, &l, &error);
+    cli_leaf_close(w);
+    if (code != WREATH_OK)
+        status = cli_leaf_fail(cli, &error);
+    else if (cli->json)
+        cli_json(l.all);
+    else if (first == argc && l.n == 0 && !cli->quiet)
+        fputs("nothing was put from here yet\n", stderr);
+    json_decref(l.all);
+    return status;
+}
+
+static void print_stat(const wreath_stat_result *r)
+{
+    char size[16];
+
+    printf("cid      %s\nkind     %s\n", r->cid, kind_text(r->kind));
+    if (r->kind == WREATH_FILE)
+        printf("size     %llu bytes (%s)\nchunks   %llu\n",
+               (unsigned long long)r->size, cli_bytes(r->size, size),
+               (unsigned long long)r->chunks);
+    printf("blocks   %llu\n", (unsigned long long)r->blocks);
+    if (r->mode != 0)
+        printf("mode     %o\n", r->mode);
+    if (r->kind == WREATH_LINK)
+        printf("target   %s\n", r->target);
+    printf("copies   %u of its root block\n", r->copies);
+    for (uint32_t i = 0; i < r->hosts_n; i++)
+        printf("on       %s\n", r->hosts[i]);
+}
+
+static void json_stat(const wreath_stat_result *r)
+{
+    json_t *hosts = json_array();
+
+    for (uint32_t i = 0; i < r->hosts_n; i++)
+        json_array_append_new(hosts, json_string(r->hosts[i]));
+    json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:o}", "cid",
+                          r->cid, "kind", kind_text(r->kind), "bytes",
+                          (json_int_t)r->size, "chunks", (json_int_t)r->chunks,
+                          "blocks", (json_int_t)r->blocks, "mode", (int)r->mode,
+                          "copies", (int)r->copies, "hosts", hosts);
+    if (r->kind == WREATH_LINK)
+        json_object_set_new(o, "target", json_string(r->target));
+    cli_json(o);
+    json_decref(o);
+}
+
+int cmd_stat(struct cli *cli, int argc, char **argv)
+{
+    static wreath_stat_result r; /* 6 KiB. */
+    wreath_error error;
+    wreath *w;
+    int first;
+    const int over = cli_options(cli, "stat", NULL, 0, argc, argv, &first);
+
+    if (over != 0)
+        return over - 1;
+    if (argc - first != 1)
+        return cli_usage(cli, "stat", "say one CID, or CID/PATH");
+    int status = cli_leaf_open(cli, "stat", NULL, &w);
+    if (status != 0)
+        return status;
+    const wreath_code code = wreath_stat(w, argv[first], &r, &error);
+    cli_leaf_close(w);
+    if (code != WREATH_OK)
+        return cli_leaf_fail(cli, &error);
+    if (cli->json)
+        json_stat(&r);
+    else
+        print_stat(&r);
+    return 0;
+}
+
+int cmd_rm(struct cli *cli, int argc, char **argv)
+{
+    wreath_error error;
+    wreath *w;
+    size_t n = 0;
+    int first;
+    const int over = cli_options(cli, "rm", NULL, 0, argc, argv, &first);
+
+    if (over != 0)
+        return over - 1;
+    if (argc - first != 1)
+        return cli_usage(cli, "rm", "say one CID, or one put's id");
+    int status = cli_leaf_open(cli, "rm", NULL, &w);
+    if (status != 0)
+        return status;
+    const wreath_code code = wreath_rm(w, argv[first], &n, &error);
+    cli_leaf_close(w);
+    if (code != WREATH_OK)
+        return cli_leaf_fail(cli, &error);
+    if (cli->json)
+        printf("{\"given_up\":%llu}\n", (unsigned long long)n);
+    else if (!cli->quiet)
+        printf("gave up %llu put%s; chunks that nothing else refers to may be "
+               "forgotten\n",
+               (unsigned long long)n, n == 1 ? "" : "s");
+    return 0;
+}

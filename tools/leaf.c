@@ -1,0 +1,58 @@
+/* leaf.c - see leaf.h. */
+#include "leaf.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The one handle of this process, for the signal handler. */
+static wreath *running;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (running != NULL)
+        wreath_interrupt(running);
+}
+
+int cli_leaf_fail(const struct cli *cli, const wreath_error *error)
+{
+    struct wr_why why = {.err = (enum wr_err)error->code};
+
+    snprintf(why.text, sizeof(why.text), "%s", error->text);
+    return cli_fail(cli, &why);
+}
+
+int cli_leaf_open(struct cli *cli, const char *command, const char *timeout,
+                  wreath **ret)
+{
+    struct sigaction act = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    wreath_options options = {.dir = cli->dir};
+    wreath_error error;
+    wr_time us;
+
+    if (timeout != NULL) {
+        if (wr_duration_parse(timeout, &us) != WR_OK || us < WR_MS(1) ||
+            us > WR_SEC(86400))
+            return cli_usage(cli, command,
+                             "--timeout is a duration, as 30s or 5m");
+        options.timeout_ms = (uint32_t)(us / 1000);
+    }
+    if (wreath_open(&options, ret, &error) != WREATH_OK)
+        return cli_leaf_fail(cli, &error);
+    running = *ret;
+    sigaction(SIGINT, &act, NULL); /* A second Ctrl-C ends the process. */
+    sigaction(SIGTERM, &act, NULL);
+    return 0;
+}
+
+void cli_leaf_close(wreath *w)
+{
+    running = NULL;
+    wreath_close(w);
+}
+
+void cli_leaf_progress(void *arg, uint64_t done, uint64_t total)
+{
+    cli_progress_show(arg, done, total, NULL);
+}
