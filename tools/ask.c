@@ -45,6 +45,6 @@ int cli_ask(struct cli *cli, const char *what, const char *arg, json_t **ret)
 
 void cli_json(const json_t *o)
 {
-    json_dumpf(o, stdout, JSON_COMPACT);
+    json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
 }

@@ -44,9 +44,45 @@ void wr_places_init(struct wr_core *c, wr_ref *refs)
     }
 }
 
+/* The member of `h` that follows `r` first, clockwise. */
+static wr_ref first_after(const struct wr_core *c, const struct wr_ring *r,
+                          wr_host h)
+{
+    wr_ref best = wr_ref_of(h, 0);
+
+    for (uint8_t i = 1; i < wr_book_host(c->book, h)->members; i++) {
+        if (between(c, r->self, wr_ref_of(h, i), best))
+            best = wr_ref_of(h, i);
+    }
+    return best;
+}
+
+/* The next host clockwise that the roster names and the set does not;
+ * WR_NO_REF if there is none. A host that has just joined is in the roster
+ * before it is in its neighbours' lists, and a put need not wait for a round
+ * to find copies a home. */
+static wr_ref next_in_roster(const struct wr_core *c, const struct wr_ring *r,
+                             const wr_ref *set, size_t n)
+{
+    wr_ref best = WR_NO_REF;
+    uint32_t at = 0;
+
+    if (wr_roster_admitted_n(c) <= n)
+        return WR_NO_REF;
+    for (wr_host h; (h = wr_roster_next(c, &at)) != WR_NO_HOST;) {
+        if (has_host(set, n, h) || !wr_peers_alive(c, h))
+            continue;
+        const wr_ref m = first_after(c, r, h);
+        if (best == WR_NO_REF || between(c, r->self, m, best))
+            best = m;
+    }
+    return best;
+}
+
 size_t wr_place_set(const struct wr_core *c, const struct wr_ring *r, size_t n,
                     wr_ref *ret_refs)
 {
+    wr_ref next;
     const struct wr_place *p = &c->places[r - c->rings];
     size_t got = 0;
 
@@ -61,6 +97,8 @@ size_t wr_place_set(const struct wr_core *c, const struct wr_ring *r, size_t n,
         if (!has_host(ret_refs, got, wr_ref_host(p->more[i])))
             ret_refs[got++] = p->more[i];
     }
+    while (got < n && (next = next_in_roster(c, r, ret_refs, got)) != WR_NO_REF)
+        ret_refs[got++] = next;
     return got;
 }
 
