@@ -26,7 +26,7 @@ static void tell_room(struct wreath *w)
 
     for (struct wreath_op *op = w->ops; op != NULL; op = next) {
         next = op->next;
-        wr_op_room(op);
+        wr_call_room(op);
     }
 }
 

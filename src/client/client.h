@@ -21,12 +21,12 @@
 struct wreath_op {
     struct wreath *w;
     struct wreath_op *prev, *next;
-    enum wr_op_kind {
-        WR_OP_PUT,
-        WR_OP_GET,
-        WR_OP_LOOK,
-        WR_OP_DROP,
-        WR_OP_QUERY
+    enum wr_call_kind {
+        WR_CALL_PUT,
+        WR_CALL_GET,
+        WR_CALL_LOOK,
+        WR_CALL_DROP,
+        WR_CALL_QUERY
     } kind;
     struct wr_put *put;
     struct wr_get *get;
@@ -34,8 +34,7 @@ struct wreath_op {
     struct wr_drop *drop;
     struct wr_ask ask; /* QUERY */
     char query[64];
-    bool starting; /* done() must not come from within the start. */
-    bool over;     /* It came, and waits to be told. */
+    bool over; /* Out of the handle's list. */
     wreath_progress progress;
     void *progress_arg;
     uint64_t progress_at;
@@ -80,24 +79,25 @@ WR_MUST_USE enum wr_err wr_client_parse(const char *what, struct wr_cid *ret,
 
 void wr_client_close_on(struct wreath *w);
 
-struct wreath_op *wr_client_op_new(struct wreath *w, enum wr_op_kind kind, void *arg);
-void wr_client_op_free(struct wreath_op *op);
-void wr_op_room(struct wreath_op *op);
+struct wreath_op *wr_call_new(struct wreath *w, enum wr_call_kind kind,
+                              void *arg);
+void wr_call_free(struct wreath_op *op);
+void wr_call_room(struct wreath_op *op);
 
-WR_MUST_USE enum wr_err wr_op_put(struct wreath_op *op,
-                                  const wreath_put_options *o, const char *path,
-                                  int fd, struct wr_span bytes,
-                                  struct wr_why *why);
-WR_MUST_USE enum wr_err wr_op_get(struct wreath_op *op, const char *what,
-                                  const wreath_get_options *o,
-                                  const struct wr_sink_cfg *sink,
-                                  struct wr_why *why);
-WR_MUST_USE enum wr_err wr_op_look(struct wreath_op *op, const char *what,
-                                   bool list, struct wr_why *why);
-WR_MUST_USE enum wr_err wr_op_drop(struct wreath_op *op,
-                                   const struct wr_roots_entry *e,
-                                   struct wr_why *why);
-WR_MUST_USE enum wr_err wr_op_query(struct wreath_op *op, const char *what,
-                                    const char *arg, struct wr_why *why);
+WR_MUST_USE enum wr_err wr_call_put(struct wreath_op *op,
+                                    const wreath_put_options *o,
+                                    const char *path, int fd,
+                                    struct wr_span bytes, struct wr_why *why);
+WR_MUST_USE enum wr_err wr_call_get(struct wreath_op *op, const char *what,
+                                    const wreath_get_options *o,
+                                    const struct wr_sink_cfg *sink,
+                                    struct wr_why *why);
+WR_MUST_USE enum wr_err wr_call_look(struct wreath_op *op, const char *what,
+                                     bool list, struct wr_why *why);
+WR_MUST_USE enum wr_err wr_call_drop(struct wreath_op *op,
+                                     const struct wr_roots_entry *e,
+                                     struct wr_why *why);
+WR_MUST_USE enum wr_err wr_call_query(struct wreath_op *op, const char *what,
+                                      const char *arg, struct wr_why *why);
 
 #endif

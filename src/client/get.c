@@ -40,7 +40,7 @@ struct fetch {
     struct wr_sink_op op; /* WRITE or CHECK. */
 };
 
-enum { NO_SLOT = UINT32_MAX };
+enum { NO_SLOT = 1 << 30 };
 
 /* A block of a directory that came before its turn. */
 struct shard {
@@ -94,7 +94,7 @@ struct wr_get {
 
     uv_work_t work;
     struct wr_sink_op *queue, **queue_end, *running;
-    enum { STEP_OPEN, STEP_BEGIN, STEP_RUN, STEP_FINISH } step;
+    enum sink_step { STEP_OPEN, STEP_BEGIN, STEP_RUN, STEP_FINISH } step;
     bool working, begun, opened, finished;
     bool begin_tree;
     uint64_t begin_size;
@@ -149,7 +149,7 @@ static void sink_work(uv_work_t *work)
 
 static void sink_worked(uv_work_t *work, int status);
 
-static void start_work(struct wr_get *g, int step)
+static void start_work(struct wr_get *g, enum sink_step step)
 {
     WR_CHECK(!g->working);
     g->working = true;
@@ -503,9 +503,10 @@ static struct shard *copy_shard(struct wr_get *g, const struct wr_cid *cid,
  * asks for those to come. */
 static void open_shard(struct wr_get *g, struct job *j)
 {
-    const struct wr_cid *want = wr_dir_walk_want(&j->entries, 0);
+    const struct wr_cid *want =
+        j->open == NULL ? wr_dir_walk_want(&j->entries, 0) : NULL;
 
-    if (want == NULL || j->open != NULL)
+    if (want == NULL)
         return;
     for (struct shard **p = &j->shards; *p != NULL; p = &(*p)->next) {
         struct shard *s = *p;
@@ -716,7 +717,7 @@ static bool next_entry(struct wr_get *g)
             open_shard(g, j);
         }
         ask_shards(g, j);
-        if (wr_dir_walk_want(&j->entries, 0) == NULL && j->open == NULL &&
+        if (j->open == NULL && wr_dir_walk_want(&j->entries, 0) == NULL &&
             j->fetches == 0 && !j->op_busy && !g->failed)
             free_job(g, j);
     }

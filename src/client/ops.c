@@ -7,7 +7,8 @@
 
 enum { PROGRESS_US = 100000 };
 
-struct wreath_op *wr_client_op_new(struct wreath *w, enum wr_op_kind kind, void *arg)
+struct wreath_op *wr_call_new(struct wreath *w, enum wr_call_kind kind,
+                              void *arg)
 {
     struct wreath_op *op = calloc(1, sizeof(*op));
 
@@ -23,22 +24,31 @@ struct wreath_op *wr_client_op_new(struct wreath *w, enum wr_op_kind kind, void 
     return op;
 }
 
-void wr_client_op_free(struct wreath_op *op)
+/* Over: nobody can cancel it any more. */
+static void detach(struct wreath_op *op)
 {
-    struct wreath *w = op->w;
-
+    if (op->over)
+        return;
+    op->over = true;
     if (op->prev != NULL)
         op->prev->next = op->next;
     else
-        w->ops = op->next;
+        op->w->ops = op->next;
     if (op->next != NULL)
         op->next->prev = op->prev;
+}
+
+void wr_call_free(struct wreath_op *op)
+{
+    struct wreath *w = op->w;
+
+    detach(op);
     free(op);
     if (w->closing)
         wr_client_close_on(w);
 }
 
-void wr_op_room(struct wreath_op *op)
+void wr_call_room(struct wreath_op *op)
 {
     if (op->put != NULL)
         wr_put_room(op->put);
@@ -82,8 +92,9 @@ static void put_done(void *arg, const struct wr_why *why,
         if (op->progress != NULL)
             op->progress(op->progress_arg, r->size, r->size);
     }
+    detach(op);
     fn(fn_arg, &error, r != NULL ? &result : NULL);
-    wr_client_op_free(op);
+    wr_call_free(op);
 }
 
 static const char *last_name(const char *path)
@@ -95,9 +106,9 @@ static const char *last_name(const char *path)
     return slash + 1;
 }
 
-enum wr_err wr_op_put(struct wreath_op *op, const wreath_put_options *o,
-                      const char *path, int fd, struct wr_span bytes,
-                      struct wr_why *why)
+enum wr_err wr_call_put(struct wreath_op *op, const wreath_put_options *o,
+                        const char *path, int fd, struct wr_span bytes,
+                        struct wr_why *why)
 {
     static const wreath_put_options none;
     struct wreath *w = op->w;
@@ -171,13 +182,14 @@ static void get_done(void *arg, const struct wr_why *why,
         if (op->progress != NULL)
             op->progress(op->progress_arg, r->size, r->size);
     }
+    detach(op);
     fn(fn_arg, &error, r != NULL ? &result : NULL);
-    wr_client_op_free(op);
+    wr_call_free(op);
 }
 
-enum wr_err wr_op_get(struct wreath_op *op, const char *what,
-                      const wreath_get_options *o,
-                      const struct wr_sink_cfg *sink, struct wr_why *why)
+enum wr_err wr_call_get(struct wreath_op *op, const char *what,
+                        const wreath_get_options *o,
+                        const struct wr_sink_cfg *sink, struct wr_why *why)
 {
     static const wreath_get_options none;
     struct wreath *w = op->w;
@@ -212,12 +224,13 @@ static void look_done(void *arg, const struct wr_why *why,
 {
     struct wreath_op *op = arg;
 
+    detach(op);
     op->on_look(op->arg, why, r);
-    wr_client_op_free(op);
+    wr_call_free(op);
 }
 
-enum wr_err wr_op_look(struct wreath_op *op, const char *what, bool list,
-                       struct wr_why *why)
+enum wr_err wr_call_look(struct wreath_op *op, const char *what, bool list,
+                         struct wr_why *why)
 {
     struct wr_look_cfg cfg = {.list = list, .arg = op, .done = look_done};
     enum wr_err err = wr_client_parse(what, &cfg.cid, &cfg.path, why);
@@ -237,12 +250,13 @@ static void drop_done(void *arg, const struct wr_why *why)
     void (*fn)(void *a, const struct wr_why *y) = op->on_drop;
     void *fn_arg = op->arg;
 
+    detach(op);
     fn(fn_arg, why);
-    wr_client_op_free(op);
+    wr_call_free(op);
 }
 
-enum wr_err wr_op_drop(struct wreath_op *op, const struct wr_roots_entry *e,
-                       struct wr_why *why)
+enum wr_err wr_call_drop(struct wreath_op *op, const struct wr_roots_entry *e,
+                         struct wr_why *why)
 {
     enum wr_err err = wr_client_session(op->w, why);
 
@@ -266,14 +280,15 @@ static void query_done(struct wr_ask *ask, uint8_t status,
                body != NULL ? (const char *)body->p : "");
     else if (status != WR_STATUS_OK)
         wr_session_why(op->w->session, status, answer, op->query, &why);
+    detach(op);
     op->on_query(op->arg, &why, body != NULL ? (const char *)body->p : "",
                  body != NULL ? body->n : 0);
     wr_buf_unref(body);
-    wr_client_op_free(op);
+    wr_call_free(op);
 }
 
-enum wr_err wr_op_query(struct wreath_op *op, const char *what, const char *arg,
-                        struct wr_why *why)
+enum wr_err wr_call_query(struct wreath_op *op, const char *what,
+                          const char *arg, struct wr_why *why)
 {
     const enum wr_err err = wr_client_session(op->w, why);
 
@@ -294,23 +309,24 @@ void wreath_cancel(wreath_op *op)
     struct wr_why why;
 
     switch (op->kind) {
-    case WR_OP_PUT:
+    case WR_CALL_PUT:
         wr_put_cancel(op->put);
         break;
-    case WR_OP_GET:
+    case WR_CALL_GET:
         wr_get_cancel(op->get);
         break;
-    case WR_OP_LOOK:
+    case WR_CALL_LOOK:
         wr_look_cancel(op->look);
         break;
-    case WR_OP_DROP:
+    case WR_CALL_DROP:
         wr_drop_cancel(op->drop);
         break;
-    case WR_OP_QUERY:
+    case WR_CALL_QUERY:
         wr_session_cancel(op->w->session, &op->ask);
         wr_why(&why, WR_ECANCELED, "cancelled");
+        detach(op);
         op->on_query(op->arg, &why, "", 0);
-        wr_client_op_free(op);
+        wr_call_free(op);
         break;
     }
 }

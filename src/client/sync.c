@@ -56,15 +56,15 @@ static wreath_op *put_start(wreath *w, const char *path, int fd,
                             struct wr_span bytes, const wreath_put_options *o,
                             wreath_put_fn done, void *arg, wreath_error *error)
 {
-    struct wreath_op *op = wr_client_op_new(w, WR_OP_PUT, arg);
+    struct wreath_op *op = wr_call_new(w, WR_CALL_PUT, arg);
     struct wr_why why = {0};
 
     if (op == NULL)
         return no_memory(error);
     op->on_put = done;
-    if (wr_op_put(op, o, path, fd, bytes, &why) == WR_OK)
+    if (wr_call_put(op, o, path, fd, bytes, &why) == WR_OK)
         return op;
-    wr_client_op_free(op);
+    wr_call_free(op);
     wr_client_error(&why, error);
     return NULL;
 }
@@ -101,7 +101,7 @@ static wreath_op *get_start(wreath *w, const char *what,
                             void *arg, uint8_t **memory, size_t *memory_n,
                             wreath_error *error)
 {
-    struct wreath_op *op = wr_client_op_new(w, WR_OP_GET, arg);
+    struct wreath_op *op = wr_call_new(w, WR_CALL_GET, arg);
     struct wr_why why = {0};
 
     if (op == NULL)
@@ -109,9 +109,9 @@ static wreath_op *get_start(wreath *w, const char *what,
     op->on_get = done;
     op->memory = memory;
     op->memory_n = memory_n;
-    if (wr_op_get(op, what, o, sink, &why) == WR_OK)
+    if (wr_call_get(op, what, o, sink, &why) == WR_OK)
         return op;
-    wr_client_op_free(op);
+    wr_call_free(op);
     wr_client_error(&why, error);
     return NULL;
 }
@@ -292,7 +292,7 @@ static void look_over(void *arg, const struct wr_why *why,
 static wreath_code look(wreath *w, const char *what, bool list,
                         struct looking *l)
 {
-    struct wreath_op *op = wr_client_op_new(w, WR_OP_LOOK, l);
+    struct wreath_op *op = wr_call_new(w, WR_CALL_LOOK, l);
     struct wr_why why = {0};
 
     if (op == NULL) {
@@ -300,8 +300,8 @@ static wreath_code look(wreath *w, const char *what, bool list,
         return WREATH_ENOMEM;
     }
     op->on_look = look_over;
-    if (wr_op_look(op, what, list, &why) != WR_OK) {
-        wr_client_op_free(op);
+    if (wr_call_look(op, what, list, &why) != WR_OK) {
+        wr_call_free(op);
         return wr_client_error(&why, l->wait.error);
     }
     wait_for(w, &l->wait);
@@ -366,7 +366,7 @@ static wreath_code drop_one(wreath *w, const struct wr_roots_entry *e,
                             wreath_error *error)
 {
     struct waiter wait = {.error = error};
-    struct wreath_op *op = wr_client_op_new(w, WR_OP_DROP, &wait);
+    struct wreath_op *op = wr_call_new(w, WR_CALL_DROP, &wait);
     struct wr_why why = {0};
 
     if (op == NULL) {
@@ -374,8 +374,8 @@ static wreath_code drop_one(wreath *w, const struct wr_roots_entry *e,
         return WREATH_ENOMEM;
     }
     op->on_drop = drop_over;
-    if (wr_op_drop(op, e, &why) != WR_OK) {
-        wr_client_op_free(op);
+    if (wr_call_drop(op, e, &why) != WR_OK) {
+        wr_call_free(op);
         return wr_client_error(&why, error);
     }
     wait_for(w, &wait);
@@ -452,7 +452,7 @@ wreath_code wreath_query(wreath *w, const char *what, const char *arg,
                          char **ret_json, wreath_error *error)
 {
     struct asking a = {.wait.error = error, .ret = ret_json};
-    struct wreath_op *op = wr_client_op_new(w, WR_OP_QUERY, &a);
+    struct wreath_op *op = wr_call_new(w, WR_CALL_QUERY, &a);
     struct wr_why why = {0};
 
     if (op == NULL) {
@@ -460,8 +460,8 @@ wreath_code wreath_query(wreath *w, const char *what, const char *arg,
         return WREATH_ENOMEM;
     }
     op->on_query = query_over;
-    if (wr_op_query(op, what, arg, &why) != WR_OK) {
-        wr_client_op_free(op);
+    if (wr_call_query(op, what, arg, &why) != WR_OK) {
+        wr_call_free(op);
         return wr_client_error(&why, error);
     }
     wait_for(w, &a.wait);

@@ -25,6 +25,8 @@ struct req {
     uint8_t copies, durable;
     uint8_t bads, faileds, waits;
     uint8_t last_status; /* The last refusal, for when patience is over. */
+    uint8_t last_kind;   /* And the message that it came in; 0: silence. */
+    uint8_t asked, down, hosts_n;
     bool head, repeated;
     uint16_t next, prev;  /* In its class's queue, or in `sent`. */
     uint16_t batch_next;  /* CLASS_HAVE, SENT: the next of its batch, */
@@ -39,6 +41,7 @@ struct req {
     uint64_t version;
     struct wr_put_id put;
     struct wr_id digest; /* Or a root's position. */
+    wr_host hosts[WR_XFER_HOSTS];
 };
 
 struct list {
@@ -258,7 +261,7 @@ static void release_slot(struct wr_xfer *x, struct req *q,
     x->n--;
 }
 
-/* The one end of a request. `m` is NULL if nothing was answered. */
+/* The one end of a request. */
 static void finish(struct wr_xfer *x, struct req *q, uint8_t status,
                    const struct wr_msg *m, struct wr_outbox *out)
 {
@@ -268,8 +271,7 @@ static void finish(struct wr_xfer *x, struct req *q, uint8_t status,
     WR_CHECK(fx != NULL);
     fx->done.token = q->token;
     fx->done.status = status;
-    if (m != NULL)
-        fx->done.answer = *m;
+    fx->done.answer = *m;
     release_slot(x, q, out);
 }
 
@@ -328,6 +330,36 @@ static void grow(struct wr_xfer *x, unsigned class)
         x->allowed[class]++;
 }
 
+/* For when patience runs out while nothing is under way. */
+static void remember(struct req *q, uint8_t status, const struct wr_msg *m)
+{
+    q->last_status = status;
+    q->last_kind = m->kind;
+    if (m->kind != WR_MSG_DATA)
+        return;
+    q->asked = m->data.asked;
+    q->down = m->data.down;
+    q->hosts_n = 0;
+    while (q->hosts_n < m->data.hosts_n && q->hosts_n < WR_XFER_HOSTS) {
+        q->hosts[q->hosts_n] = m->data.hosts[q->hosts_n];
+        q->hosts_n++;
+    }
+}
+
+static struct wr_msg remembered(const struct req *q)
+{
+    struct wr_msg m = {.kind = q->last_kind};
+
+    if (m.kind == WR_MSG_DATA) {
+        m.data.status = q->last_status;
+        m.data.asked = q->asked;
+        m.data.down = q->down;
+        m.data.hosts = q->hosts;
+        m.data.hosts_n = q->hosts_n;
+    }
+    return m;
+}
+
 /* Refused for now: again later, unless its patience is over by then. */
 static void refuse(struct wr_xfer *x, struct req *q, uint8_t status,
                    uint32_t retry_ms, wr_time now)
@@ -337,7 +369,6 @@ static void refuse(struct wr_xfer *x, struct req *q, uint8_t status,
         q->refused_since = now;
     if (status == WR_STATUS_BUSY)
         x->count.busy++;
-    q->last_status = status;
     q->state = WAITING;
     q->again = now + backoff(x, q, retry_ms);
     if (q->waits < 16)
@@ -537,7 +568,7 @@ static struct req *begin(struct wr_xfer *x, wr_token token, uint8_t kind,
         .state = QUEUED,
         .class = (uint8_t) class,
         .kind = kind,
-        .last_status = WR_STATUS_UNREACHABLE,
+        .last_status = WR_STATUS_TIMEOUT,
         .note = NIL,
         .generation = generation,
         .token = token,
@@ -800,9 +831,11 @@ static void settle(struct wr_xfer *x, struct req *q, uint8_t status,
 {
     if (status == WR_STATUS_BUSY)
         shrink(x, q->class, now);
+    /* Bytes are good for something with OK alone. */
+    if (m->kind == WR_MSG_DATA && status != WR_STATUS_OK)
+        wr_outbox_release(out, m->data.body);
     if (passes(q, status)) {
-        if (m != NULL && m->kind == WR_MSG_DATA)
-            wr_outbox_release(out, m->data.body);
+        remember(q, status, m);
         refuse(x, q, status, retry_ms, now);
         if (now < ends_at(x, q))
             return;
@@ -814,11 +847,9 @@ static void settle(struct wr_xfer *x, struct req *q, uint8_t status,
         }
         detach(x, q);
     }
-    if (m == NULL) {
-        finish(x, q, status, NULL, out);
-        return;
-    }
-    const struct wr_msg copy = kept(m, out);
+    struct wr_msg copy = kept(m, out);
+    if (copy.kind == WR_MSG_DATA && status != WR_STATUS_OK)
+        copy.data.body = (struct wr_body){0};
     finish(x, q, status, &copy, out);
 }
 
@@ -898,8 +929,9 @@ static wr_time tick_one(struct wr_xfer *x, struct req *q, wr_time now,
         if (!wr_outbox_has_room(out, 4, 0))
             return now; /* Once the outbox is drained. */
         const uint8_t status = q->last_status;
+        const struct wr_msg last = remembered(q), copy = kept(&last, out);
         detach(x, q);
-        finish(x, q, status, NULL, out);
+        finish(x, q, status, &copy, out);
         return WR_NEVER;
     }
     if (q->state == WAITING && now >= q->again) {

@@ -9,7 +9,8 @@
  * next parent.
  *
  *   - DONE.status is an enum wr_status; DONE.answer is the message that decided
- *     it (its kind is 0 if there was none: silence). A HAVE ends in OK (stands
+ *     it, or the last refusal where patience ran out (its kind is 0 if there
+ *     was none: silence). A HAVE ends in OK (stands
  *     with the meaning of an acknowledgement) or NO (send it).
  *   - What passes by itself is not an end: BUSY, TIMEOUT, UNREACHABLE and a
  *     body that did not verify are tried again, with exponential and jittered
@@ -33,6 +34,7 @@
 
 enum {
     WR_XFER_NOTE_MAX = 1024, /* Bytes of a root record or query. */
+    WR_XFER_HOSTS = 6,       /* Silent hosts that a last refusal still names. */
     WR_XFER_PARENT = 0,      /* SEND.to: there is one parent only. */
     /* The outbox is drained between steps and has at least so much room. */
     WR_XFER_STEP_FX = 2 * WR_HAVE_MAX + 16,

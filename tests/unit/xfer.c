@@ -361,14 +361,14 @@ Test(xfer, unreachable_is_tried_until_patience_is_over)
     free(w);
 }
 
-Test(xfer, no_parent_at_all_ends_in_unreachable)
+Test(xfer, no_parent_at_all_ends_in_silence)
 {
     struct world *w = malloc(sizeof(*w));
 
     setup(w, config());
     ask_put(w, 1, 10);
     cr_assert_eq(until_done(w, 1, WR_STATUS_OK), WR_SEC(30));
-    expect_done(w, 1, WR_STATUS_UNREACHABLE);
+    expect_done(w, 1, WR_STATUS_TIMEOUT);
     teardown(w);
     free(w);
 }
