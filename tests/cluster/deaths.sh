@@ -111,7 +111,7 @@ OTHERS+=($!)
 two=$!
 until_ok 30 rounds 4 || result 1 'puts and gets go on'
 
-w s1 invite --super-peer -o "$W/s11.ticket" &&
+w s1 invite --quiet --super-peer -o "$W/s11.ticket" &&
     w s11 join "$W/s11.ticket" >/dev/null && start s11
 result $? 'an eleventh super-peer joins'
 check 'it is one of the ring' settled 60 "${all[@]}" s11

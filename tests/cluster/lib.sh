@@ -338,7 +338,7 @@ ring()
     w s1 init --listen "$IP:0" >/dev/null || bail 'init failed'
     start s1
     if [ "$k" -gt 1 ]; then
-        w s1 invite --super-peer --uses $((k - 1)) -o "$W/super.ticket" ||
+        w s1 invite --quiet --super-peer --uses $((k - 1)) -o "$W/super.ticket" ||
             bail 'invite failed'
     fi
     for ((i = 2; i <= k; i++)); do
@@ -347,7 +347,7 @@ ring()
     done
     start "${names[@]}"
     if [ "$leaves" -gt 0 ]; then
-        w s1 invite --uses "$leaves" -o "$W/leaf.ticket" ||
+        w s1 invite --quiet --uses "$leaves" -o "$W/leaf.ticket" ||
             bail 'invite failed'
     fi
     for ((i = 1; i <= leaves; i++)); do
