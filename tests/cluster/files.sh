@@ -104,7 +104,7 @@ result $? 'a path into the tree gets a file'
 check 'a path that leads nowhere is not found' \
     refused 3 'nowhere' l3 get "$cid/nowhere" -o "$W/nowhere"
 check 'ls --json lists every name' test \
-    "$(w l3 ls "$cid" --json | field 'entries.#')" -eq \
+    "$(w l3 ls "$cid" --json | field '#')" -eq \
     "$(find "$W/tree" -mindepth 1 -maxdepth 1 -printf . | wc -c)"
 rm -rf "$W/tree2" "$W/sub"
 
