@@ -1039,9 +1039,9 @@ static enum wr_err why_no_parent(const struct wr_session *s, struct wr_why *why)
                       s->cfg.home->dir);
     }
     return wr_why(why, WR_EUNREACH,
-                  "no super-peer of the ring could be reached; the last one "
-                  "tried was %s: %.200s",
-                  s->last_at[0] != '\0' ? s->last_at : "unnamed", s->last.text);
+                  "no super-peer of the ring could be reached; the last try: "
+                  "%.250s",
+                  s->last.text);
 }
 
 enum wr_err wr_session_why(const struct wr_session *s, uint8_t status,
