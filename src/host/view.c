@@ -145,14 +145,35 @@ static json_t *peer_json(const struct wr_super *s, wr_host h)
         "seen_s", (json_int_t)card->seen_s, "members", ids);
 }
 
+/* The members that are believed to own self + 2^i, each once. */
+static json_t *fingers_json(const struct wr_super *s, const struct wr_ring *r)
+{
+    const struct wr_node *n = s->node;
+    json_t *all = json_array();
+    wr_ref last = WR_NO_REF;
+
+    for (unsigned bit = 0; bit < 8 * WR_ID_BYTES; bit++) {
+        const struct wr_id key =
+            wr_id_add_pow2(wr_book_id(&s->book, r->self), bit);
+        wr_ref finger;
+
+        if (!wr_routes_owner(&n->routes, &n->core, &key, &finger) ||
+            finger == last)
+            continue;
+        last = finger;
+        json_array_append_new(all, member_json(s, finger));
+    }
+    return all;
+}
+
 static json_t *view_json(const struct wr_super *s, const struct wr_ring *r)
 {
     static const char *const phases[] = {"out", "member", "left"};
 
-    return json_pack("{s:o, s:s, s:o, s:o}", "member", member_json(s, r->self),
-                     "phase", phases[r->phase], "predecessor",
-                     member_json(s, r->pred), "successors",
-                     members_json(s, r->succs, r->succs_n));
+    return json_pack("{s:o, s:o, s:s, s:o, s:o}", "fingers", fingers_json(s, r),
+                     "member", member_json(s, r->self), "phase",
+                     phases[r->phase], "predecessor", member_json(s, r->pred),
+                     "successors", members_json(s, r->succs, r->succs_n));
 }
 
 json_t *wr_view_peers(const struct wr_super *s, bool fingers)
