@@ -411,6 +411,8 @@ void wr_hub_enforce(struct wr_hub *hub)
             id = cards->v[c->host].cred.host;
         if (id != NULL && wr_cards_cut_off(cards, id))
             wr_link_abort(c->link, WR_EREFUSED, "revoked by the issuer");
+        else if (c->kind == WR_CONN_HOST && c->greeted && !c->bulk)
+            wr_hub_send_revoked(c); /* Ends where nobody finds it new. */
     }
 }
 

@@ -94,7 +94,8 @@ bool wr_hub_linked(const struct wr_hub *hub, wr_host h);
 uint32_t wr_hub_leaves(const struct wr_hub *hub);
 uint32_t wr_hub_links(const struct wr_hub *hub);
 
-/* Cuts everybody off whom the revocation list names. */
+/* A new revocation list is in force: cuts everybody off whom it names, and
+ * passes it on to every linked host. */
 void wr_hub_enforce(struct wr_hub *hub);
 
 /* Bytes sent and received on all links since the start. */

@@ -96,8 +96,8 @@ static bool take_place(struct wr_conn *c)
     return true;
 }
 
-/* Sends our revocation list, if the other side's is older. */
-static void send_revoked(struct wr_conn *c)
+/* Our revocation list, to a host whose own is older for all we know. */
+void wr_hub_send_revoked(struct wr_conn *c)
 {
     const struct wr_span bytes = c->hub->cfg.cards->revoked.bytes;
     struct wr_msg m = {.kind = WR_MSG_REVOKED};
@@ -132,7 +132,7 @@ static void hello_of_host(struct wr_conn *c, const struct wr_msg *m)
     c->greeted = true;
     if (!c->bulk) {
         if (m->hello.revoked < hub->cfg.cards->revoked.number)
-            send_revoked(c);
+            wr_hub_send_revoked(c);
         hub->cfg.on_card(hub->cfg.arg, c->host);
         hub->cfg.on_up(hub->cfg.arg, c->host, m->hello.incarnation);
     }

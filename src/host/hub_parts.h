@@ -99,6 +99,7 @@ void wr_hub_say_hello(struct wr_conn *c);
 bool wr_hub_hello(struct wr_conn *c, const struct wr_msg *m,
                   const struct wr_buf *body);
 void wr_hub_send_card(struct wr_conn *c, wr_host h);
+void wr_hub_send_revoked(struct wr_conn *c);
 void wr_hub_peer_of(const struct wr_conn *c, struct wr_hub_peer *ret);
 
 #endif

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# revoke - the issuer's word reaches every super-peer over the links that stand:
+# who is cut off is turned away everywhere, who is removed counts no more.
+. "$(dirname "$0")/lib.sh"
+
+# A comparison of rosters is not what carries it.
+export WREATH_ROSTER=60s
+ring 3
+bytes file 300000 "$W/file"
+
+# A leaf that only knows s2, which is not the issuer.
+w s1 invite --quiet -o "$W/leaf.ticket"
+leaf=$(w l1 join "$W/leaf.ticket" --json | field host)
+at_s2()
+{
+    echo "$(id_of s2) ${ADDRESS[s2]}" >"$W/l1/contacts"
+    "$@"
+}
+cid=$(at_s2 put l1 "$W/file")
+result $? 'a leaf puts through a super-peer that is not the issuer'
+
+check 'the issuer cuts the leaf off' w s1 revoke "$leaf"
+turned_away()
+{
+    at_s2 refused 4 'reach' l1 get --timeout 2s "$cid" -o "$W/got"
+}
+check 'and that super-peer turns it away' until_ok 5 turned_away
+check 'nothing is left of its get' nothing_at "$W/got"
+check 'the issuer knows it already' refused 1 'before' \
+    s1 revoke "$leaf"
+check 'the others go on' settled 30 s1 s2 s3
+
+# ---- a host that will not be back ------------------------------------------------
+
+gone=$(id_of s3)
+kill9 s3
+admitted()
+{
+    [ "$(w s2 status --json | field hosts_admitted)" -eq "$1" ]
+}
+check 'a dead host counts' admitted 3
+check 'the issuer removes it' w s1 remove "$gone"
+check 'and at the others it counts no more' until_ok 5 admitted 2
+LIMIT=20 w s3 superpeer --listen "$IP:0" >/dev/null
+check 'it hears of it, says so and stops' grep -q removed "$W/said"
+check 'and does not start again' refused 5 'removed' \
+    s3 superpeer --listen "$IP:0"
+check 'only the issuer revokes' refused '1|3|5' 'ring key|issuer' \
+    s2 revoke "$gone"
+plan
