@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "proto/fx.h"
 
-/* How upkeep intervals are drawn (design: periodic with jitter in the field,
+/* How upkeep intervals are drawn (periodic with jitter in the field,
  * exponential for the simulator's oracles). */
 enum wr_upkeep { WR_UPKEEP_PERIODIC, WR_UPKEEP_EXPONENTIAL };
 

@@ -4,7 +4,7 @@
  *
  * Sans-I/O. The driver (src/client) dials and hangs up when told, and reports
  * what became of it. A leaf changes its parent for availability, never to
- * route (design: the four points).
+ * route.
  *
  *     IDLE ── start ──▶ WAITING ──▶ DIALING ── ATTACHED came ──▶ ATTACHED
  *                          ▲            │                            │

@@ -80,7 +80,7 @@ size_t wr_replica_size(const struct wr_replica *r)
            r->push.batch_cap * sizeof(*r->push.batch);
 }
 
-/* n and w (data.md, Putting). */
+/* n and w (A19). */
 
 uint32_t wr_replica_copies(const struct wr_replica *r, const struct wr_core *c,
                            uint32_t asked)

@@ -1,5 +1,5 @@
-/* replica_get.c - reading: from any copy, wherever it is. Comments cite
- * data.md, "Getting". */
+/* replica_get.c - reading: from any copy, wherever it is. Rules
+ * D8, D9 and D14 of docs/protocol.md. */
 #include "proto/replica_op.h"
 
 enum { WIDE_WINDOW = 4 /* Hosts asked at a time beyond the replica set. */ };

@@ -1,5 +1,5 @@
 /* replica_have.c - HAVE for many digests: which stand already, with this put's
- * reference added (data.md, Putting). Yes has the meaning of an
+ * reference added (D6). Yes has the meaning of an
  * acknowledgement: w hosts of the current set have the chunk and the reference
  * durably. Every doubt is answered no, and costs the leaf an upload.
  *

@@ -154,7 +154,7 @@ static inline bool wr_op_is_push(const struct wr_op *op)
 }
 
 /* n and w in force: what was asked for (0: the default, and a majority), but
- * no more than the hosts that are admitted (data.md, Putting). They never bend
+ * no more than the hosts that are admitted (A19). They never bend
  * to silence. */
 uint32_t wr_replica_copies(const struct wr_replica *r, const struct wr_core *c,
                            uint32_t asked);

@@ -1,6 +1,6 @@
 /* replica_push.c - leaving for good: every chunk and root record of our store
- * goes to the n hosts that follow its key, ourselves not counted (data.md,
- * Moves). A window of keys is under way; the next follows when one ends. */
+ * goes to the n hosts that follow its key, ourselves not counted
+ * (D15). A window of keys is under way; the next follows when one ends. */
 #include "proto/replica_op.h"
 
 static void walk(struct wr_replica *r, struct wr_core *c)

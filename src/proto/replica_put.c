@@ -1,5 +1,5 @@
 /* replica_put.c - writing: chunks and root records, for a leaf, as an owner,
- * and on the way out. Comments cite data.md, "Putting". */
+ * and on the way out (docs/protocol.md, D2 to D5, D13, D15). */
 #include "proto/replica_op.h"
 
 static void answer(struct wr_core *c, const struct wr_op *op,

@@ -1,4 +1,4 @@
-/* Data requests over a ring that stands still (docs: data.md's promises). */
+/* Data requests over a ring that stands still (docs/protocol.md, Data). */
 #include <criterion/criterion.h>
 
 #include "still.h"
