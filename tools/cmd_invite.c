@@ -6,6 +6,7 @@
 #include "client/home.h"
 #include "crypto/secret.h"
 #include "host/address.h"
+#include "host/cards.h"
 #include "host/tickets.h"
 #include "net/addr.h"
 #include "sys/clock.h"
@@ -47,6 +48,29 @@ static void own_address(const struct cli *cli, struct wr_ticket *t)
             a = wr_addr_local(a.port);
         add_address(t, wr_addr_text(&a, text));
     }
+}
+
+/* Other super-peers, so that one that is down stops nobody from joining. */
+static void other_addresses(const struct cli *cli,
+                            const uint8_t ring[WR_SIGN_PUBLIC],
+                            struct wr_ticket *t)
+{
+    struct wr_book book;
+    struct wr_cards cards;
+    char text[WR_ADDR_TEXT];
+
+    if (wr_book_init(&book, ring, WR_HOSTS_MAX,
+                     WR_HOSTS_MAX * WR_MEMBERS_MAX) != WR_OK)
+        return;
+    if (wr_cards_init(&cards, ring, &book) == WR_OK) {
+        wr_cards_load(&cards, cli->dir);
+        for (wr_host i = 0; i < book.hosts_n; i++)
+            if (wr_cards_state(&cards, i) == WR_ROSTER_ADMITTED &&
+                book.hosts[i].addr.port != 0)
+                add_address(t, wr_addr_text(&book.hosts[i].addr, text));
+        wr_cards_done(&cards);
+    }
+    wr_book_done(&book);
 }
 
 static int write_ticket(const struct cli *cli, const struct wr_ticket *t,
@@ -133,8 +157,7 @@ static int invite(struct cli *cli, const struct wishes *w,
     if (err == WR_OK) {
         wr_secret_wipe(&key, sizeof(key)); /* It was only asked for. */
         own_address(cli, &t);
-        for (size_t i = 0; i < h.contacts_n; i++)
-            add_address(&t, h.contacts[i].address);
+        other_addresses(cli, h.ring, &t);
         err = wr_tickets_add(cli->dir, t.serial, t.token, what, &why);
     }
     wr_home_close(&h);

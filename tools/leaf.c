@@ -26,7 +26,8 @@ int cli_leaf_fail(const struct cli *cli, const wreath_error *error)
 int cli_leaf_open(struct cli *cli, const char *command, const char *timeout,
                   wreath **ret)
 {
-    struct sigaction act = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction act = {.sa_handler = on_signal,
+                            .sa_flags = (int)SA_RESETHAND};
     wreath_options options = {.dir = cli->dir};
     wreath_error error;
     wr_time us;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/addr.h"
 #include "net/dial.h"
 #include "wire/codec.h"
 
@@ -126,6 +127,16 @@ static void answered(struct joining *j, const struct wr_msg *m)
     finish(j, WR_OK);
 }
 
+/* Where else to go: the ticket's addresses may be down next time. */
+static void remember(struct joining *j, const struct wr_msg *m)
+{
+    char text[WR_ADDR_TEXT];
+
+    for (uint8_t i = 0; i < m->attached.n; i++)
+        wr_home_add_contact(j->home, m->attached.contacts[i].id.b,
+                            wr_addr_text(&m->attached.contacts[i].addr, text));
+}
+
 static void on_frame(struct wr_link *l, struct wr_span header,
                      struct wr_buf *body)
 {
@@ -137,6 +148,8 @@ static void on_frame(struct wr_link *l, struct wr_span header,
         return;
     if (m.kind == WR_MSG_HELLO)
         ask(j, l);
+    else if (m.kind == WR_MSG_ATTACHED)
+        remember(j, &m);
     else if (m.kind == WR_MSG_JOINED)
         answered(j, &m);
 }
@@ -264,6 +277,7 @@ enum wr_err wr_join_ring(const struct wr_ticket *ticket, struct wr_home *h,
 {
     struct joining j = {
         .ticket = ticket, .home = h, .parent = ret_parent, .why = why};
+    char address[WR_ADDR_TEXT];
 
     wr_identity_generate(&h->id);
     memcpy(h->ring, ticket->ring, sizeof(h->ring));
@@ -290,6 +304,7 @@ enum wr_err wr_join_ring(const struct wr_ticket *ticket, struct wr_home *h,
     wr_book_done(&j.book);
     free(j.arena);
     if (j.err == WR_OK)
-        wr_home_add_contact(h, ret_parent->cred.host, ticket->addrs[0]);
+        wr_home_add_contact(h, ret_parent->cred.host,
+                            wr_addr_text(&ret_parent->addr, address));
     return j.err;
 }

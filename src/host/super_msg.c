@@ -118,6 +118,8 @@ static void admit(struct wr_super *s, const struct wr_hub_peer *peer,
         refuse(s, peer, m->rid, why.text);
         return;
     }
+    if (peer->joining)
+        wr_super_welcome(s, peer);
     answer.joined.status = WR_STATUS_OK;
     answer.joined.credential = wr_span(cred, n);
     wr_hub_send(s->hub, peer->from, &answer, NULL);
@@ -171,6 +173,9 @@ static void on_joined(struct wr_super *s, const struct wr_msg *m)
         return;
     struct wr_msg answer = *m;
     answer.rid = s->talks[m->rid].rid;
+    if (m->joined.status == WR_STATUS_OK)
+        wr_super_welcome(s,
+                         &(struct wr_hub_peer){.from = s->talks[m->rid].from});
     wr_hub_send(s->hub, s->talks[m->rid].from, &answer, NULL);
     s->talks[m->rid].used = false;
 }
@@ -229,7 +234,8 @@ void wr_super_on_no_room(void *arg, const struct wr_hub_peer *peer,
     }
 }
 
-/* A leaf attached: tell it where else it may go. */
+/* A leaf attached, or somebody is about to have joined: tell where else one
+ * may go. */
 void wr_super_welcome(void *arg, const struct wr_hub_peer *leaf)
 {
     struct wr_super *s = arg;
