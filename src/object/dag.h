@@ -24,7 +24,7 @@
 enum {
     WR_DAG_READ_MAX = 2 << 20,  /* Bytes: what the world's peers exchange. */
     WR_DAG_WRITE_MAX = 1 << 20, /* Bytes: what everybody accepts. */
-    WR_DAG_LINKS_MAX = 65536,     /* Of a node. A peer's bound, never ours. */
+    WR_DAG_LINKS_MAX = 65536,   /* Of a node. A peer's bound, never ours. */
 };
 
 struct wr_dag_link {

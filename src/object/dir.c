@@ -185,7 +185,7 @@ static void shard_link(struct wr_dir *d, struct wr_dir_shard *s, uint8_t slot,
 {
     static const char digits[] = "0123456789ABCDEF";
     uint8_t full[2 + WR_DIR_NAME_MAX] = {(uint8_t)digits[slot >> 4],
-                                     (uint8_t)digits[slot & 15]};
+                                         (uint8_t)digits[slot & 15]};
     const size_t full_n = 2 + name.n;
     struct wr_writer w;
 

@@ -20,7 +20,7 @@
 #include "object/build.h"
 
 enum {
-    WR_DIR_NAME_MAX = 1023,        /* Bytes: 255 units of UTF-16 may take 765. */
+    WR_DIR_NAME_MAX = 1023,    /* Bytes: 255 units of UTF-16 may take 765. */
     WR_DIR_BLOCK_MAX = 262144, /* Bytes: a larger directory is sharded. */
     WR_DIR_ENTRIES_MAX = 1 << 20,
     WR_SYMLINK_MAX = 4095, /* Bytes of a target, as Linux's PATH_MAX. */

@@ -51,9 +51,9 @@ typedef void wr_left_fn(void *arg, struct wr_core *c, wr_token token,
 /* Walks the own store: first all chunks, then all root records. */
 struct wr_push {
     bool active, roots;
-    bool walking;  /* A STORE_*_NEXT is under way. */
-    bool at_end;   /* The walk has brought the last key. */
-    bool failed;   /* Some key did not find its copies. */
+    bool walking; /* A STORE_*_NEXT is under way. */
+    bool at_end;  /* The walk has brought the last key. */
+    bool failed;  /* Some key did not find its copies. */
     uint8_t batch_n, batch_i, batch_cap;
     uint32_t open; /* Keys under way. */
     uint64_t id;   /* Of the walk. */
