@@ -316,6 +316,9 @@ static void on_view(struct wr_core *c, struct wr_ring *r,
         return;
     case WR_VIEW_PENDING: /* R7: ask again when patience ends. */
         found_ring(c);
+        if (!step_further(c, r))
+            return;
+        r->op_asks = 0;
         r->op_until = c->now + wr_peers_patience(c, wr_ref_host(r->op_peer));
         return;
     default:

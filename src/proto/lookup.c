@@ -329,12 +329,28 @@ void wr_lookups_start(struct wr_lookups *l, struct wr_core *c,
 
 /* Receiving. */
 
+/* The same request again: it was sent twice, or arrived twice. Were each to be
+ * forwarded, a path of many hops would become a storm. */
+static bool under_way(const struct wr_lookups *l, wr_host from, uint64_t rid)
+{
+    for (uint32_t i = 0; i < l->cap; i++) {
+        const struct wr_lookup *k = &l->v[i];
+
+        if (k->state != WR_LOOKUP_FREE && k->prev == from && k->back == rid)
+            return true;
+    }
+    return false;
+}
+
 static void take_route(struct wr_lookups *l, struct wr_core *c, wr_host from,
                        const struct wr_msg *m)
 {
-    struct wr_lookup *k = alloc(l, c);
     const struct wr_msg busy = routed_of(WR_STATUS_BUSY);
+    struct wr_lookup *k;
 
+    if (under_way(l, from, m->rid))
+        return;
+    k = alloc(l, c);
     if (k == NULL) {
         pass_back(c, from, m->rid, m->route.trace, &busy);
         return;

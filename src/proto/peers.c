@@ -94,6 +94,17 @@ static void arm(struct wr_core *c, struct wr_peer *e, wr_time at)
     c->peers->due_at = wr_time_min(c->peers->due_at, at);
 }
 
+/* R11: when to look again whether a dead one is back. */
+static void arm_probe(struct wr_core *c, struct wr_peer *e, unsigned doubled)
+{
+    const wr_time mean = c->cfg->probe_dead_us;
+
+    if (mean == WR_NEVER)
+        e->due_at = WR_NEVER;
+    else
+        arm(c, e, c->now + wr_core_interval(c, mean << doubled));
+}
+
 static void tell(struct wr_core *c, struct wr_peer *e, enum wr_peer_news news)
 {
     if (e->news == WR_PEER_NO_NEWS)
@@ -277,7 +288,7 @@ static void bury(struct wr_core *c, struct wr_peer *e)
 {
     e->state = WR_PEER_DEAD;
     e->tries = 0;
-    arm(c, e, c->now + wr_core_interval(c, c->cfg->probe_dead_us));
+    arm_probe(c, e, 0);
     c->count->deaths_total++;
     wr_core_note(c, WR_NOTE_PEER_DEAD, e->host, WR_NO_REF);
     tell(c, e, WR_PEER_GONE);
@@ -433,7 +444,7 @@ void wr_peers_part(struct wr_core *c, wr_host host, enum wr_peer_state state)
     if (state == WR_PEER_LEFT)
         e->due_at = WR_NEVER;
     else
-        arm(c, e, c->now + wr_core_interval(c, c->cfg->probe_dead_us));
+        arm_probe(c, e, 0);
     tell(c, e, WR_PEER_GONE);
 }
 
@@ -528,8 +539,7 @@ static void due(struct wr_core *c, struct wr_peer *e)
     case WR_PEER_AWAY:
     case WR_PEER_DEAD: /* R11: it may be back, or the cut healed. */
         ping(c, e);
-        arm(c, e,
-            c->now + wr_core_interval(c, c->cfg->probe_dead_us << doubled));
+        arm_probe(c, e, doubled);
         e->tries = (uint8_t)(doubled + 1);
         return;
     case WR_PEER_UP:

@@ -347,13 +347,14 @@ static void not_member(struct wr_core *c, struct wr_ring *r)
     }
 }
 
-/* How long to wait before asking a busy member again. */
-static wr_time pause_of(struct wr_core *c, wr_host host)
+/* How long to wait before asking a busy member again: not in step with one
+ * that waits for us. */
+static wr_time pause_of(struct wr_core *c, const struct wr_ring *r)
 {
-    const wr_time patience = wr_peers_patience(c, host);
+    const wr_time patience = wr_peers_patience(c, wr_ref_host(r->op_peer));
 
     if (c->cfg->jitter_permille == 0)
-        return patience;
+        return patience + patience * id_of(c, r->self)->b[0] / 256;
     return patience / 2 + wr_rng_below(c->rng, patience + 1);
 }
 
@@ -372,7 +373,7 @@ static void on_view(struct wr_core *c, struct wr_ring *r,
             return;
         }
         r->op_heard = true;
-        r->op_until = c->now + pause_of(c, wr_ref_host(r->op_peer));
+        r->op_until = c->now + pause_of(c, r);
         return;
     case WR_VIEW_MEMBER:
         if (r->op == WR_OP_STABILISE) {

@@ -252,8 +252,11 @@ void wr_roster_tick(struct wr_core *c)
         r->changed = false;
         (void)wr_outbox_push(c->out, WR_FX_PERSIST);
     }
-    if (r->cap == 0 || c->cfg->roster_us == WR_NEVER)
+    if (r->cap == 0 || c->cfg->roster_us == WR_NEVER ||
+        !wr_roster_admitted(c, c->cfg->self)) {
+        r->due_at = WR_NEVER;
         return;
+    }
     if (r->due_at == WR_NEVER)
         r->due_at = c->now + wr_core_interval(c, c->cfg->roster_us);
     if (c->now < r->due_at)

@@ -57,6 +57,7 @@ enum wr_err wr_routes_init(struct wr_routes *r, const struct wr_sight *sight,
         .cap = cap,
         .round = 1,
         .bit = 255,
+        .finger_at = cfg->finger_us == WR_NEVER ? WR_NEVER : 0,
     };
     if (r->refs == NULL || r->fingers == NULL) {
         wr_routes_done(r);

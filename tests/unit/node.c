@@ -1,0 +1,238 @@
+/* What a node as a whole promises; its rules are told in tests/transcript. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "proto/node_private.h"
+
+enum { SMALL_NODE_BYTES = 3584 }; /* 3.5 KiB: a million fit into 4 GiB. */
+
+static struct wr_book book;
+static struct wr_outbox out;
+
+static void setup(void)
+{
+    static const uint8_t ring[32] = {1};
+
+    cr_assert_eq(wr_book_init(&book, ring, 64, 2048), WR_OK);
+    cr_assert_eq(wr_outbox_init(&out, 4096, 1 << 18), WR_OK);
+}
+
+static void teardown(void)
+{
+    wr_book_done(&book);
+    wr_outbox_done(&out);
+}
+
+TestSuite(node, .init = setup, .fini = teardown);
+
+static wr_host add(uint8_t name, uint8_t members)
+{
+    return wr_book_add(&book, &(struct wr_host_id){{name}}, members, 0, NULL);
+}
+
+/* Tables as a simulation of a million members would configure them. */
+static struct wr_node_cfg small(wr_host self)
+{
+    struct wr_node_cfg cfg = wr_node_cfg_default(self, 1);
+
+    cfg.succs = 8;
+    cfg.peers_max = 16;
+    cfg.routes_max = 32;
+    cfg.lookups_max = 2;
+    cfg.ops_max = 1;
+    cfg.have_ops_max = 0;
+    cfg.roster_max = 0;
+    cfg.roster_us = WR_NEVER;
+    return cfg;
+}
+
+Test(node, a_small_one_is_small)
+{
+    const struct wr_node_cfg cfg = small(add(1, 1));
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    printf("# a simulated node: %zu bytes (the ring and its tables %zu)\n",
+           wr_node_size(n), n->size);
+    cr_assert_leq(wr_node_size(n), SMALL_NODE_BYTES);
+    wr_node_close(n);
+}
+
+Test(node, nothing_is_due_before_it_begins)
+{
+    const struct wr_node_cfg cfg = small(add(1, 1));
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_tick(n, WR_SEC(1), &out);
+    cr_assert_eq(out.n, 0);
+    wr_node_close(n);
+    wr_node_close(NULL);
+}
+
+/* R1 and ownership: alone, a host owns every key, each by one member. */
+Test(node, every_key_has_one_owner_among_the_members_of_a_host_alone)
+{
+    const struct wr_node_cfg cfg = wr_node_cfg_default(add(1, 17), 17);
+    struct wr_rng rng = {3};
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_ring(n, WR_SEC(1), &out);
+    for (unsigned k = 0; k < 1000; k++) {
+        struct wr_id key;
+        unsigned owners = 0;
+
+        wr_rng_fill(&rng, key.b, sizeof(key.b));
+        for (unsigned i = 0; i < 17; i++)
+            owners += wr_ring_owns(&n->core, &n->core.rings[i], &key);
+        cr_assert_eq(owners, 1);
+    }
+    wr_node_close(n);
+}
+
+/* A replica set names distinct hosts, the owner's own first. */
+Test(node, a_replica_set_names_each_host_once)
+{
+    wr_host all[4];
+    wr_ref set[WR_SET_MAX];
+    struct wr_node *n;
+
+    for (uint8_t i = 0; i < 4; i++)
+        all[i] = add((uint8_t)(i + 1), 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(all[0], 17);
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_with(n, all, 4, WR_SEC(1), &out);
+    for (unsigned i = 0; i < 17; i++) {
+        const size_t got = wr_place_set(&n->core, &n->core.rings[i], 4, set);
+
+        cr_assert_geq(got, 2);
+        cr_assert_eq(set[0], wr_ref_of(all[0], i));
+        for (size_t a = 0; a < got; a++) {
+            for (size_t b = 0; b < a; b++)
+                cr_assert_neq(wr_ref_host(set[a]), wr_ref_host(set[b]));
+        }
+    }
+    wr_node_close(n);
+}
+
+/* data.md: n and w while hosts are few: 1/1, 2/2, 2/3. */
+Test(node, copies_follow_the_admitted_hosts)
+{
+    static const uint8_t want[][2] = {{1, 1}, {2, 2}, {3, 2}, {3, 2}};
+    const struct wr_node_cfg cfg = wr_node_cfg_default(add(1, 17), 17);
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    for (uint8_t i = 0; i < 4; i++) {
+        cr_assert_eq(wr_roster_copies(&n->core), want[i][0]);
+        cr_assert_eq(wr_roster_durable(&n->core), want[i][1]);
+        struct wr_event ev = {.kind = WR_EV_ADMIT,
+                              .from = add((uint8_t)(i + 2), 17)};
+        wr_node_step(n, &ev, WR_SEC(1), &out);
+    }
+    wr_node_close(n);
+}
+
+/* Removal wins for good, whatever is heard later. */
+Test(node, who_was_removed_does_not_come_back_by_hearsay)
+{
+    const wr_host self = add(1, 17), x = add(2, 17), y = add(3, 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    const struct wr_roster_entry said = {
+        .host = x, .incarnation = 99, .state = WR_ROSTER_ADMITTED};
+    struct wr_msg m = {.kind = WR_MSG_ROSTER};
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = x};
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert_eq(wr_roster_admitted_n(&n->core), 2);
+    ev.admit.state = WR_ROSTER_REMOVED;
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert_eq(wr_roster_admitted_n(&n->core), 1);
+    m.roster.n = 1;
+    m.roster.entries = &said;
+    wr_node_step(n,
+                 &(struct wr_event){.kind = WR_EV_RECV, .from = y, .msg = &m},
+                 WR_SEC(1), &out);
+    cr_assert_not(wr_roster_admitted(&n->core, x));
+    cr_assert_eq(wr_roster_admitted_n(&n->core), 1);
+    wr_node_close(n);
+}
+
+/* And nobody is removed on hearsay. */
+Test(node, a_peer_cannot_say_that_another_left)
+{
+    const wr_host self = add(1, 17), x = add(2, 17), y = add(3, 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    const struct wr_roster_entry said = {.host = x, .state = WR_ROSTER_REMOVED};
+    struct wr_msg m = {.kind = WR_MSG_ROSTER};
+    const struct wr_event ev = {.kind = WR_EV_ADMIT, .from = x};
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    m.roster.n = 1;
+    m.roster.entries = &said;
+    wr_node_step(n,
+                 &(struct wr_event){.kind = WR_EV_RECV, .from = y, .msg = &m},
+                 WR_SEC(1), &out);
+    cr_assert(wr_roster_admitted(&n->core, x));
+    wr_node_close(n);
+}
+
+/* Any bytes a peer may say are answered or counted, never fatal. */
+Test(node, nonsense_does_no_harm)
+{
+    const wr_host self = add(1, 17), x = add(2, 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    wr_host both[] = {self, x};
+    wr_ref refs[WR_SUCCS_MAX];
+    struct wr_rng rng = {11};
+    struct wr_node *n;
+    wr_time now = WR_SEC(1);
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_with(n, both, 2, now, &out);
+    for (unsigned i = 0; i < 200000; i++) {
+        struct wr_msg m = {
+            .kind = (uint8_t)(1 + wr_rng_below(&rng, 26)),
+            .from = (uint8_t)wr_rng_below(&rng, 20),
+            .to = (uint8_t)wr_rng_below(&rng, 20),
+            .rid = n->core.rings[wr_rng_below(&rng, 17)].op_rid,
+        };
+        const size_t refs_n = wr_rng_below(&rng, WR_SUCCS_MAX + 1);
+
+        if (m.kind == WR_MSG_ROUTE || m.kind == WR_MSG_ROUTED ||
+            m.kind == WR_MSG_ROUTE_ACK)
+            continue; /* The lookup's tests have these. */
+        for (size_t k = 0; k < refs_n; k++)
+            refs[k] = wr_rng_below(&rng, 4) == 0
+                          ? (wr_ref)wr_rng_next(&rng)
+                          : wr_ref_of((wr_host)wr_rng_below(&rng, 3),
+                                      (unsigned)wr_rng_below(&rng, 20));
+        if (m.kind == WR_MSG_VIEW) {
+            m.view.state = (uint8_t)wr_rng_below(&rng, 5);
+            m.view.incarnation = 1;
+            m.view.pred = refs[0];
+            m.view.succs = refs;
+            m.view.succs_n = (uint8_t)refs_n;
+        } else if (m.kind == WR_MSG_NEXT) {
+            m.next.final = wr_rng_below(&rng, 2) == 0;
+            m.next.nodes = refs;
+            m.next.n = (uint8_t)(refs_n % WR_NEXT_MAX);
+        } else if (m.kind == WR_MSG_HINT) {
+            m.hint.member = refs[0];
+        } else if (m.kind == WR_MSG_PROBE || m.kind == WR_MSG_PROBED) {
+            m.probe.target = (wr_host)wr_rng_below(&rng, 4);
+        }
+        now += wr_rng_below(&rng, WR_MS(20));
+        wr_node_step(
+            n, &(struct wr_event){.kind = WR_EV_RECV, .from = x, .msg = &m},
+            now, &out);
+        wr_node_tick(n, now, &out);
+        wr_outbox_clear(&out);
+    }
+    wr_node_close(n);
+}
