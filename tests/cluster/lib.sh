@@ -23,7 +23,7 @@ WREATH=$(realpath "$WREATH")
 CLUSTER_TOOL=$(realpath "$CLUSTER_TOOL")
 
 # Upkeep at a pace that suits a test. What is promised must hold at any.
-export WREATH_ROUND=${WREATH_ROUND:-1s}
+export WREATH_ROUND=${WREATH_ROUND:-250ms}
 export WREATH_ROSTER=${WREATH_ROSTER:-1s}
 export WREATH_REJOIN=${WREATH_REJOIN:-3s}
 export WREATH_PROBE=${WREATH_PROBE:-1s}
@@ -293,10 +293,12 @@ serving()
     [ "$(w "$1" status --json | field state)" = serving ]
 }
 
-# All of NAME... serve, and each names just these as alive.
+# All of NAME... serve, each names just these as alive, and each of their
+# members knows just its neighbours on the ring.
 agree()
 {
     local name first hosts
+    local -a views=()
 
     first=$(hosts_of "$1")
     [ "$(printf '%s\n' "$first" | wc -l)" -eq $# ] || return 1
@@ -304,7 +306,10 @@ agree()
         serving "$name" || return 1
         hosts=$(hosts_of "$name")
         [ "$hosts" = "$first" ] || return 1
+        w "$name" peers --fingers --json >"$W/$name.views" || return 1
+        views+=("$W/$name.views")
     done
+    "$CLUSTER_TOOL" ring "${views[@]}" >"$W/disorder"
 }
 
 # settled SECONDS NAME...: one ring of these and no other.
@@ -319,6 +324,7 @@ settled()
         note "$name: $(w "$name" status --json | field state 2>&1)" \
             "$(hosts_of "$name" | wc -l) hosts"
     done
+    note "$(head -n 3 "$W/disorder")"
     return 1
 }
 

@@ -12,9 +12,10 @@
  *     cluster-tool key CID                    its place on the ring, in hex
  *     cluster-tool owner RINGFILE MEMBERS HOSTS KEYS
  *                                             per line of KEYS: key and owner
- *     cluster-tool rot FILE PATTERN           flips a byte wherever the bytes
- *                                             of PATTERN lie in FILE
- *     cluster-tool newer STORE                a store of a later format
+ *     cluster-tool ring FILE...               are these `peers --fingers
+ * --json` of all hosts one ring? cluster-tool rot FILE PATTERN           flips
+ * a byte wherever the bytes of PATTERN lie in FILE cluster-tool newer STORE a
+ * store of a later format
  *
  * Not installed, and of no use outside of tests.
  */
@@ -394,6 +395,88 @@ static int cmd_owner(char **argv)
     return 0;
 }
 
+/* ---- ring --------------------------------------------------------------- */
+
+struct place {
+    const char *id;
+    const json_t *view;
+};
+
+static const char *member_id(const json_t *member)
+{
+    const char *id = json_string_value(json_object_get(member, "id"));
+
+    return id != NULL ? id : "none";
+}
+
+static int by_place(const void *a, const void *b)
+{
+    return strcmp(((const struct place *)a)->id, ((const struct place *)b)->id);
+}
+
+/* Whether `view` names just the members around `at`: the one before, and as
+ * many after as it lists, none left out. */
+static bool is_right(const struct place *all, size_t n, size_t at)
+{
+    const json_t *succs = json_object_get(all[at].view, "successors");
+    const json_t *pred = json_object_get(all[at].view, "predecessor");
+    size_t i;
+    json_t *e;
+
+    if (n == 1)
+        return true;
+    if (strcmp(member_id(pred), all[(at + n - 1) % n].id) != 0) {
+        printf("%.12s has %.12s before it, not %.12s\n", all[at].id,
+               member_id(pred), all[(at + n - 1) % n].id);
+        return false;
+    }
+    json_array_foreach(succs, i, e)
+    {
+        if (i + 1 < n && strcmp(member_id(e), all[(at + 1 + i) % n].id) != 0) {
+            printf("%.12s has %.12s as successor %zu, not %.12s\n", all[at].id,
+                   member_id(e), i, all[(at + 1 + i) % n].id);
+            return false;
+        }
+    }
+    return json_array_size(succs) >= (n - 1 < 16 ? n - 1 : 16);
+}
+
+/* `peers --fingers --json` of every host: one ring, in which each member knows
+ * just its neighbours. */
+static int cmd_ring(char **argv)
+{
+    static struct place all[64 * 64];
+    size_t n = 0, i;
+    json_t *e;
+
+    for (; *argv != NULL; argv++) {
+        const json_t *o = json_load_file(*argv, 0, NULL);
+        const json_t *views = json_object_get(o, "views");
+
+        if (!json_is_array(views)) {
+            printf("%s: no views\n", *argv);
+            return 1;
+        }
+        json_array_foreach(views, i, e)
+        {
+            const char *phase = json_string_value(json_object_get(e, "phase"));
+
+            if (phase == NULL || strcmp(phase, "member") != 0 ||
+                n == WR_ARRAY_LEN(all)) {
+                printf("%s: a member is %s\n", *argv, phase);
+                return 1;
+            }
+            all[n++] = (struct place){
+                .id = member_id(json_object_get(e, "member")), .view = e};
+        }
+    }
+    qsort(all, n, sizeof(all[0]), by_place);
+    for (i = 0; i < n; i++)
+        if (!is_right(all, n, i))
+            return 1;
+    return n == 0;
+}
+
 /* ---- rot ---------------------------------------------------------------- */
 
 static int cmd_rot(char **argv)
@@ -467,7 +550,8 @@ int main(int argc, char **argv)
         {"names", 2, cmd_names},   {"hostile", 2, cmd_hostile},
         {"pb", 1, cmd_pb},         {"key", 1, cmd_key},
         {"cid", 1, cmd_cid},       {"owner", 4, cmd_owner},
-        {"rot", 2, cmd_rot},       {"newer", 1, cmd_newer},
+        {"ring", 1, cmd_ring},     {"rot", 2, cmd_rot},
+        {"newer", 1, cmd_newer},
     };
 
     if (argc < 2 || sodium_init() < 0)
