@@ -87,6 +87,26 @@ static void tell(const struct cli *cli, const struct wr_home *h)
                h->dir);
 }
 
+enum { USES_MAX = 1 << 16 }; /* Of one ticket, as far as is looked. */
+
+/* Whether the identity that is here came of this very ticket: then there is
+ * nothing to do, and a script may run twice. */
+static bool is_done(const struct cli *cli, const struct wr_ticket *ticket,
+                    struct wr_home *ret)
+{
+    uint8_t host[WR_CRED_HOST];
+
+    if (wr_home_open(ret, cli->dir, NULL) != WR_OK)
+        return false;
+    for (uint32_t use = 0; use < USES_MAX; use++) {
+        wr_cred_host_id(ticket->serial, use, host);
+        if (memcmp(host, ret->cred.host, sizeof(host)) == 0)
+            return true;
+    }
+    wr_home_close(ret);
+    return false;
+}
+
 static int join(struct cli *cli, const struct wr_ticket *ticket)
 {
     struct wr_join_parent parent;
@@ -94,6 +114,11 @@ static int join(struct cli *cli, const struct wr_ticket *ticket)
     struct wr_why why = {0};
     enum wr_err err = wr_home_check_free(cli->dir, &why);
 
+    if (err == WR_EEXIST && is_done(cli, ticket, &h)) {
+        tell(cli, &h);
+        wr_home_close(&h);
+        return 0;
+    }
     if (err != WR_OK)
         return cli_fail(cli, &why);
     snprintf(h.dir, sizeof(h.dir), "%s", cli->dir);

@@ -76,7 +76,7 @@ check 'a leaf cannot run a super-peer' refused '1|2|5' 'leaf|no super-peer' \
 # A ring of one's own at an address where in the end this ring answers.
 w b1 init --listen "$IP:0" >/dev/null
 start b1
-w b1 invite -o "$W/other"
+w b1 invite --quiet -o "$W/other"
 kill9 b1
 stop s3
 own=${ADDRESS[s3]}
@@ -164,5 +164,5 @@ check 'no super-peer is reachable: join' \
     refused 4 'reach|answer' n5 join "$W/super.ticket"
 check 'nothing is left of any of these' nothing_at "$W/out/unreached"
 check 'the command of a super-peer that does not run' \
-    refused 4 'run' s1 status
+    refused 4 'reached' s1 status
 plan
