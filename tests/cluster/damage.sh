@@ -165,6 +165,7 @@ host=${ADDRESS[s1]%:*} port=${ADDRESS[s1]##*:}
 # harm COMMAND...: its output goes to s1, at once; whether s1 then closes.
 harm()
 (
+    trap '' PIPE # It may close before all is said.
     exec 4<>"/dev/tcp/$host/$port" || return 1
     { "$@" >&4; } 2>/dev/null
     timeout 20 cat <&4 >"$W/answer" 2>"$W/said"
