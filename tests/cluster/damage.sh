@@ -79,7 +79,7 @@ midway()
     local path=$1 pid
 
     shift
-    "$WREATH" --dir "$W/l1" put -- "$path" >"$W/stdout" 2>"$W/said" </dev/null &
+    "$WREATH" --dir "$W/l1" put -- "$path" >"$W/cid" 2>"$W/said" </dev/null &
     pid=$!
     OTHERS+=("$pid")
     until_ok 20 has_read "$pid" 12000000 || note 'the put does not go on'
@@ -98,7 +98,7 @@ shrink()
 midway "$W/change" shrink
 check 'a file that shrinks while it is put' test "$status" -eq 1
 check 'is said to have changed' complaint 'chang'
-check 'and gets no CID' test ! -s "$W/stdout"
+check 'and gets no CID' test ! -s "$W/cid"
 bytes change 200000000 "$W/change"
 overwrite()
 {
