@@ -8,6 +8,7 @@
 #include "client/join.h"
 #include "crypto/secret.h"
 #include "host/cards.h"
+#include "host/tickets.h"
 #include "sys/fs.h"
 
 /* Reads the ticket's text; never from argv. Returns its length, or -1. */
@@ -87,23 +88,20 @@ static void tell(const struct cli *cli, const struct wr_home *h)
                h->dir);
 }
 
-enum { USES_MAX = 1 << 16 }; /* Of one ticket, as far as is looked. */
-
-/* Whether the identity that is here came of this very ticket: then there is
- * nothing to do, and a script may run twice. */
-static bool is_done(const struct cli *cli, const struct wr_ticket *ticket,
-                    struct wr_home *ret)
+/* Whether the identity in this directory came from this ticket: then there is
+ * nothing left to do, and to say so is no failure. */
+static bool joined_before(const struct wr_home *h,
+                          const struct wr_ticket *ticket)
 {
     uint8_t host[WR_CRED_HOST];
 
-    if (wr_home_open(ret, cli->dir, NULL) != WR_OK)
+    if (memcmp(h->ring, ticket->ring, sizeof(h->ring)) != 0)
         return false;
-    for (uint32_t use = 0; use < USES_MAX; use++) {
+    for (uint32_t use = 0; use < WR_TICKET_USES_MAX; use++) {
         wr_cred_host_id(ticket->serial, use, host);
-        if (memcmp(host, ret->cred.host, sizeof(host)) == 0)
+        if (memcmp(host, h->cred.host, sizeof(host)) == 0)
             return true;
     }
-    wr_home_close(ret);
     return false;
 }
 
@@ -112,19 +110,24 @@ static int join(struct cli *cli, const struct wr_ticket *ticket)
     struct wr_join_parent parent;
     struct wr_home h = {0};
     struct wr_why why = {0};
-    enum wr_err err = wr_home_check_free(cli->dir, &why);
 
-    if (err == WR_EEXIST && is_done(cli, ticket, &h)) {
+    if (wr_home_open(&h, cli->dir, &why) == WR_OK &&
+        joined_before(&h, ticket)) {
         tell(cli, &h);
         wr_home_close(&h);
         return 0;
     }
+    wr_home_close(&h);
+    enum wr_err err = wr_home_check_free(cli->dir, &why);
     if (err != WR_OK)
         return cli_fail(cli, &why);
+    h = (struct wr_home){0};
     snprintf(h.dir, sizeof(h.dir), "%s", cli->dir);
-    err = wr_join_ring(ticket, &h, &parent, &why);
+    err = wr_home_draft(&h, &why);
     if (err == WR_OK)
-        err = wr_dir_make(h.dir, 0700, &why);
+        err = wr_join_ring(ticket, &h, &parent, &why);
+    if (err == WR_EREFUSED)
+        wr_home_draft_drop(h.dir);
     if (err == WR_OK && h.cred.role == WR_ROLE_SUPERPEER)
         err = remember_parent(&h, &parent, &why);
     if (err == WR_OK)

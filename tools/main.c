@@ -36,10 +36,11 @@ const struct command cli_commands[] = {
      "  --super-peer       for a super-peer; otherwise for a leaf\n"
      "  --expires D        how long the ticket can be redeemed (7d)\n"
      "  --uses N           how many may join with it (1)\n"
-     "  --quota BYTES      most bytes that the member may put (no limit)\n"
+     "  --quota BYTES      most bytes that the member may put: part of its "
+     "credential,\n"
+     "                     not yet enforced\n"
      "  --members V        a super-peer's places on the ring (17)\n"
-     "  --site S           where a super-peer stands: copies go to other "
-     "sites first\n"
+     "  --site S           where a super-peer stands, for people\n"
      "  -o FILE            write the ticket to FILE\n",
      true},
     {"join", cmd_join, "join [FILE|-]", "Redeem a ticket: become a member.",

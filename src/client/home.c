@@ -101,7 +101,48 @@ enum wr_err wr_home_create(const struct wr_home *h, struct wr_why *why)
     wr_identity_encode(&h->id, keys);
     err = write_in(h->dir, "identity", 0600, wr_span(keys, sizeof(keys)), why);
     wr_secret_wipe(keys, sizeof(keys));
+    if (err == WR_OK) {
+        wr_home_path(h->dir, "identity.new", run);
+        unlink(run);
+    }
     return err;
+}
+
+static enum wr_err read_in(const char *dir, const char *name,
+                           struct wr_why *why, uint8_t **ret, size_t *ret_n);
+static enum wr_err damaged(const char *dir, const char *name,
+                           struct wr_why *why);
+
+enum wr_err wr_home_draft(struct wr_home *h, struct wr_why *why)
+{
+    uint8_t keys[WR_IDENTITY_BYTES], *bytes;
+    size_t n;
+    enum wr_err err = read_in(h->dir, "identity.new", NULL, &bytes, &n);
+
+    if (err == WR_OK) {
+        err = wr_identity_decode(wr_span(bytes, n), &h->id);
+        wr_secret_wipe(bytes, n);
+        free(bytes);
+        return err == WR_OK ? err : damaged(h->dir, "identity.new", why);
+    }
+    err = wr_dir_make(h->dir, 0700, why);
+    if (err != WR_OK)
+        return err;
+    wr_identity_generate(&h->id);
+    wr_identity_encode(&h->id, keys);
+    err = write_in(h->dir, "identity.new", 0600, wr_span(keys, sizeof(keys)),
+                   why);
+    wr_secret_wipe(keys, sizeof(keys));
+    return err;
+}
+
+void wr_home_draft_drop(const char *dir)
+{
+    char path[WR_HOME_PATH_MAX];
+
+    wr_home_path(dir, "identity.new", path);
+    unlink(path);
+    rmdir(dir); /* If there is nothing else in it. */
 }
 
 static enum wr_err read_in(const char *dir, const char *name,

@@ -69,6 +69,17 @@ WR_MUST_USE enum wr_err wr_home_check_free(const char *dir, struct wr_why *why);
 WR_MUST_USE enum wr_err wr_home_create(const struct wr_home *h,
                                        struct wr_why *why);
 
+/*
+ * The keys of a join that may be cut off: made once, kept in DIR/identity.new
+ * until wr_home_create(), so that asking again asks for the same credential
+ * and a ticket's use is not lost. Makes the directory. WR_EPERM, WR_EFULL,
+ * WR_EIO, WR_EDAMAGED.
+ */
+WR_MUST_USE enum wr_err wr_home_draft(struct wr_home *h, struct wr_why *why);
+
+/* Forgets them: the issuer has refused. */
+void wr_home_draft_drop(const char *dir);
+
 /* Reads everything and checks that the credential is for these keys and this
  * ring. WR_ENOTFOUND says how to become a member; WR_EDAMAGED, WR_EPERM. */
 WR_MUST_USE enum wr_err wr_home_open(struct wr_home *h, const char *dir,

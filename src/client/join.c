@@ -279,7 +279,6 @@ enum wr_err wr_join_ring(const struct wr_ticket *ticket, struct wr_home *h,
         .ticket = ticket, .home = h, .parent = ret_parent, .why = why};
     char address[WR_ADDR_TEXT];
 
-    wr_identity_generate(&h->id);
     memcpy(h->ring, ticket->ring, sizeof(h->ring));
     memcpy(h->ring_secret, ticket->secret, sizeof(h->ring_secret));
     for (size_t i = ticket->n_addrs; i-- > 0;)

@@ -19,8 +19,8 @@ struct wr_join_parent {
     struct wr_addr addr;
 };
 
-/* Fills `h` (its dir is set by the caller): fresh keys, the ring, the
- * credential, the ticket's addresses as contacts. Writes no file.
+/* Fills `h` (its dir and keys are set by the caller, wr_home_draft): the ring,
+ * the credential, the ticket's addresses as contacts. Writes no file.
  * WR_EREFUSED: the issuer's words. WR_EUNREACH: nobody answered as a member of
  * the ticket's ring. WR_ETIMEOUT: the issuer did not answer. */
 WR_MUST_USE enum wr_err wr_join_ring(const struct wr_ticket *ticket,

@@ -25,7 +25,7 @@ enum { WR_CONFIG_TEXT_MAX = 256 };
     X(listen, TEXT, "0.0.0.0:4077", 0, 0,                                      \
       "address and port that a super-peer listens on; port 0: any free one")   \
     X(advertise, TEXT, "", 0, 0,                                               \
-      "address that others dial, where it differs from listen (NAT, a name)")  \
+      "IP address and port that others dial, where that differs from listen")  \
     X(store, TEXT, "lmdb", 0, 0, "lmdb, or memory: forgets all at its end")    \
     X(quota, BYTES, "0", 0, UINT64_MAX,                                        \
       "most bytes the store takes on disk; 0: what the disk has")              \
