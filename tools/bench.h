@@ -136,7 +136,7 @@ struct bench_results {
     struct bench_run put[BENCH_RUNS_MAX], get[BENCH_RUNS_MAX];
     struct bench_run tree_put, tree_get;
     bool has_tree;
-    double first_byte_s[BENCH_RUNS_MAX]; /* Of a file of one chunk. */
+    double first_byte_s[BENCH_RUNS_MAX]; /* Of a file of 1,024 chunks. */
     bool has_first_byte;
     double host_cpu_s[BENCH_HOSTS_MAX];
     uint64_t host_idle_bytes[BENCH_HOSTS_MAX], host_peak_bytes[BENCH_HOSTS_MAX];

@@ -16,14 +16,17 @@
 
 #include "base/rng.h"
 #include "bench.h"
+#include "wreath/wreath.h"
 
 enum {
     READY_S = 60,
     COPIES_S = 600,
     DIR_MAX = 3200,
     ARGS_MAX = 24,
-    FIRST_BYTE_FILE = 60000, /* One chunk. */
+    FIRST_BYTE_FILE = 1024 * 16384,
 };
+
+#define FIRST_BYTE_CUT "size-16384"
 
 struct ring {
     const struct cli *cli;
@@ -32,7 +35,6 @@ struct ring {
     struct wr_why *why;
     struct bench_watch watch;
     struct bench_process hosts[BENCH_HOSTS_MAX];
-    struct bench_process leaf; /* `wreath leaf`, for the first byte. */
     char log[DIR_MAX];
     char copies[16];
 };
@@ -201,7 +203,8 @@ static enum wr_err join(struct ring *g, const char *kind, unsigned n,
     return err;
 }
 
-/* K hosts and three leaves: one puts, one gets, one stays attached. */
+/* K hosts and three leaves: one puts, one gets, one is asked for first bytes.
+ */
 static enum wr_err start_ring(struct ring *g)
 {
     char dir[DIR_MAX], ticket[DIR_MAX];
@@ -227,7 +230,6 @@ static enum wr_err start_ring(struct ring *g)
 
 static void stop_ring(struct ring *g)
 {
-    bench_end(&g->leaf);
     for (unsigned i = 0; i < g->plan->hosts; i++) {
         bench_watch_drop(&g->watch, &g->hosts[i]);
         bench_end(&g->hosts[i]);
@@ -446,50 +448,93 @@ static enum wr_err measure_tree(struct ring *g)
     return err;
 }
 
-/* From the start of `wreath get -o -` to the first byte of its output. */
-static enum wr_err first_byte(struct ring *g, const char *cid, double *ret)
-{
-    struct bench_process p;
-    char dir[DIR_MAX], rest[4096];
+struct reader {
+    int fd;
+    double first_s; /* When the first byte came; 0: none. */
+};
 
-    path_of(g, dir, "leaf", 2);
-    const double start_s = bench_now_s();
-    enum wr_err err = start(g, &p, true, dir, ARGS("get", cid, "-o", "-"));
-    if (err != WR_OK)
-        return err;
-    const bool got = read(p.out, rest, 1) == 1;
-    *ret = bench_now_s() - start_s;
-    while (read(p.out, rest, sizeof(rest)) > 0)
-        continue;
-    const int status = bench_wait(&p);
-    bench_watch_drop(&g->watch, &p);
-    return got && status == 0 ? WR_OK : failed(g, "get");
+static void *read_pipe(void *arg)
+{
+    static uint8_t into[64 << 10];
+    struct reader *r = arg;
+
+    while (read(r->fd, into, sizeof(into)) > 0)
+        if (r->first_s == 0)
+            r->first_s = bench_now_s();
+    return NULL;
 }
 
+/* From the call of a leaf that is attached to the first byte that it gives. */
+static enum wr_err first_byte(struct ring *g, wreath *leaf, const char *cid,
+                              double *ret)
+{
+    struct reader r = {.first_s = 0};
+    wreath_error error = {.code = WREATH_OK};
+    wreath_get_result result;
+    pthread_t thread;
+    int fd[2];
+
+    if (pipe2(fd, O_CLOEXEC) != 0)
+        return wr_why(g->why, WR_EIO, "pipe: %s", wr_errno_text(errno));
+    r.fd = fd[0];
+    if (pthread_create(&thread, NULL, read_pipe, &r) != 0) {
+        close(fd[0]);
+        close(fd[1]);
+        return wr_why(g->why, WR_ENOMEM, "cannot start a thread");
+    }
+    const double start_s = bench_now_s();
+    const wreath_code code =
+        wreath_get_fd(leaf, cid, fd[1], NULL, &result, &error);
+    close(fd[1]);
+    pthread_join(thread, NULL);
+    close(fd[0]);
+    if (code != WREATH_OK || r.first_s == 0)
+        return wr_why(g->why, WR_EFAIL, "%s", error.text);
+    *ret = r.first_s - start_s;
+    return WR_OK;
+}
+
+static enum wr_err first_bytes(struct ring *g, wreath *leaf, const char *cid)
+{
+    wreath_error error;
+    char *answer;
+    enum wr_err err = WR_OK;
+
+    /* Any question attaches the leaf. */
+    if (wreath_query(leaf, "status", "", &answer, &error) != WREATH_OK)
+        return wr_why(g->why, WR_EFAIL, "%s", error.text);
+    free(answer);
+    for (uint32_t i = 0; i < g->plan->runs && err == WR_OK; i++)
+        err = first_byte(g, leaf, cid, &g->r->first_byte_s[i]);
+    return err;
+}
+
+/* A file of 1,024 chunks, the most that one node can name. */
 static enum wr_err measure_first_byte(struct ring *g)
 {
-    char dir[DIR_MAX], socket[DIR_MAX], file[DIR_MAX], cid[128];
-    struct bench_run ignored;
-    const double start_s = bench_now_s();
+    char dir[DIR_MAX], file[DIR_MAX], cid[128];
+    wreath_error error;
+    wreath *leaf;
+    json_t *o;
+    struct bench_process p;
 
     path_of(g, dir, "leaf", 2);
-    path_of(g, socket, "leaf", 2);
-    strncat(socket, "/run/socket", DIR_MAX - strlen(socket) - 1);
-    path_of(g, file, "small", 0);
+    path_of(g, file, "thousand", 0);
     enum wr_err err = make_file(g, file, 0xf1257, FIRST_BYTE_FILE);
     if (err == WR_OK)
-        err = put(g, file, cid, &ignored);
-    if (err == WR_OK)
-        err = start(g, &g->leaf, false, dir, ARGS("leaf"));
-    while (err == WR_OK && access(socket, F_OK) != 0) {
-        if (bench_now_s() - start_s > READY_S)
-            return failed(g, "leaf");
-        pause_ms(20);
-    }
-    for (uint32_t i = 0; i < g->plan->runs && err == WR_OK; i++)
-        err = first_byte(g, cid, &g->r->first_byte_s[i]);
+        err = run(g, &p, dir,
+                  ARGS("put", "--json", "--chunker", FIRST_BYTE_CUT, file), &o);
+    if (err != WR_OK)
+        return err;
+    const char *text = json_string_value(json_object_get(o, "cid"));
+    snprintf(cid, sizeof(cid), "%s", text != NULL ? text : "");
+    json_decref(o);
+    const wreath_options options = {.dir = dir};
+    if (wreath_open(&options, &leaf, &error) != WREATH_OK)
+        return wr_why(g->why, WR_EFAIL, "%s", error.text);
+    err = first_bytes(g, leaf, cid);
+    wreath_close(leaf);
     g->r->has_first_byte = err == WR_OK;
-    bench_watch_drop(&g->watch, &g->leaf);
     return err;
 }
 
