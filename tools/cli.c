@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sys/clock.h"
+#include "sys/log.h"
 
 int cli_fail(const struct cli *cli, const struct wr_why *why)
 {
@@ -249,4 +250,20 @@ void cli_progress_end(struct cli_progress *p)
     if (p->shown)
         fputs("\r\033[K", stderr);
     p->shown = false;
+}
+
+int cli_start_log(const struct cli *cli, const char *command)
+{
+    const char *format = wr_config_text(&cli->config, WR_CONFIG_log_format);
+    enum wr_log_level level;
+
+    if (wr_log_level_parse(wr_config_text(&cli->config, WR_CONFIG_log_level),
+                           &level) != WR_OK)
+        return cli_usage(cli, command,
+                         "log-level is error, warn, info or debug");
+    if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
+        return cli_usage(cli, command, "log-format is text or json");
+    wr_log_init(STDERR_FILENO, level,
+                format[0] == 'j' ? WR_LOG_AS_JSON : WR_LOG_AS_TEXT);
+    return 0;
 }

@@ -62,6 +62,10 @@ int cli_fail(const struct cli *cli, const struct wr_why *why);
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Lines of the log go to standard error, as the settings say. 0, or a usage
+ * error's status. */
+int cli_start_log(const struct cli *cli, const char *command);
+
 /*
  * Options of a command: a table, so that usage, --help and the parser agree.
  * Parses with getopt_long; `--` ends options; operands may stand anywhere.

@@ -1,10 +1,8 @@
 /* cmd_superpeer.c - `wreath superpeer`: run this host's super-peer. */
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "host/super.h"
-#include "sys/log.h"
 
 static void on_ready(void *arg, const char *address)
 {
@@ -15,22 +13,6 @@ static void on_ready(void *arg, const char *address)
     else if (!cli->quiet)
         printf("listening on %s\n", address);
     fflush(stdout);
-}
-
-static int start_log(const struct cli *cli)
-{
-    const char *format = wr_config_text(&cli->config, WR_CONFIG_log_format);
-    enum wr_log_level level;
-
-    if (wr_log_level_parse(wr_config_text(&cli->config, WR_CONFIG_log_level),
-                           &level) != WR_OK)
-        return cli_usage(cli, "superpeer",
-                         "log-level is error, warn, info or debug");
-    if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
-        return cli_usage(cli, "superpeer", "log-format is text or json");
-    wr_log_init(STDERR_FILENO, level,
-                format[0] == 'j' ? WR_LOG_AS_JSON : WR_LOG_AS_TEXT);
-    return 0;
 }
 
 static int run(struct cli *cli)
@@ -46,7 +28,7 @@ static int run(struct cli *cli)
         wr_home_close(&home);
         return cli_fail(cli, &why);
     }
-    int status = start_log(cli);
+    int status = cli_start_log(cli, "superpeer");
     const struct wr_super_cfg cfg = {
         .home = &home, .config = &cli->config, .ready = on_ready, .arg = cli};
     if (status == 0 && wr_super_run(&cfg, &why) != WR_OK)

@@ -49,6 +49,11 @@ const struct command cli_commands[] = {
      "Issuer: declare a dead super-peer gone for good.", NULL, false},
     {"revoke", cmd_revoke, "revoke HOST|LEAF",
      "Issuer: cut a member off, everywhere, at once.", NULL, false},
+    {"leaf", cmd_leaf, "leaf [--log-level L] [--log-format F]",
+     "Stay attached to a super-peer; other commands go through it.",
+     "  --log-level L      error, warn, info or debug\n"
+     "  --log-format F     text or json\n",
+     false},
     {"put", cmd_put,
      "put PATH... [--hash H] [--profile P] [--chunker C] [--copies N] "
      "[--wait one|majority|all] [--timeout T] [--ttl D]",

@@ -250,9 +250,9 @@ static void on_card(struct wr_uplink *up, const struct wr_msg *m,
         cred.role != WR_ROLE_SUPERPEER)
         return;
     memcpy(id.b, cred.host, sizeof(id.b));
-    if (wr_book_add(&up->book, &id, 1, 0, &m->card.addr) != WR_NO_HOST &&
-        up->cfg.on_card != NULL)
-        up->cfg.on_card(up->cfg.arg, m, extra);
+    const wr_host h = wr_book_add(&up->book, &id, 1, 0, &m->card.addr);
+    if (h != WR_NO_HOST && up->cfg.on_card != NULL)
+        up->cfg.on_card(up->cfg.arg, h, m, extra);
 }
 
 static void on_frame(struct wr_link *l, struct wr_span header,
@@ -380,6 +380,8 @@ static void perform(struct wr_uplink *up, const struct wr_leaf_out *out)
             dial(up, out->v[i].contact);
             break;
         case WR_LEAF_FX_HANG_UP:
+            wr_why(&up->last, WR_ETIMEOUT,
+                   "the super-peer went away, or did not answer");
             hang_up(up);
             break;
         case WR_LEAF_FX_PING:

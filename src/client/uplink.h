@@ -48,7 +48,8 @@ struct wr_uplink_cfg {
     void (*on_msg)(void *arg, struct wr_msg *m, struct wr_span extra,
                    struct wr_buf *body);
     /* A host was introduced, and its card is good. May be NULL. */
-    void (*on_card)(void *arg, const struct wr_msg *m, struct wr_span extra);
+    void (*on_card)(void *arg, wr_host h, const struct wr_msg *m,
+                    struct wr_span extra);
 };
 
 /* Begins to look for a parent. WR_ENOMEM. */

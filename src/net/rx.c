@@ -349,17 +349,17 @@ void rx_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
 static void on_eof(struct wr_link *l, ssize_t n)
 {
     char peer[WR_ADDR_TEXT];
+    const char *who = link_peer(l, peer);
 
-    link_peer(l, peer);
     if (l->state == LINK_ENDING)
-        link_gone(l, WR_OK, "%s: closed", peer);
+        link_gone(l, WR_OK, "%s: closed", who);
     else if (l->state == LINK_SHAKING && l->dialled)
         link_gone(l, WR_EREFUSED,
                   "%s: it closed without a word: another ring, another "
                   "version, not wreath, or too many knock there",
-                  peer);
+                  who);
     else
-        link_gone(l, WR_ECLOSED, "%s: cut off: %s", peer,
+        link_gone(l, WR_ECLOSED, "%s: cut off: %s", who,
                   n == UV_EOF ? "no farewell" : uv_strerror((int)n));
 }
 
