@@ -23,6 +23,8 @@ struct options {
     bool verbose;
 };
 
+enum { KEYS = 256 };
+
 struct life {
     struct wr_world w;
     struct wr_rng rng;
@@ -35,11 +37,32 @@ struct life {
     wr_time heal_us; /* From the beginning of quiet to the ideal ring. */
     bool dissolved;  /* Nobody was left who could let others in. */
     const char *why; /* It failed. */
+    struct wr_id keys[KEYS];
+    uint64_t batch, asked_n, open_n; /* Of the last batch of lookups. */
+    uint64_t right_n, wrong_n, failed_n;
 };
 
 enum { ACTIONS_MIN = 8, ACTIONS_MORE = 16 };
 
 static const wr_time quiet_max_us = WR_SEC(3600);
+
+/* Every member, with the first bytes of the ids in its list. */
+static void dump(const struct life *l)
+{
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
+        for (uint8_t i = 0; wr_world_is_up(&l->w, h) && i < l->w.cfg.members;
+             i++) {
+            const struct wr_ring *r = &l->w.hosts[h].node->core.rings[i];
+
+            printf("#   %02x %u.%u phase %u op %u:",
+                   wr_book_id(&l->w.book, r->self)->b[0], h, i, r->phase,
+                   r->op);
+            for (uint8_t k = 0; k < r->succs_n; k++)
+                printf(" %02x", wr_book_id(&l->w.book, r->succs[k])->b[0]);
+            printf("\n");
+        }
+    }
+}
 
 static void fail(struct life *l, const char *why, const struct wr_check *k)
 {
@@ -52,6 +75,8 @@ static void fail(struct life *l, const char *why, const struct wr_check *k)
            k->unordered, k->rings, k->off_ring, k->not_ideal,
            k->first_wrong == WR_NO_REF ? -1 : (int)wr_ref_host(k->first_wrong),
            k->first_wrong == WR_NO_REF ? -1 : wr_ref_index(k->first_wrong));
+    if (l->verbose)
+        dump(l);
 }
 
 static void excuse(struct life *l, const char *why)
@@ -64,9 +89,27 @@ static void excuse(struct life *l, const char *why)
     l->excused = true;
 }
 
+/* Somebody came back, and not everybody knows yet. */
+static bool believed_dead(const struct life *l)
+{
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
+        const struct wr_world_host *host = &l->w.hosts[h];
+
+        for (uint32_t i = 0; host->node != NULL && i < host->node->peers.n;
+             i++) {
+            const struct wr_peer *e = &host->node->peers.v[i];
+
+            if (e->state > WR_PEER_PROBED && l->w.hosts[e->host].joined)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* What must hold at any time. */
 static void check(struct life *l)
 {
+
     struct wr_check k;
 
     wr_check(&l->w, &k);
@@ -80,7 +123,10 @@ static void check(struct life *l)
         l->excused = false;
     else if (!wr_check_invariant(&l->w, &k) && !l->excused) {
         /* The proof's steps are atomic; an answer on its way is not. */
-        if (l->w.now - l->lost_at <= 2 * l->w.cfg.latency_max_us + WR_SEC(1))
+        if (believed_dead(l))
+            excuse(l, "somebody alive is held for dead still");
+        else if (l->w.now - l->lost_at <=
+                 2 * l->w.cfg.latency_max_us + WR_SEC(1))
             excuse(l, "a member failed while its answer was under way");
         else
             fail(l, "the invariant is violated", &k);
@@ -261,6 +307,64 @@ static void begin_quiet(struct life *l)
     }
 }
 
+/* ---- lookups --------------------------------------------------------------
+ * Right: the answer was the serving member when it came. While the ring is in
+ * trouble they are only counted; in a quiet, ideal ring each must be right. */
+static void on_done(struct wr_world *w, wr_host host, const struct wr_fx *fx)
+{
+    struct life *l = w->done_arg;
+    const struct wr_msg *a = &fx->done.answer;
+    const uint64_t i = fx->done.token & UINT32_MAX;
+
+    (void)host;
+    if (fx->done.token >> 32 != l->batch || i >= l->asked_n)
+        return; /* Not of this batch. */
+    l->open_n--;
+    if (fx->done.status != WR_STATUS_OK)
+        l->failed_n++;
+    else if (a->routed.owner != wr_check_owner(w, &l->keys[i]))
+        l->wrong_n++;
+    else
+        l->right_n++;
+}
+
+/* Each host that is up looks up a few keys. */
+static void look_up(struct life *l, unsigned each)
+{
+    l->asked_n = l->open_n = 0;
+    l->batch++;
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
+        for (unsigned i = 0; i < each && wr_world_is_up(&l->w, h); i++) {
+            struct wr_event ev = {.kind = WR_EV_LOOKUP};
+            struct wr_id *key = &l->keys[l->asked_n];
+
+            if (l->asked_n == KEYS)
+                return;
+            wr_rng_fill(&l->rng, key->b, sizeof(key->b));
+            ev.lookup.key = *key;
+            ev.lookup.token = l->batch << 32 | l->asked_n++;
+            l->open_n++;
+            wr_world_step(&l->w, h, &ev);
+        }
+    }
+}
+
+static void check_lookups(struct life *l)
+{
+    const uint64_t wrong = l->wrong_n, failed = l->failed_n;
+    struct wr_check k;
+
+    look_up(l, 4);
+    run(l, l->w.cfg.node.lookup_us + WR_SEC(1));
+    wr_check(&l->w, &k);
+    if (l->open_n > 0)
+        fail(l, "a lookup did not end", &k);
+    else if (l->wrong_n > wrong)
+        fail(l, "a wrong lookup in an ideal ring", &k);
+    else if (l->failed_n > failed)
+        fail(l, "a failed lookup in an ideal ring", &k);
+}
+
 /* After the storm everything that is up must form one ideal ring, and stay. */
 static void settle(struct life *l)
 {
@@ -288,6 +392,8 @@ static void settle(struct life *l)
         if (!wr_check_ideal(&l->w, &k))
             fail(l, "the ideal ring did not last", &k);
     }
+    if (l->why == NULL)
+        check_lookups(l);
 }
 
 /* ---- what a seed draws --------------------------------------------------- */
@@ -333,6 +439,8 @@ static void live(struct life *l, uint64_t seed, const struct options *o)
     cfg.trace = o->verbose;
     if (wr_world_init(&l->w, &cfg) != WR_OK)
         exit(1);
+    l->w.done = on_done;
+    l->w.done_arg = l;
     wr_world_begin(&l->w,
                    cfg.members > cfg.node.succs
                        ? 1
@@ -340,6 +448,8 @@ static void live(struct life *l, uint64_t seed, const struct options *o)
                              (uint32_t)below(l, cfg.hosts - cfg.node.succs));
     for (uint64_t i = 0; i < actions && l->why == NULL; i++) {
         act(l);
+        if (below(l, 4) == 0)
+            look_up(l, 1);
         run(l, WR_MS(100) + WR_MS(below(l, 150)) * (1 + below(l, 100)));
     }
     settle(l);
@@ -351,7 +461,9 @@ static bool one(uint64_t seed, const struct options *o, struct life *ret)
 
     live(&l, seed, o);
     if (o->verbose)
-        printf("# digest %016llx\n", (unsigned long long)l.w.digest);
+        printf("# digest %016llx; %llu messages sent, %llu lost or refused\n",
+               (unsigned long long)l.w.digest, (unsigned long long)l.w.sent,
+               (unsigned long long)l.w.lost);
     wr_world_done(&l.w);
     *ret = l;
     return l.why == NULL;
@@ -399,6 +511,7 @@ int main(int argc, char **argv)
 {
     struct options o = {.from = 1, .seeds = 1};
     uint64_t failed = 0, breaks = 0, dissolved = 0;
+    uint64_t right = 0, wrong = 0, lost = 0;
     double heal = 0;
 
     if (!read_options(argc, argv, &o))
@@ -419,6 +532,9 @@ int main(int argc, char **argv)
         }
         breaks += l.breaks;
         dissolved += l.dissolved;
+        right += l.right_n;
+        wrong += l.wrong_n;
+        lost += l.failed_n;
         heal = heal > (double)l.heal_us / 1e6 ? heal : (double)l.heal_us / 1e6;
     }
     printf("# %llu seeds, %llu failed; assumptions broken %llu times; %llu "
@@ -426,6 +542,10 @@ int main(int argc, char **argv)
            "ring %.1f s\n",
            (unsigned long long)o.seeds, (unsigned long long)failed,
            (unsigned long long)breaks, (unsigned long long)dissolved, heal);
+    printf("# lookups: %llu right, %llu wrong, %llu failed (the latter two in "
+           "trouble only)\n",
+           (unsigned long long)right, (unsigned long long)wrong,
+           (unsigned long long)lost);
     if (failed == 0)
         printf("ok - small worlds\n");
     printf("1..%llu\n", (unsigned long long)(failed == 0 ? 1 : failed));

@@ -182,9 +182,11 @@ static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
     }
     if (!wr_world_is_up(w, to)) { /* The dial is refused. */
         w->lost++;
-        if (w->cfg.resets)
+        if (w->cfg.resets && !w->hosts[from].dials[to]) {
+            w->hosts[from].dials[to] = true; /* One dial for all that waits. */
             queue_push(w, event_new(w, w->now + 2 * latency(w), BROKEN, to,
                                     from, NULL));
+        }
         return;
     }
     queue_push(w,
@@ -374,6 +376,7 @@ static void happen(struct wr_world *w, struct wr_world_event *e)
         return;
     case BROKEN:
         to->met[e->from] = 0;
+        to->dials[e->from] = false;
         wr_world_step(w, e->to, &ev);
         return;
     }
@@ -409,6 +412,7 @@ static void open_node(struct wr_world *w, wr_host h)
     host->epoch++;
     host->tick_at = WR_NEVER;
     memset(host->met, 0, w->cfg.hosts * sizeof(host->met[0]));
+    memset(host->dials, 0, w->cfg.hosts * sizeof(host->dials[0]));
 }
 
 void wr_world_begin(struct wr_world *w, uint32_t n)
@@ -533,6 +537,7 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
         wr_rng_fill(&w->rng, id.b, sizeof(id.b));
         WR_CHECK(wr_book_add(&w->book, &id, cfg->members, 0, NULL) == h);
         w->hosts[h].met = must(calloc(cfg->hosts, sizeof(uint32_t)));
+        w->hosts[h].dials = must(calloc(cfg->hosts, sizeof(bool)));
     }
     return WR_OK;
 }
@@ -543,6 +548,7 @@ void wr_world_done(struct wr_world *w)
         wr_node_close(w->hosts[h].node);
         free(w->hosts[h].saved);
         free(w->hosts[h].met);
+        free(w->hosts[h].dials);
     }
     while (w->queue_n > 0)
         free(queue_pop(w));

@@ -38,6 +38,7 @@ struct wr_world_host {
     struct wr_roster_entry *saved; /* The roster, persisted. */
     uint32_t saved_n;
     uint32_t *met; /* By host: its epoch when the link came up. */
+    bool *dials;   /* By host: a dial is under way, to be refused. */
 };
 
 struct wr_world_event;

@@ -4,6 +4,7 @@
 #include "proto/boot.h"
 #include "proto/peers.h"
 #include "proto/roster.h"
+#include "proto/routes.h"
 
 static const struct wr_id *id_of(const struct wr_core *c, wr_ref m)
 {
@@ -63,6 +64,7 @@ static bool adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
         c->count->recv_misfit_total++;
         return false;
     }
+    r->lost = WR_NO_REF; /* `head` answered. */
     r->succs_n = 0;
     r->succs[r->succs_n++] = head;
     for (size_t i = 0; i < n && r->succs_n < c->cfg->succs; i++) {
@@ -71,6 +73,8 @@ static bool adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
         last = tail[i];
         if (!gone(c, tail[i]))
             r->succs[r->succs_n++] = tail[i];
+        else
+            wr_peers_named(c, wr_ref_host(tail[i]));
     }
     return true;
 }
@@ -100,20 +104,75 @@ static void op_end(struct wr_ring *r)
 
 static void be_out(struct wr_ring *r)
 {
-    r->pred = r->suitor = r->hint = WR_NO_REF;
+    r->pred = r->suitor = r->hint = r->lost = WR_NO_REF;
     r->succs_n = 0;
     op_end(r);
 }
 
-/* R12: no live entry is left (a break of A1). boot.c brings it back in. */
+/* ---- no live entry is left (R12): a break of A1 ---------------------------
+ */
+
+/* The nearest live member clockwise from `r`, past `best`'s bound, that we
+ * know of by whatever means. */
+struct nearest {
+    const struct wr_core *c;
+    const struct wr_ring *r;
+    wr_ref after; /* Only beyond this one. */
+    wr_ref best;
+};
+
+static void offer(struct nearest *s, wr_ref m)
+{
+    if (m == WR_NO_REF || m == s->r->self || gone(s->c, m) ||
+        !between(s->c, s->after, m, s->r->self))
+        return;
+    if (s->best == WR_NO_REF || between(s->c, s->after, m, s->best))
+        s->best = m;
+}
+
+static wr_ref nearest_known(const struct wr_core *c, const struct wr_ring *r)
+{
+    struct nearest s = {c, r, r->lost != WR_NO_REF ? r->lost : r->self,
+                        WR_NO_REF};
+
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        const struct wr_ring *sibling = &c->rings[i];
+
+        if (sibling->phase != WR_RING_MEMBER)
+            continue;
+        offer(&s, sibling->self);
+        offer(&s, sibling->pred);
+        for (uint8_t k = 0; k < sibling->succs_n; k++)
+            offer(&s, sibling->succs[k]);
+    }
+    for (uint32_t i = 0; i < c->routes->n; i++)
+        offer(&s, c->routes->refs[i]);
+    return s.best;
+}
+
+/* Whoever stopped being a member here would drag its predecessor down, whose
+ * list holds it and the same dead, and so on all the way round. So it goes on
+ * with the nearest live member that it knows of, asks that one itself (R8),
+ * and finds those between by R5. Only where it knows nobody it is out, and
+ * boot.c brings it back in. */
 static void exhaust(struct wr_core *c, struct wr_ring *r)
 {
+    const wr_ref next = nearest_known(c, r);
+
+    c->count->assumption_breaks_total++;
+    wr_core_note(c, WR_NOTE_EXHAUSTED, c->cfg->self, r->self);
+    if (next != WR_NO_REF) {
+        op_end(r);
+        r->lost = next; /* Should it be gone, too: the next one beyond. */
+        r->succs[0] = next;
+        r->succs_n = 1;
+        r->round_at = c->now;
+        return;
+    }
     be_out(r);
     r->phase = WR_RING_OUT;
     c->incarnation++;
     wr_boot_exhausted(c);
-    c->count->assumption_breaks_total++;
-    wr_core_note(c, WR_NOTE_EXHAUSTED, c->cfg->self, r->self);
     (void)wr_outbox_push(c->out, WR_FX_PERSIST);
 }
 
@@ -504,7 +563,7 @@ static void round_begin(struct wr_core *c, struct wr_ring *r)
     purge(c, r);
     if (r->succs_n == 0)
         exhaust(c, r);
-    else
+    if (r->phase == WR_RING_MEMBER)
         op_begin(c, r, WR_OP_STABILISE, r->succs[0], false);
 }
 

@@ -46,6 +46,7 @@ struct wr_ring {
     wr_ref self;
     wr_ref pred;   /* WR_NO_REF only while OUT or LEFT. */
     wr_ref suitor; /* R6: notified us, is not nearer; not yet judged. */
+    wr_ref lost;   /* R12: the last resort that is being tried. */
     wr_ref hint;   /* R11: may be a nearer head; not yet asked. */
     wr_ref op_peer;
     wr_ref op_head; /* R5: our head when the operation began. */
