@@ -77,19 +77,32 @@ enum wr_err wr_cards_add(struct wr_cards *c, struct wr_span credential,
     return WR_OK;
 }
 
-void wr_cards_heard(struct wr_cards *c, wr_host h, const struct wr_addr *addr,
-                    uint32_t incarnation)
+bool wr_cards_said(struct wr_cards *c, wr_host h, const struct wr_addr *addr,
+                   uint32_t incarnation)
 {
     struct wr_card *card = &c->v[h];
     struct wr_book_host *host = &c->book->hosts[h];
 
-    if (incarnation < card->incarnation || addr->port == 0)
-        return;
-    if (incarnation == card->incarnation && host->addr.port != 0)
-        return;
+    if (addr->port == 0)
+        return false;
+    if (incarnation == card->incarnation && addr->port == host->addr.port &&
+        memcmp(addr->ip, host->addr.ip, sizeof(addr->ip)) == 0)
+        return false;
     card->incarnation = incarnation;
     host->addr = *addr;
     c->dirty = true;
+    return true;
+}
+
+bool wr_cards_heard(struct wr_cards *c, wr_host h, const struct wr_addr *addr,
+                    uint32_t incarnation)
+{
+    const struct wr_card *card = &c->v[h];
+
+    if (incarnation < card->incarnation ||
+        (incarnation == card->incarnation && c->book->hosts[h].addr.port != 0))
+        return false;
+    return wr_cards_said(c, h, addr, incarnation);
 }
 
 bool wr_cards_farewell(struct wr_cards *c, wr_host h, struct wr_span farewell)

@@ -52,9 +52,15 @@ WR_MUST_USE enum wr_err wr_cards_add(struct wr_cards *c,
                                      struct wr_span credential, wr_host *ret,
                                      bool *ret_new);
 
-/* A later address and incarnation: kept if the incarnation is not older. */
-void wr_cards_heard(struct wr_cards *c, wr_host h, const struct wr_addr *addr,
+/* An address and incarnation by hearsay, of which nothing is signed: taken if
+ * the incarnation is newer. True if that changed anything. */
+bool wr_cards_heard(struct wr_cards *c, wr_host h, const struct wr_addr *addr,
                     uint32_t incarnation);
+
+/* The same from the host itself, which has proven who it is: its word beats
+ * whatever was said about it. */
+bool wr_cards_said(struct wr_cards *c, wr_host h, const struct wr_addr *addr,
+                   uint32_t incarnation);
 
 /* True if it is that host's word and news. */
 bool wr_cards_farewell(struct wr_cards *c, wr_host h, struct wr_span farewell);

@@ -20,6 +20,7 @@ struct wr_conn *wr_conn_new(struct wr_hub *hub, struct wr_link *link)
         return NULL;
     c->hub = hub;
     c->link = link;
+    c->since_ms = uv_now(hub->cfg.loop);
     c->host = WR_NO_HOST;
     c->last = &c->first;
     c->next = hub->conns;
@@ -80,8 +81,9 @@ bool wr_conn_session(struct wr_conn *c)
 
 /* --- Sending -------------------------------------------------------------- */
 
-/* Whoever hears of a host for the first time on this link is introduced. */
-static void introduce(struct wr_conn *c, const wr_host *hosts, size_t n)
+/* Whoever hears of a host for the first time on this link is introduced, ahead
+ * of everything that waits. False where the link has no room for that now. */
+static bool introduce(struct wr_conn *c, const wr_host *hosts, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const wr_host h = hosts[i];
@@ -89,9 +91,17 @@ static void introduce(struct wr_conn *c, const wr_host *hosts, size_t n)
         if (h >= c->hub->cfg.cards->book->hosts_n ||
             (c->told[h / 8] & 1u << h % 8) != 0)
             continue;
+        if (!wr_hub_send_card(c, h))
+            return false;
         c->told[h / 8] |= (uint8_t)(1u << h % 8);
-        wr_hub_send_card(c, h);
     }
+    return true;
+}
+
+void wr_hub_news(struct wr_hub *hub, wr_host h)
+{
+    for (struct wr_conn *c = hub->conns; c != NULL; c = c->next)
+        c->told[h / 8] &= (uint8_t) ~(1u << h % 8);
 }
 
 static void wait_for_room(struct wr_conn *c, const wr_host *mentions,
@@ -100,8 +110,12 @@ static void wait_for_room(struct wr_conn *c, const wr_host *mentions,
 {
     const size_t hosts = mentions_n * sizeof(*mentions);
     struct wr_waiting *w = NULL;
+    size_t held = sizeof(*w) + hosts + header.n;
 
-    if (c->waiting_n < WR_HUB_WAITING_MAX)
+    if (body != NULL && body->pool == NULL)
+        held += body->n;
+    if (c->waiting_n < WR_HUB_WAITING_MAX &&
+        held <= WR_HUB_WAITING_BYTES - c->waiting_bytes)
         w = malloc(sizeof(*w) + hosts + header.n);
     if (w == NULL) { /* As if it were lost on the way; it is counted. */
         c->hub->refused++;
@@ -109,6 +123,7 @@ static void wait_for_room(struct wr_conn *c, const wr_host *mentions,
     }
     *w = (struct wr_waiting){.mentions_n = (uint32_t)mentions_n,
                              .header_n = (uint32_t)header.n,
+                             .held = (uint32_t)held,
                              .mentions = (wr_host *)(w + 1)};
     w->header = (uint8_t *)(w + 1) + hosts;
     if (hosts > 0)
@@ -118,6 +133,7 @@ static void wait_for_room(struct wr_conn *c, const wr_host *mentions,
     *c->last = w;
     c->last = &w->next;
     c->waiting_n++;
+    c->waiting_bytes += w->held;
 }
 
 void wr_conn_flush(struct wr_conn *c)
@@ -127,16 +143,15 @@ void wr_conn_flush(struct wr_conn *c)
     while (c->first != NULL) {
         struct wr_waiting *w = c->first;
 
-        if (w->body != NULL && !wr_link_has_room(c->link, w->body->n))
-            return;
-        introduce(c, w->mentions, w->mentions_n);
-        if (wr_link_send(c->link, wr_span(w->header, w->header_n), w->body) !=
-            WR_OK)
-            return;
+        if (!introduce(c, w->mentions, w->mentions_n) ||
+            wr_link_send(c->link, wr_span(w->header, w->header_n), w->body) !=
+                WR_OK)
+            return; /* on_drain goes on. */
         c->first = w->next;
         if (c->first == NULL)
             c->last = &c->first;
         c->waiting_n--;
+        c->waiting_bytes -= w->held;
         waiting_free(w);
     }
 }
@@ -155,15 +170,13 @@ static bool encode(struct wr_conn *c, const struct wr_msg *m,
     return false;
 }
 
-/* HELLO goes before everything that waits for it. */
-void wr_conn_send_first(struct wr_conn *c, const struct wr_msg *m)
+bool wr_conn_send_first(struct wr_conn *c, const struct wr_msg *m)
 {
     uint8_t header[WR_HEADER_MAX];
     size_t n;
 
-    if (encode(c, m, header, &n) &&
-        wr_link_send(c->link, wr_span(header, n), NULL) != WR_OK)
-        wr_link_abort(c->link, WR_EFAIL, "no room for HELLO");
+    return !encode(c, m, header, &n) ||
+           wr_link_send(c->link, wr_span(header, n), NULL) == WR_OK;
 }
 
 void wr_conn_send(struct wr_conn *c, const struct wr_msg *m,
@@ -176,12 +189,9 @@ void wr_conn_send(struct wr_conn *c, const struct wr_msg *m,
     if (!encode(c, m, header, &n))
         return;
     const size_t mentions_n = wr_msg_mentions(m, mentions);
-    if (c->greeted && c->first == NULL) {
-        introduce(c, mentions, mentions_n);
-        if (c->first == NULL && /* No card had to wait. */
-            wr_link_send(c->link, wr_span(header, n), body) == WR_OK)
-            return;
-    }
+    if (c->greeted && c->first == NULL && introduce(c, mentions, mentions_n) &&
+        wr_link_send(c->link, wr_span(header, n), body) == WR_OK)
+        return;
     wait_for_room(c, mentions, mentions_n, wr_span(header, n), body);
 }
 
@@ -279,7 +289,7 @@ static void on_net_closed(void *arg)
 {
     struct wr_hub *hub = arg;
 
-    uv_close((uv_handle_t *)&hub->linger, on_timer_closed);
+    uv_close((uv_handle_t *)&hub->timer, on_timer_closed);
 }
 
 static void close_net(struct wr_hub *hub)
@@ -299,6 +309,23 @@ void wr_hub_gone(struct wr_hub *hub)
         close_net(hub);
 }
 
+void wr_hub_sweep(struct wr_hub *hub, uint64_t now_ms)
+{
+    for (struct wr_conn *c = hub->conns; c != NULL; c = c->next) {
+        const uint64_t age = now_ms - c->since_ms;
+
+        if (age > WR_HUB_JOINER_MS && c->kind == WR_CONN_JOINER)
+            wr_link_abort(c->link, WR_ETIMEOUT, "it has had time to join");
+        else if (age > WR_HUB_HELLO_MS && !c->greeted && !c->dialled)
+            wr_link_abort(c->link, WR_ETIMEOUT, "it did not say HELLO");
+    }
+}
+
+static void on_sweep(uv_timer_t *t)
+{
+    wr_hub_sweep(t->data, uv_now(t->loop));
+}
+
 static void on_linger(uv_timer_t *t)
 {
     close_net(t->data);
@@ -316,7 +343,7 @@ void wr_hub_close(struct wr_hub *hub, void (*closed)(void *arg), void *arg)
         next = c->next;
         wr_link_close(c->link);
     }
-    uv_timer_start(&hub->linger, on_linger,
+    uv_timer_start(&hub->timer, on_linger,
                    hub->conns_n > 0 ? WR_HUB_LINGER_MS : 0, 0);
 }
 
@@ -334,8 +361,8 @@ enum wr_err wr_hub_open(struct wr_hub **ret, const struct wr_hub_cfg *cfg,
     if (hub == NULL)
         return wr_why(why, WR_ENOMEM, "out of memory");
     hub->cfg = *cfg;
-    uv_timer_init(cfg->loop, &hub->linger);
-    hub->linger.data = hub;
+    uv_timer_init(cfg->loop, &hub->timer);
+    hub->timer.data = hub;
     hub->hosts = calloc(WR_HOSTS_MAX, sizeof(*hub->hosts));
     hub->sessions = calloc(WR_HUB_SESSIONS, sizeof(struct wr_conn *));
     hub->arena = aligned_alloc(16, WR_CODEC_ARENA);
@@ -355,6 +382,7 @@ enum wr_err wr_hub_open(struct wr_hub **ret, const struct wr_hub_cfg *cfg,
         if (wr_addr_is_any(&hub->advertised))
             hub->advertised = wr_addr_local(hub->advertised.port);
     }
+    uv_timer_start(&hub->timer, on_sweep, WR_HUB_SWEEP_MS, WR_HUB_SWEEP_MS);
     *ret = hub;
     return WR_OK;
 }

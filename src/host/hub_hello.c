@@ -30,10 +30,11 @@ void wr_hub_say_hello(struct wr_conn *c)
     m.hello.listen = hub->advertised;
     m.hello.wall_s = wr_clock_wall_s();
     m.hello.agent = wr_span_str(AGENT);
-    wr_conn_send_first(c, &m);
+    if (!wr_conn_send_first(c, &m))
+        wr_link_abort(c->link, WR_EFAIL, "no room for HELLO");
 }
 
-void wr_hub_send_card(struct wr_conn *c, wr_host h)
+bool wr_hub_send_card(struct wr_conn *c, wr_host h)
 {
     const struct wr_cards *cards = c->hub->cfg.cards;
     const struct wr_card *card = wr_card_of(cards, h);
@@ -44,17 +45,19 @@ void wr_hub_send_card(struct wr_conn *c, wr_host h)
         m.card.farewell = wr_span(card->farewell, sizeof(card->farewell));
     m.card.addr = cards->book->hosts[h].addr;
     m.card.incarnation = card->incarnation;
-    wr_conn_send(c, &m, NULL);
+    return wr_conn_send_first(c, &m);
 }
 
 /* Which of two links of one kind to one host stays: the one dialled by the
  * lower host id, so that both ends choose the same; where one end dialled both
- * it has lost the first, and the second stays. */
+ * it has lost the first, and the second stays. So does one to a process that
+ * was started after the one at the old link's end: nobody is there any more. */
 static bool newer_stays(const struct wr_conn *old, const struct wr_conn *new)
 {
     const struct wr_book *book = new->hub->cfg.cards->book;
 
-    if (old->dialled == new->dialled)
+    if (old->dialled == new->dialled ||
+        (old->greeted && old->incarnation < new->incarnation))
         return true;
     const int c = memcmp(&book->hosts[new->hub->cfg.self].id,
                          &book->hosts[new->host].id, WR_HOST_ID_BYTES);
@@ -62,19 +65,47 @@ static bool newer_stays(const struct wr_conn *old, const struct wr_conn *new)
 }
 
 /* Moves what waited for `from` to `to`. */
-static void inherit(struct wr_conn *to, struct wr_conn *from)
+void wr_hub_inherit(struct wr_conn *to, struct wr_conn *from)
 {
     if (from->first == NULL)
         return;
     *to->last = from->first;
     to->last = from->last;
     to->waiting_n += from->waiting_n;
+    to->waiting_bytes += from->waiting_bytes;
     from->first = NULL;
     from->last = &from->first;
     from->waiting_n = 0;
+    from->waiting_bytes = 0;
 }
 
-/* False if this link gave way to another. */
+static bool same_pair(const struct wr_conn *a, const struct wr_conn *b)
+{
+    return a != b && a->kind == WR_CONN_HOST && b->kind == WR_CONN_HOST &&
+           a->host == b->host && a->bulk == b->bulk;
+}
+
+struct wr_conn *wr_hub_parked(const struct wr_conn *gone)
+{
+    for (struct wr_conn *c = gone->hub->conns; c != NULL; c = c->next)
+        if (c->parked && same_pair(c, gone) && wr_link_is_open(c->link))
+            return c;
+    return NULL;
+}
+
+/* At most one waits behind `c`, or with it. */
+static void close_parked(const struct wr_conn *c)
+{
+    struct wr_conn *parked = wr_hub_parked(c);
+
+    if (parked != NULL)
+        wr_link_close(parked->link);
+}
+
+/* False if this link has to wait for another's fate. It gets no HELLO until
+ * then, so that the other side sends nothing on it: were it closed at once, and
+ * the one that is to stay came to nothing, what waits there would be lost; and
+ * so would be what was sent between our HELLO and our END. */
 static bool take_place(struct wr_conn *c)
 {
     struct wr_conn **place = &c->hub->hosts[c->host].conn[c->bulk];
@@ -83,14 +114,13 @@ static bool take_place(struct wr_conn *c)
     if (old == c)
         return true;
     if (old != NULL && !newer_stays(old, c)) {
-        c->replaced = true;
-        wr_link_close(c->link);
+        close_parked(c);
+        c->parked = true;
         return false;
     }
     *place = c;
     if (old != NULL) {
-        inherit(c, old);
-        old->replaced = true;
+        wr_hub_inherit(c, old);
         wr_link_close(old->link);
     }
     return true;
@@ -112,6 +142,24 @@ void wr_hub_send_revoked(struct wr_conn *c)
     wr_buf_unref(body);
 }
 
+void wr_hub_settle(struct wr_conn *c)
+{
+    const struct wr_hub_cfg *cfg = &c->hub->cfg;
+
+    if (!c->dialled)
+        wr_hub_say_hello(c);
+    c->parked = false;
+    c->greeted = true;
+    close_parked(c);
+    if (!c->bulk) {
+        if (c->revoked < cfg->cards->revoked.number)
+            wr_hub_send_revoked(c);
+        cfg->on_card(cfg->arg, c->host);
+        cfg->on_up(cfg->arg, c->host, c->incarnation);
+    }
+    wr_conn_flush(c);
+}
+
 static void hello_of_host(struct wr_conn *c, const struct wr_msg *m)
 {
     struct wr_hub *hub = c->hub;
@@ -119,31 +167,25 @@ static void hello_of_host(struct wr_conn *c, const struct wr_msg *m)
 
     if (wr_addr_is_any(&addr)) /* It does not know; we see. */
         memcpy(addr.ip, wr_link_addr(c->link)->ip, sizeof(addr.ip));
-    wr_cards_heard(hub->cfg.cards, c->host, &addr, m->hello.incarnation);
+    if (wr_cards_said(hub->cfg.cards, c->host, &addr, m->hello.incarnation))
+        wr_hub_news(hub, c->host);
     hub->cfg.cards->v[c->host].seen_s = wr_clock_wall_s();
     if (!c->dialled) {
         c->bulk = m->hello.bulk;
         if (c->bulk)
             wr_link_set_bulk(c->link);
-        wr_hub_say_hello(c);
     }
-    if (!take_place(c))
-        return;
-    c->greeted = true;
-    if (!c->bulk) {
-        if (m->hello.revoked < hub->cfg.cards->revoked.number)
-            wr_hub_send_revoked(c);
-        hub->cfg.on_card(hub->cfg.arg, c->host);
-        hub->cfg.on_up(hub->cfg.arg, c->host, m->hello.incarnation);
-    }
-    wr_conn_flush(c);
+    c->incarnation = m->hello.incarnation;
+    c->revoked = m->hello.revoked;
+    if (take_place(c))
+        wr_hub_settle(c);
 }
 
 static void on_hello(struct wr_conn *c, const struct wr_msg *m)
 {
     struct wr_hub_peer peer;
 
-    if (c->greeted) {
+    if (c->greeted || c->parked) {
         wr_link_abort(c->link, WR_EINVAL, "a second HELLO");
         return;
     }
@@ -176,9 +218,14 @@ static void on_card(struct wr_conn *c, const struct wr_msg *m)
         WR_LOG(WARN, "hub", "a card was refused", WR_KV_ERR("why", err));
         return;
     }
-    wr_cards_heard(cards, h, &m->card.addr, m->card.incarnation);
+    if (h == hub->cfg.self) /* We know better where we are. */
+        return;
+    const bool moved =
+        wr_cards_heard(cards, h, &m->card.addr, m->card.incarnation);
     if (m->card.farewell.n > 0 && wr_cards_farewell(cards, h, m->card.farewell))
         news = true;
+    if (news || moved)
+        wr_hub_news(hub, h);
     if (news)
         hub->cfg.on_card(hub->cfg.arg, h);
 }

@@ -218,8 +218,11 @@ static struct wr_buf *on_body(struct wr_link *l, struct wr_span header,
         wr_link_abort(l, WR_ETOOBIG, "a body that is too long for its kind");
         return WR_LINK_SKIP;
     }
-    if (m.kind == WR_MSG_REVOKED)
-        return wr_buf_new(n);
+    if (m.kind == WR_MSG_REVOKED) {
+        struct wr_buf *list = wr_buf_new(n);
+
+        return list != NULL ? list : WR_LINK_SKIP; /* Nobody would wake us. */
+    }
     const enum wr_hub_share share = share_of(&m);
     struct wr_buf *buf = wr_pool_get(c->hub->cfg.pool, share, n);
     if (buf != NULL)
@@ -279,14 +282,25 @@ static void on_closed(struct wr_link *l, const struct wr_why *why)
         return;
     struct wr_hub *hub = c->hub;
     const wr_host host = c->host;
-    const bool is_host = c->kind == WR_CONN_HOST;
-    const bool news = !c->replaced && (is_host || wr_host_is_leaf(host));
+    const bool in_place =
+        c->kind == WR_CONN_HOST && hub->hosts[host].conn[c->bulk] == c;
+    struct wr_conn *next = NULL;
     log_end(c, why);
-    if (is_host && hub->hosts[host].conn[c->bulk] == c)
-        hub->hosts[host].conn[c->bulk] = NULL;
+    if (in_place) {
+        if (!hub->closing)
+            next = wr_hub_parked(c);
+        hub->hosts[host].conn[c->bulk] = next;
+        if (next != NULL)
+            wr_hub_inherit(next, c);
+    }
+    /* A link that was never used, or that gave way, ends without a word. */
+    const bool news =
+        wr_host_is_leaf(host) || (in_place && (next == NULL || c->greeted));
     wr_conn_free(c);
     if (news && !hub->closing)
         hub->cfg.on_down(hub->cfg.arg, host);
+    if (next != NULL && hub->hosts[host].conn[next->bulk] == next)
+        wr_hub_settle(next);
     wr_hub_gone(hub);
 }
 

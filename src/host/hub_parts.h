@@ -15,9 +15,15 @@
 
 enum {
     WR_HUB_WAITING_MAX = 4096, /* Frames that wait for one link; their bodies
-                                  are bounded by the pool. */
-    WR_HUB_SESSIONS = 16384,   /* Leaves at a time, as descriptors allow. */
-    WR_HUB_LINGER_MS = 3000,   /* From hub close to the end of patience. */
+                                  are bounded by the pool, */
+    WR_HUB_WAITING_BYTES = 4 << 20, /* or here: reports are not of the pool. */
+    WR_HUB_SESSIONS = 16384, /* Leaves at a time, as descriptors allow. */
+    WR_HUB_LINGER_MS = 3000, /* From hub close to the end of patience. */
+    WR_HUB_SWEEP_MS = 5000,
+    /* For who was accepted to say HELLO. One of two links of a pair waits for
+     * the other one's fate, which the kernel decides after WR_LINK_SILENT_MS.*/
+    WR_HUB_HELLO_MS = 30000,
+    WR_HUB_JOINER_MS = 60000, /* Who only knows the ring secret may not stay. */
 };
 
 enum wr_conn_kind {
@@ -31,7 +37,7 @@ enum wr_conn_kind {
 struct wr_waiting {
     struct wr_waiting *next;
     struct wr_buf *body;
-    uint32_t mentions_n, header_n;
+    uint32_t mentions_n, header_n, held;
     wr_host *mentions; /* To introduce first; behind it, the header. */
     uint8_t *header;
 };
@@ -45,15 +51,18 @@ struct wr_conn {
     bool known;   /* The handshake has told us who it is. */
     bool dialled; /* By us. */
     bool bulk;
-    bool greeted;        /* Its HELLO came: messages may follow. */
-    bool paused;         /* No room for a body: to be resumed. */
-    bool replaced;       /* A better link took its place: its end is no news. */
-    wr_host host;        /* A slot, or a session. */
-    struct wr_cred cred; /* LEAF */
+    bool greeted;      /* Its HELLO came: messages may follow. */
+    bool paused;       /* No room for a body: to be resumed. */
+    bool parked;       /* Behind another of its kind, should that one fail. */
+    uint64_t since_ms; /* When it was made, as the loop's clock has it. */
+    uint32_t incarnation; /* HOST: as its HELLO said. */
+    uint64_t revoked;     /* HOST: the number of its list, then. */
+    wr_host host;         /* A slot, or a session. */
+    struct wr_cred cred;  /* LEAF */
     struct wr_waiting *first, **last;
     uint32_t waiting_n;
-    uint32_t told_n; /* Hosts introduced: a bit each in `told`. */
-    uint8_t told[WR_HOSTS_MAX / 8];
+    size_t waiting_bytes;           /* Of memory that is not of the pool. */
+    uint8_t told[WR_HOSTS_MAX / 8]; /* Hosts introduced: a bit each. */
 };
 
 struct wr_hub_host {
@@ -74,7 +83,7 @@ struct wr_hub {
     uint32_t conns_n, leaves_n;
     uint64_t refused, misfits;
     bool closing, net_closing;
-    uv_timer_t linger;
+    uv_timer_t timer; /* Sweeps; once closing, the end of patience. */
     void (*closed)(void *arg);
     void *closed_arg;
 };
@@ -85,9 +94,14 @@ void wr_conn_free(struct wr_conn *c);
 bool wr_conn_session(struct wr_conn *c); /* A number for a leaf's link. */
 void wr_conn_send(struct wr_conn *c, const struct wr_msg *m,
                   struct wr_buf *body);
-void wr_conn_send_first(struct wr_conn *c, const struct wr_msg *m);
+/* Ahead of what waits. False if there is no room now; on_drain follows. */
+bool wr_conn_send_first(struct wr_conn *c, const struct wr_msg *m);
 void wr_conn_flush(struct wr_conn *c);
 void wr_hub_gone(struct wr_hub *hub); /* A link is gone: was it the last? */
+/* There is something new to say about `h`, to whoever hears of it next. */
+void wr_hub_news(struct wr_hub *hub, wr_host h);
+/* Cuts off who has been in the door for too long. */
+void wr_hub_sweep(struct wr_hub *hub, uint64_t now_ms);
 
 /* hub_link.c */
 extern const struct wr_link_ops wr_hub_tcp_ops, wr_hub_local_ops;
@@ -98,7 +112,14 @@ void wr_hub_say_hello(struct wr_conn *c);
  * caller's. */
 bool wr_hub_hello(struct wr_conn *c, const struct wr_msg *m,
                   const struct wr_buf *body);
-void wr_hub_send_card(struct wr_conn *c, wr_host h);
+/* The link in the place of its kind is gone: another may take it over, and what
+ * waited. NULL if there is none. */
+struct wr_conn *wr_hub_parked(const struct wr_conn *gone);
+/* It has its place and its HELLO: from here on it is used. */
+void wr_hub_settle(struct wr_conn *c);
+void wr_hub_inherit(struct wr_conn *to, struct wr_conn *from);
+/* False if there is no room now. */
+bool wr_hub_send_card(struct wr_conn *c, wr_host h);
 void wr_hub_send_revoked(struct wr_conn *c);
 void wr_hub_peer_of(const struct wr_conn *c, struct wr_hub_peer *ret);
 
