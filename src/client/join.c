@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/secret.h"
 #include "net/addr.h"
 #include "net/dial.h"
 #include "wire/codec.h"
@@ -96,7 +97,9 @@ static void ask(struct joining *j, struct wr_link *l)
     memcpy(join.token, j->ticket->token, sizeof(join.token));
     memcpy(join.noise_public, j->home->id.noise_public, WR_NOISE_KEY);
     memcpy(join.sign_public, j->home->id.sign.public, WR_SIGN_PUBLIC);
-    if (wr_join_seal(&join, j->ticket->ring, sealed) != WR_OK) {
+    const enum wr_err err = wr_join_seal(&join, j->ticket->ring, sealed);
+    wr_secret_wipe(&join, sizeof(join));
+    if (err != WR_OK) {
         finish(j,
                wr_why(j->why, WR_EINVAL, "the ticket's ring key is damaged"));
         return;
@@ -105,19 +108,33 @@ static void ask(struct joining *j, struct wr_link *l)
     say(j, l, &m);
 }
 
+/* The issuer's words, through a super-peer that may not be honest: they are
+ * shown on a terminal. */
+static void refused(struct joining *j, struct wr_span text)
+{
+    char words[WR_WORDS_MAX + 1];
+    size_t n = 0;
+
+    for (; n < text.n && n < WR_WORDS_MAX; n++)
+        words[n] =
+            (char)(text.p[n] < ' ' || text.p[n] >= 0x7f ? '?' : text.p[n]);
+    words[n] = '\0';
+    finish(j, wr_why(j->why, WR_EREFUSED, "%s", words));
+}
+
 static void answered(struct joining *j, const struct wr_msg *m)
 {
     const struct wr_span cred = m->joined.credential;
     struct wr_home *h = j->home;
 
     if (m->joined.status != WR_STATUS_OK) {
-        finish(j, wr_why(j->why, WR_EREFUSED, "%.*s", (int)m->joined.text.n,
-                         (const char *)m->joined.text.p));
+        refused(j, m->joined.text);
         return;
     }
     if (cred.n > sizeof(h->cred_bytes) ||
         wr_cred_open(cred, j->ticket->ring, &h->cred) != WR_OK ||
-        memcmp(h->cred.noise_public, h->id.noise_public, WR_NOISE_KEY) != 0) {
+        memcmp(h->cred.noise_public, h->id.noise_public, WR_NOISE_KEY) != 0 ||
+        memcmp(h->cred.sign_public, h->id.sign.public, WR_SIGN_PUBLIC) != 0) {
         finish(j, wr_why(j->why, WR_EAUTH,
                          "the answer was not signed by this ring's issuer"));
         return;
@@ -283,7 +300,9 @@ enum wr_err wr_join_ring(const struct wr_ticket *ticket, struct wr_home *h,
     memcpy(h->ring_secret, ticket->secret, sizeof(h->ring_secret));
     for (size_t i = ticket->n_addrs; i-- > 0;)
         wr_home_add_contact(h, NULL, ticket->addrs[i]);
-    uv_loop_init(&j.loop);
+    if (uv_loop_init(&j.loop) != 0)
+        return wr_why(why, WR_EFAIL,
+                      "no event loop: too many open files, perhaps");
     uv_timer_init(&j.loop, &j.timer);
     j.timer.data = &j;
     uv_timer_start(&j.timer, on_timer, WR_JOIN_MS, 0);
@@ -298,11 +317,13 @@ enum wr_err wr_join_ring(const struct wr_ticket *ticket, struct wr_home *h,
     uv_close((uv_handle_t *)&j.timer, NULL);
     if (j.net != NULL)
         wr_net_close(j.net, closed, NULL);
-    uv_run(&j.loop, UV_RUN_DEFAULT);
+    /* One that was told to stop before it ran stops once more. */
+    while (uv_run(&j.loop, UV_RUN_DEFAULT) != 0)
+        continue;
     uv_loop_close(&j.loop);
     wr_book_done(&j.book);
     free(j.arena);
-    if (j.err == WR_OK)
+    if (j.err == WR_OK) /* By the address that it has proven to be at. */
         wr_home_add_contact(h, ret_parent->cred.host,
                             wr_addr_text(&ret_parent->addr, address));
     return j.err;

@@ -62,6 +62,9 @@ enum wr_err wr_cards_add(struct wr_cards *c, struct wr_span credential,
         return WR_EREFUSED;
     memcpy(id.b, cred.host, sizeof(id.b));
     wr_host h = wr_book_find(c->book, &id);
+    if (h != WR_NO_HOST &&
+        memcmp(c->v[h].cred.noise_public, cred.noise_public, WR_NOISE_KEY) != 0)
+        return WR_EREFUSED; /* Two hosts never share an id. */
     *ret_new = h == WR_NO_HOST;
     if (*ret_new)
         h = wr_book_add(c->book, &id, cred.members, site_hash(cred.site), NULL);
@@ -192,9 +195,11 @@ static bool load_one(struct wr_cards *c, const json_t *e)
         return false;
     const json_int_t inc =
         json_integer_value(json_object_get(e, "incarnation"));
-    if (at != NULL && wr_addr_parse(at, 0, &addr) == WR_OK)
-        wr_cards_heard(c, h, &addr, (uint32_t)inc);
-    c->v[h].seen_s = (uint64_t)json_integer_value(json_object_get(e, "seen"));
+    const json_int_t seen = json_integer_value(json_object_get(e, "seen"));
+    if (at != NULL && wr_addr_parse(at, 0, &addr) == WR_OK && inc >= 0 &&
+        inc <= UINT32_MAX)
+        (void)wr_cards_heard(c, h, &addr, (uint32_t)inc);
+    c->v[h].seen_s = seen > 0 ? (uint64_t)seen : 0;
     if (bye != NULL && wr_unhex(bye, farewell, sizeof(farewell)) == WR_OK)
         wr_cards_farewell(c, h, wr_span(farewell, sizeof(farewell)));
     return true;

@@ -47,7 +47,8 @@ void wr_cards_done(struct wr_cards *c);
 
 /* Takes in a super-peer's credential, from a handshake or a CARD. Knows it
  * already: the same slot. WR_EAUTH, WR_EINVAL, WR_EREFUSED (another ring, no
- * super-peer), WR_EFULL; *ret_new tells whether it was new. */
+ * super-peer, other keys than that host's), WR_EFULL; *ret_new tells whether it
+ * was new. */
 WR_MUST_USE enum wr_err wr_cards_add(struct wr_cards *c,
                                      struct wr_span credential, wr_host *ret,
                                      bool *ret_new);

@@ -2,6 +2,7 @@
 #include "host/config.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +75,8 @@ enum wr_err wr_bytes_parse(const char *text, uint64_t *ret)
         return WR_EINVAL;
     while (*p == ' ')
         p++;
-    const char *at = *p == '\0' ? NULL : strchr(letters, toupper(*p));
+    const char *at =
+        *p == '\0' ? NULL : strchr(letters, toupper((unsigned char)*p));
     if (at != NULL) {
         shift = 10 * (unsigned)(at - letters + 1);
         p++;
@@ -276,8 +278,11 @@ enum wr_err wr_config_file(struct wr_config *c, const char *path,
     struct reading r = {.c = c, .why = why};
     FILE *f = fopen(path, "re");
 
-    if (f == NULL)
+    if (f == NULL && errno == ENOENT)
         return WR_OK;
+    if (f == NULL)
+        return wr_why(why, WR_EINVAL, "cannot read %s: %s", path,
+                      wr_errno_text(errno));
     const int line = ini_parse_file(f, on_line, &r);
     fclose(f);
     if (r.err != WR_OK) {

@@ -408,6 +408,14 @@ void wr_hub_room(struct wr_hub *hub)
     }
 }
 
+void wr_hub_incarnate(struct wr_hub *hub, uint32_t incarnation)
+{
+    hub->cfg.incarnation = incarnation;
+    if (wr_cards_said(hub->cfg.cards, hub->cfg.self, &hub->advertised,
+                      incarnation))
+        wr_hub_news(hub, hub->cfg.self);
+}
+
 bool wr_hub_linked(const struct wr_hub *hub, wr_host h)
 {
     const struct wr_conn *c = hub->hosts[h].conn[0];

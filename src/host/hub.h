@@ -86,6 +86,9 @@ struct wr_addr wr_hub_advertised(const struct wr_hub *hub);
 void wr_hub_send(struct wr_hub *hub, wr_host to, const struct wr_msg *m,
                  struct wr_buf *body);
 
+/* Our incarnation was raised: HELLO and our card say so from now on. */
+void wr_hub_incarnate(struct wr_hub *hub, uint32_t incarnation);
+
 /* A share of the pool has room again: links that waited read on. */
 void wr_hub_room(struct wr_hub *hub);
 

@@ -28,6 +28,11 @@ static void reply(struct wr_super *s, wr_host to, uint64_t rid,
     struct wr_buf *body = NULL;
 
     json_decref(o);
+    if (text != NULL && strlen(text) > WR_REPORT_MAX) {
+        free(text);
+        text = strdup("{\"error\":\"the answer is too long to be sent\"}");
+        status = WR_STATUS_FAILED;
+    }
     if (text != NULL && strlen(text) <= WR_REPORT_MAX)
         body = wr_buf_new(strlen(text));
     if (body != NULL) {
@@ -100,8 +105,10 @@ static void start_leave(struct wr_super *s, const struct wr_hub_peer *peer,
                         (json_int_t)s->pushed));
         return;
     }
-    struct wr_talk *talk = wr_super_talk(s, WR_TALK_LEAVE, peer->from, m->rid);
-    if (talk == NULL || s->state != WR_SUPER_SERVING) {
+    struct wr_talk *talk = NULL;
+    if (s->state == WR_SUPER_SERVING)
+        talk = wr_super_talk(s, WR_TALK_LEAVE, peer->from, m->rid);
+    if (talk == NULL) {
         refuse(s, peer, m, WR_STATUS_BUSY,
                "this host is not serving yet; try again");
         return;
@@ -133,8 +140,12 @@ static void reload(struct wr_super *s, const struct wr_hub_peer *peer,
     free(bytes);
     reply(s, peer->from, m->rid, WR_STATUS_OK,
           json_pack("{s:b}", "changed", news));
-    if (news)
+    if (news) {
+        /* It is in the file; written once more, it could take the place of
+         * one that the command writes right now. */
+        s->revoked_saved = s->cards.revoked.number;
         wr_super_on_revoked(s);
+    }
 }
 
 void wr_super_query(struct wr_super *s, const struct wr_hub_peer *peer,

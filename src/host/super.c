@@ -66,6 +66,9 @@ static enum wr_err open_store(struct wr_super *s, struct wr_why *why)
 
     if (strcmp(wr_config_text(config, WR_CONFIG_store), "memory") == 0)
         return wr_store_open_mem(&cfg, &s->store);
+    if (strcmp(wr_config_text(config, WR_CONFIG_store), "lmdb") != 0)
+        return wr_why(why, WR_EINVAL, "store = %s: it is lmdb or memory",
+                      wr_config_text(config, WR_CONFIG_store));
     wr_home_path(s->cfg.home->dir, "store", path);
     return wr_store_open_lmdb(path, &cfg, why, &s->store);
 }
@@ -92,25 +95,61 @@ static enum wr_err open_pool(struct wr_super *s)
 
 /* --- Who we are, whom we know -------------------------------------------- */
 
-/* One higher than at any earlier start, written down before anybody hears
- * of it. */
-static enum wr_err next_incarnation(struct wr_super *s, struct wr_why *why)
+bool wr_super_incarnation(struct wr_span text, uint32_t *ret)
+{
+    uint64_t v = 0;
+    size_t i = 0;
+
+    for (; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++) {
+        v = v * 10 + (uint64_t)(text.p[i] - '0');
+        if (v > UINT32_MAX)
+            return false;
+    }
+    if (i == 0 || i + 1 != text.n || text.p[i] != '\n')
+        return false;
+    *ret = (uint32_t)v;
+    return true;
+}
+
+static enum wr_err save_incarnation(const struct wr_super *s, uint32_t value,
+                                    struct wr_why *why)
 {
     char path[WR_HOME_PATH_MAX], text[16];
+
+    wr_home_path(s->cfg.home->dir, "incarnation", path);
+    snprintf(text, sizeof(text), "%u\n", value);
+    return wr_file_write(path, 0644, wr_span_str(text), why);
+}
+
+/* One higher than at any earlier start, written down before anybody hears
+ * of it. A file that is lost or damaged does no harm as long as the list of
+ * members remembers. */
+static enum wr_err next_incarnation(struct wr_super *s, struct wr_why *why)
+{
+    char path[WR_HOME_PATH_MAX];
+    uint32_t last = wr_card_of(&s->cards, s->self)->incarnation, written;
     uint8_t *bytes;
     size_t n;
 
     wr_home_path(s->cfg.home->dir, "incarnation", path);
     const enum wr_err err = wr_file_read(path, 32, why, &bytes, &n);
     if (err == WR_OK) {
-        s->incarnation = (uint32_t)strtoul((char *)bytes, NULL, 10);
+        if (!wr_super_incarnation(wr_span(bytes, n), &written))
+            WR_LOG(WARN, "host", "damaged incarnation passed over",
+                   WR_KV_STR("path", path));
+        else if (written > last)
+            last = written;
         free(bytes);
-    } else if (err != WR_ENOTFOUND) {
+    } else if (err != WR_ENOTFOUND && err != WR_ETOOBIG) {
         return err;
     }
-    s->incarnation++;
-    snprintf(text, sizeof(text), "%u\n", s->incarnation);
-    return wr_file_write(path, 0644, wr_span_str(text), why);
+    if (last == UINT32_MAX)
+        return wr_why(why, WR_EDAMAGED,
+                      "%s holds the highest number there is; join with a new "
+                      "ticket in another directory",
+                      path);
+    s->incarnation = last + 1;
+    return save_incarnation(s, s->incarnation, why);
 }
 
 static enum wr_err open_cards(struct wr_super *s, struct wr_why *why)
@@ -281,7 +320,7 @@ static enum wr_err open_hub(struct wr_super *s, struct wr_why *why)
     const bool any_port = cfg.listen.port == 0;
     keep_port(s, &cfg.listen);
     enum wr_err err = wr_hub_open(&s->hub, &cfg, why);
-    if (err == WR_EBUSY && any_port && cfg.listen.port != 0) {
+    if (err == WR_ELOCKED && any_port && cfg.listen.port != 0) {
         cfg.listen.port = 0; /* Somebody took it meanwhile. */
         err = wr_hub_open(&s->hub, &cfg, why);
     }
@@ -314,6 +353,10 @@ struct save {
     struct wr_super *s;
     char *text;
     bool joined;
+    uint32_t incarnation; /* Raised (R12) since the start; or 0. */
+    uint8_t *revoked;     /* A newer list; or NULL. */
+    size_t revoked_n;
+    bool failed;
 };
 
 static void save_work(uv_work_t *work)
@@ -329,37 +372,78 @@ static void save_work(uv_work_t *work)
         if (access(path, F_OK) != 0)
             err = wr_file_write(path, 0644, wr_span_str("yes\n"), &why);
     }
+    if (err == WR_OK && save->incarnation != 0)
+        err = save_incarnation(save->s, save->incarnation, &why);
+    if (err == WR_OK && save->revoked != NULL) {
+        wr_home_path(save->s->cfg.home->dir, "revoked", path);
+        err = wr_file_write(path, 0644, wr_span(save->revoked, save->revoked_n),
+                            &why);
+    }
+    save->failed = err != WR_OK;
     if (err != WR_OK)
         WR_LOG(WARN, "host", "list of members not saved",
                WR_KV_STR("why", why.text));
+}
+
+/* A copy of what is to be written; NULL without memory, and then it stays
+ * dirty. */
+static struct save *save_new(struct wr_super *s)
+{
+    struct save *save = calloc(1, sizeof(*save));
+    const struct wr_span revoked = s->cards.revoked.bytes;
+
+    if (save == NULL)
+        return NULL;
+    save->s = s;
+    save->joined = s->state == WR_SUPER_SERVING;
+    save->work.data = save;
+    if (s->incarnation > s->incarnation_saved)
+        save->incarnation = s->incarnation;
+    if (s->cards.revoked.number > s->revoked_saved)
+        save->revoked = malloc(revoked.n);
+    if (save->revoked != NULL) {
+        memcpy(save->revoked, revoked.p, revoked.n);
+        save->revoked_n = revoked.n;
+        s->revoked_saved = s->cards.revoked.number;
+    }
+    save->text = wr_cards_dump(&s->cards);
+    if (save->text == NULL) {
+        free(save->revoked);
+        free(save);
+        return NULL;
+    }
+    s->incarnation_saved = s->incarnation;
+    return save;
+}
+
+static void save_free(struct save *save)
+{
+    free(save->text);
+    free(save->revoked);
+    free(save);
 }
 
 static void save_done(uv_work_t *work, int status)
 {
     struct save *save = work->data;
 
-    (void)status;
     save->s->saving = false;
-    free(save->text);
-    free(save);
+    if (status != 0 || save->failed) { /* With the next change, then. */
+        save->s->incarnation_saved = 0;
+        save->s->revoked_saved = 0;
+    }
+    save_free(save);
 }
 
 void wr_super_save_members(struct wr_super *s)
 {
-    struct save *save = calloc(1, sizeof(*save));
+    struct save *save = save_new(s);
 
-    if (save != NULL)
-        save->text = wr_cards_dump(&s->cards);
-    if (save == NULL || save->text == NULL) {
-        free(save);
+    if (save == NULL)
         return;
-    }
-    save->s = s;
-    save->joined = s->state == WR_SUPER_SERVING;
-    save->work.data = save;
     s->saving = true;
     if (uv_queue_work(&s->loop, &save->work, save_work, save_done) != 0)
-        save_done(&save->work, 0);
+        save_done(&save->work, UV_ECANCELED);
 }
 
 static void on_upkeep(uv_timer_t *t)
@@ -369,13 +453,13 @@ static void on_upkeep(uv_timer_t *t)
                                         "stopping"};
     struct wr_store_usage usage;
     char status[96];
-    const uint64_t age = wr_clock_wall_s() - s->started_s;
 
+    s->upkeeps++;
     if (s->cards.dirty && !s->saving)
         wr_super_save_members(s);
-    if (age % TRIM_EVERY == 0)
+    if (s->upkeeps % TRIM_EVERY == 0)
         wr_pool_trim(s->pool);
-    if (age % STORE_EVERY == 0)
+    if (s->upkeeps % STORE_EVERY == 0)
         wr_store_tick(s->store);
     wr_store_usage(s->store, &usage);
     snprintf(status, sizeof(status), "STATUS=%s",
@@ -402,6 +486,7 @@ static void on_hub_closed(void *arg)
         (uv_handle_t *)&s->term,       (uv_handle_t *)&s->intr,
     };
 
+    s->hub = NULL; /* Gone; what the store still answers is told to nobody. */
     for (size_t i = 0; i < WR_ARRAY_LEN(all); i++)
         uv_close(all[i], on_handle_closed);
 }
@@ -447,15 +532,16 @@ static void done(struct wr_super *s)
 
     wr_home_path(s->cfg.home->dir, "run/address", path);
     unlink(path);
-    if (s->cards.dirty && s->hub != NULL) {
-        struct save save = {.s = s, .text = wr_cards_dump(&s->cards)};
-
-        save.work.data = &save;
-        if (save.text != NULL)
-            save_work(&save.work);
-        free(save.text);
-    }
+    /* Its last answers are events, whose effects may be worth saving. */
     wr_store_close(s->store);
+    if (s->cards.dirty && s->opened) {
+        struct save *save = save_new(s);
+
+        if (save != NULL) {
+            save_work(&save->work);
+            save_free(save);
+        }
+    }
     wr_node_close(s->node);
     wr_outbox_done(&s->out);
     wr_bodies_done(&s->bodies);
@@ -485,9 +571,12 @@ static enum wr_err start(struct wr_super *s, struct wr_why *why)
         err = write_address(s, why);
     if (err != WR_OK)
         return err;
+    s->opened = true;
+    s->incarnation_saved = s->incarnation;
+    s->revoked_saved = s->cards.revoked.number;
     const struct wr_addr told = wr_hub_advertised(s->hub);
     wr_addr_text(&told, address);
-    wr_cards_heard(&s->cards, s->self, &told, s->incarnation);
+    (void)wr_cards_said(&s->cards, s->self, &told, s->incarnation);
     uv_signal_start(&s->term, on_signal, SIGTERM);
     uv_signal_start(&s->intr, on_signal, SIGINT);
     uv_timer_start(&s->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
@@ -509,8 +598,12 @@ enum wr_err wr_super_run(const struct wr_super_cfg *cfg, struct wr_why *why)
         return wr_why(why, WR_ENOMEM, "out of memory");
     s->cfg = *cfg;
     s->timer_at = WR_NEVER;
-    s->started_s = wr_clock_wall_s();
-    uv_loop_init(&s->loop);
+    s->started = wr_clock_now();
+    if (uv_loop_init(&s->loop) != 0) {
+        free(s);
+        return wr_why(why, WR_EFAIL,
+                      "no event loop: too many open files, perhaps");
+    }
     init_handles(s);
     enum wr_err err = start(s, why);
     if (err != WR_OK && why->text[0] == '\0')

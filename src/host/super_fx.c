@@ -36,11 +36,25 @@ static void on_note(struct wr_super *s, const struct wr_fx *fx)
     }
 }
 
+/* R12: the node came back as somebody newer. The next start must be newer
+ * still, and so must every HELLO from here on, or its links are not news. */
+static void raise_incarnation(struct wr_super *s)
+{
+    const uint32_t now = wr_node_incarnation(s->node);
+
+    if (now <= s->incarnation || s->hub == NULL)
+        return;
+    s->incarnation = now;
+    wr_hub_incarnate(s->hub, now);
+}
+
 static void perform(struct wr_super *s, const struct wr_fx *fx)
 {
     struct wr_msg m;
     const struct wr_body *body;
 
+    if (s->hub == NULL && (fx->kind == WR_FX_SEND || fx->kind == WR_FX_DONE))
+        return; /* The store's last answers, after the end. */
     switch (fx->kind) {
     case WR_FX_SEND:
         m = fx->msg;
@@ -68,6 +82,7 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
         return;
     case WR_FX_PERSIST:
         s->cards.dirty = true;
+        raise_incarnation(s);
         return;
     case WR_FX_NOTE:
         on_note(s, fx);

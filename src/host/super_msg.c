@@ -136,11 +136,24 @@ struct wr_talk *wr_super_talk(struct wr_super *s, enum wr_talk_kind kind,
         if (t->used &&
             (t->kind == WR_TALK_LEAVE || now - t->since < WR_SEC(60)))
             continue;
-        *t = (struct wr_talk){
-            .used = true, .kind = kind, .from = from, .rid = rid, .since = now};
+        *t = (struct wr_talk){.used = true,
+                              .kind = kind,
+                              .from = from,
+                              .rid = rid,
+                              .number = ++s->talk_number,
+                              .since = now};
         return t;
     }
     return NULL;
+}
+
+static bool joins_already(const struct wr_super *s, wr_host from)
+{
+    for (size_t i = 0; i < WR_ARRAY_LEN(s->talks); i++)
+        if (s->talks[i].used && s->talks[i].kind == WR_TALK_JOIN &&
+            s->talks[i].from == from)
+            return true;
+    return false;
 }
 
 static void on_join(struct wr_super *s, const struct wr_hub_peer *peer,
@@ -155,29 +168,43 @@ static void on_join(struct wr_super *s, const struct wr_hub_peer *peer,
     }
     wr_cred_host_id(serial, 0, id.b);
     const wr_host issuer = wr_book_find(&s->book, &id);
-    struct wr_talk *talk = wr_super_talk(s, WR_TALK_JOIN, peer->from, m->rid);
-    if (issuer == WR_NO_HOST || talk == NULL || !peer->joining) {
+    struct wr_talk *talk = NULL;
+    /* One question at a time, or one joiner could keep all others out. */
+    if (issuer != WR_NO_HOST && peer->joining && !joins_already(s, peer->from))
+        talk = wr_super_talk(s, WR_TALK_JOIN, peer->from, m->rid);
+    if (talk == NULL) {
         refuse(s, peer, m->rid,
                "this host cannot reach the issuer of tickets now; try later");
         return;
     }
     struct wr_msg relay = *m;
-    relay.rid = (uint64_t)(talk - s->talks);
+    relay.rid = (uint64_t)talk->number << 32 | (uint64_t)(talk - s->talks);
     wr_hub_send(s->hub, issuer, &relay, NULL);
 }
 
-/* The issuer's answer to a JOIN that we relayed. */
-static void on_joined(struct wr_super *s, const struct wr_msg *m)
+/* The issuer's answer to a JOIN that we relayed. Another host has no say in it,
+ * and the answer to a joiner who has left is not for the next one. */
+static void on_joined(struct wr_super *s, const struct wr_hub_peer *peer,
+                      const struct wr_msg *m)
 {
-    if (m->rid >= WR_SUPER_TALKS || !s->talks[m->rid].used)
-        return;
+    static const uint8_t serial[WR_CRED_SERIAL];
+    const uint32_t slot = (uint32_t)m->rid;
     struct wr_msg answer = *m;
-    answer.rid = s->talks[m->rid].rid;
+    uint8_t issuer[WR_CRED_HOST];
+
+    wr_cred_host_id(serial, 0, issuer);
+    if (slot >= WR_SUPER_TALKS || peer->cred == NULL ||
+        memcmp(peer->cred->host, issuer, sizeof(issuer)) != 0)
+        return;
+    struct wr_talk *talk = &s->talks[slot];
+    if (!talk->used || talk->kind != WR_TALK_JOIN ||
+        talk->number != m->rid >> 32)
+        return;
+    talk->used = false;
+    answer.rid = talk->rid;
     if (m->joined.status == WR_STATUS_OK)
-        wr_super_welcome(s,
-                         &(struct wr_hub_peer){.from = s->talks[m->rid].from});
-    wr_hub_send(s->hub, s->talks[m->rid].from, &answer, NULL);
-    s->talks[m->rid].used = false;
+        wr_super_welcome(s, &(struct wr_hub_peer){.from = talk->from});
+    wr_hub_send(s->hub, talk->from, &answer, NULL);
 }
 
 void wr_super_on_msg(void *arg, const struct wr_hub_peer *peer,
@@ -193,7 +220,7 @@ void wr_super_on_msg(void *arg, const struct wr_hub_peer *peer,
         on_join(s, peer, m);
         break;
     case WR_MSG_JOINED:
-        on_joined(s, m);
+        on_joined(s, peer, m);
         break;
     case WR_MSG_PING:
         if (wr_host_is_leaf(peer->from)) {
@@ -263,13 +290,8 @@ void wr_super_welcome(void *arg, const struct wr_hub_peer *leaf)
 void wr_super_on_revoked(void *arg)
 {
     struct wr_super *s = arg;
-    char path[WR_HOME_PATH_MAX];
-    struct wr_why why;
 
-    wr_home_path(s->cfg.home->dir, "revoked", path);
-    if (wr_file_write(path, 0644, s->cards.revoked.bytes, &why) != WR_OK)
-        WR_LOG(WARN, "host", "revocation list not saved",
-               WR_KV_STR("why", why.text));
+    s->cards.dirty = true; /* Saved at the next upkeep, by a worker. */
     for (wr_host h = 0; h < s->book.hosts_n; h++)
         if (wr_cards_state(&s->cards, h) != WR_ROSTER_ADMITTED)
             wr_super_later(

@@ -41,7 +41,8 @@ struct wr_talk {
     enum wr_talk_kind { WR_TALK_JOIN, WR_TALK_TRACE, WR_TALK_LEAVE } kind;
     wr_host from;
     uint64_t rid;
-    wr_time since; /* An unanswered one makes room after a minute. */
+    uint32_t number; /* Tells an answer to an earlier user of the slot. */
+    wr_time since;   /* An unanswered one makes room after a minute. */
 };
 
 struct wr_super {
@@ -79,7 +80,10 @@ struct wr_super {
     uint64_t pushed; /* Chunks handed over while leaving. */
     bool saving;     /* DIR/members is being written. */
     bool left;
-    uint64_t started_s;
+    bool opened; /* Hub and all: what we know is worth saving. */
+    uint32_t incarnation_saved, talk_number;
+    uint64_t revoked_saved, upkeeps;
+    wr_time started;
 };
 
 /* super_fx.c */
@@ -112,6 +116,8 @@ void wr_super_query(struct wr_super *s, const struct wr_hub_peer *peer,
 void wr_super_query_done(struct wr_super *s, const struct wr_fx *fx);
 
 /* super.c */
+/* What DIR/incarnation holds: a decimal number and a newline. */
+bool wr_super_incarnation(struct wr_span text, uint32_t *ret);
 void wr_super_stop(struct wr_super *s);
 void wr_super_save_members(struct wr_super *s);
 

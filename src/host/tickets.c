@@ -99,24 +99,42 @@ static bool token_fits(const json_t *o, const struct wr_join *join)
     return differ == 0;
 }
 
-static void credential_of(const json_t *o, const struct wr_join *join,
+/* A number of the file; false if it is none, or not from 0 to `most`: what is
+ * missing must never read as "no limit". */
+static bool number(const json_t *o, const char *name, uint64_t most,
+                   uint64_t *ret)
+{
+    const json_t *v = json_object_get(o, name);
+
+    if (!json_is_integer(v) || json_integer_value(v) < 0 ||
+        (uint64_t)json_integer_value(v) > most)
+        return false;
+    *ret = (uint64_t)json_integer_value(v);
+    return true;
+}
+
+static bool credential_of(const json_t *o, const struct wr_join *join,
                           uint32_t use, struct wr_cred *ret)
 {
     const char *role = json_string_value(json_object_get(o, "role"));
     const char *site = json_string_value(json_object_get(o, "site"));
+    uint64_t members, quota;
 
+    if (role == NULL || site == NULL || strlen(site) > WR_CRED_SITE_MAX ||
+        !number(o, "members", WR_CRED_MEMBERS_MAX, &members) ||
+        !number(o, "quota", INT64_MAX, &quota))
+        return false;
     *ret = (struct wr_cred){
-        .role = role != NULL && strcmp(role, "super-peer") == 0
-                    ? WR_ROLE_SUPERPEER
-                    : WR_ROLE_LEAF,
-        .members = (uint8_t)json_integer_value(json_object_get(o, "members")),
-        .quota = (uint64_t)json_integer_value(json_object_get(o, "quota")),
+        .role =
+            strcmp(role, "super-peer") == 0 ? WR_ROLE_SUPERPEER : WR_ROLE_LEAF,
+        .members = (uint8_t)members,
+        .quota = quota,
     };
-    if (site != NULL)
-        snprintf(ret->site, sizeof(ret->site), "%s", site);
+    strcpy(ret->site, site);
     memcpy(ret->noise_public, join->noise_public, WR_NOISE_KEY);
     memcpy(ret->sign_public, join->sign_public, WR_SIGN_PUBLIC);
     wr_cred_host_id(join->serial, use, ret->host);
+    return true;
 }
 
 static void keys_hex(const struct wr_join *join,
@@ -124,6 +142,13 @@ static void keys_hex(const struct wr_join *join,
 {
     wr_hex(wr_span(join->noise_public, WR_NOISE_KEY), ret);
     wr_hex(wr_span(join->sign_public, WR_SIGN_PUBLIC), ret + 2 * WR_NOISE_KEY);
+}
+
+static enum wr_err damaged(struct wr_why *why)
+{
+    return wr_why(why, WR_EREFUSED,
+                  "the issuer's record of this ticket is damaged; ask for "
+                  "another ticket");
 }
 
 /* Signs, writes the use down, and only then gives the credential out. */
@@ -139,11 +164,9 @@ static enum wr_err issue(const char *path, json_t *o,
     struct wr_cred cred;
     size_t n;
 
-    credential_of(o, join, (uint32_t)json_array_size(issued), &cred);
-    if (wr_cred_issue(&cred, ring_key, bytes, &n) != WR_OK)
-        return wr_why(why, WR_EREFUSED,
-                      "the issuer's record of this ticket is "
-                      "damaged; ask for another ticket");
+    if (!credential_of(o, join, (uint32_t)json_array_size(issued), &cred) ||
+        wr_cred_issue(&cred, ring_key, bytes, &n) != WR_OK)
+        return damaged(why);
     keys_hex(join, keys);
     wr_hex(wr_span(bytes, n), text);
     json_array_append_new(
@@ -163,10 +186,7 @@ static enum wr_err redeem(const char *path, json_t *o,
 {
     const json_t *issued = json_object_get(o, "issued");
     char keys[WR_HEX_SIZE(WR_NOISE_KEY + WR_SIGN_PUBLIC)];
-    const uint64_t expires =
-        (uint64_t)json_integer_value(json_object_get(o, "expires"));
-    const uint64_t uses =
-        (uint64_t)json_integer_value(json_object_get(o, "uses"));
+    uint64_t expires, uses;
 
     if (!json_is_array(issued) || !token_fits(o, join))
         return wr_why(
@@ -175,6 +195,9 @@ static enum wr_err redeem(const char *path, json_t *o,
     keys_hex(join, keys);
     if (issued_before(issued, keys, ret, ret_n))
         return WR_OK;
+    if (!number(o, "expires", INT64_MAX, &expires) ||
+        !number(o, "uses", WR_TICKET_USES_MAX, &uses))
+        return damaged(why);
     if (expires != 0 && now_s > expires)
         return wr_why(why, WR_EREFUSED,
                       "this ticket has expired; ask for a new one");

@@ -106,7 +106,7 @@ json_t *wr_view_status(const struct wr_super *s)
         "state", state_text(s), "host", host_json(s, s->self), "ring",
         hex_json(s->cfg.home->ring, WR_SIGN_PUBLIC), "address",
         wr_addr_text(&at, address), "uptime_s",
-        (json_int_t)(wr_clock_wall_s() - s->started_s), "issuer",
+        (json_int_t)((wr_clock_now() - s->started) / WR_SEC(1)), "issuer",
         (int)s->issuer, "members", (int)n->cfg.members, "members_in_ring",
         members, "hosts_admitted", (int)wr_roster_admitted_n(&n->core),
         "copies", (int)wr_roster_copies(&n->core), "durable",

@@ -276,12 +276,12 @@ const struct wr_addr *wr_link_addr(const struct wr_link *l)
 
 const uint8_t *wr_link_remote(const struct wr_link *l)
 {
-    if (l->noise != NULL)
-        return l->noise->remote;
-    return l->shake != NULL ? wr_noise_remote(l->shake) : NULL;
+    if (l->shake != NULL)
+        return wr_noise_remote(l->shake);
+    return l->noise != NULL ? l->noise->remote : NULL;
 }
 
 const uint8_t *wr_link_hash(const struct wr_link *l)
 {
-    return l->noise != NULL ? l->noise->hash : NULL;
+    return l->opened && l->noise != NULL ? l->noise->hash : NULL;
 }

@@ -219,7 +219,8 @@ static enum wr_err clear_stale(const char *path, struct wr_why *why)
     if (!S_ISSOCK(st.st_mode))
         return wr_why(why, WR_EINVAL,
                       "%s is there and is no socket; it stays as it is", path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Whoever hangs with a full backlog answers EAGAIN: in use. */
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return wr_why(why, wr_err_of_errno(errno), "%s: %s", path,
                       wr_errno_text(errno));

@@ -101,11 +101,6 @@ size_t shake_expects(const struct wr_link *l)
 
 static void finish(struct wr_link *l)
 {
-    l->noise = malloc(sizeof(*l->noise));
-    if (l->noise == NULL) {
-        link_gone(l, WR_ENOMEM, "out of memory");
-        return;
-    }
     wr_noise_split(l->shake, l->noise);
     free(l->shake);
     l->shake = NULL;
@@ -153,6 +148,13 @@ void shake_take(struct wr_link *l, struct wr_span message)
     if (wr_noise_read(l->shake, message, payload, sizeof(payload), &n) !=
         WR_OK) {
         link_malformed(l, WR_EAUTH, "its handshake is not authentic");
+        return;
+    }
+    /* Before the owner accepts it: from then on it opens, or the owner of an
+     * accepted link would never hear of its end. */
+    l->noise = calloc(1, sizeof(*l->noise));
+    if (l->noise == NULL) {
+        link_gone(l, WR_ENOMEM, "out of memory");
         return;
     }
     if (l->ops->on_payload != NULL)
