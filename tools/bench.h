@@ -11,7 +11,7 @@
  *     bench_bound.c       the least time that a put and a get can take
  *     bench_report.c      bound, achieved and ratio as a table or JSON
  *
- * docs/decisions/ tells why the bound is what it is.
+ * Decision 0009 tells why the bound is what it is.
  */
 #ifndef WR_TOOLS_BENCH_H
 #define WR_TOOLS_BENCH_H

@@ -13,7 +13,7 @@
  *                + file_write)
  *     T = max(C / min(cores, threads), durable bytes / disk rate)
  *
- * A decision record under docs/decisions/ argues for each term.
+ * Decision 0009 argues for each term.
  */
 #include <stdlib.h>
 #include <string.h>

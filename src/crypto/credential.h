@@ -67,8 +67,8 @@ WR_MUST_USE enum wr_err wr_cred_open(struct wr_span bytes,
                                      struct wr_cred *ret);
 
 /* The host id for the `use`th redemption (from 0) of a ticket: the first 16
- * bytes of BLAKE2b-256(serial ‖ BE32(use)). The founder is use 0 of a fresh
- * serial. */
+ * bytes of BLAKE2b-256(serial ‖ BE32(use)) (A6). The founder is use 0 of serial
+ * zero (A7). */
 void wr_cred_host_id(const uint8_t serial[static WR_CRED_SERIAL], uint32_t use,
                      uint8_t ret[static WR_CRED_HOST]);
 

@@ -29,7 +29,7 @@
 
 struct wr_hub;
 
-enum wr_hub_share { /* Of the process's pool; see docs/decisions. */
+enum wr_hub_share {                 /* Of the process's pool; decision 0007. */
                     WR_SHARE_LEAF,  /* PUT from a leaf: waits for room. */
                     WR_SHARE_OWNER, /* PUT to coordinate: busy without room,
                                        never waits. */

@@ -204,7 +204,7 @@ static enum wr_hub_share share_of(const struct wr_msg *m)
 
 /* Who waits and who is turned away: a leaf waits for us, we wait for the disk,
  * and hosts never wait for each other, or two could do so for ever
- * (docs/decisions/). */
+ * (decision 0007). */
 static struct wr_buf *on_body(struct wr_link *l, struct wr_span header,
                               uint32_t n)
 {

@@ -74,7 +74,7 @@ static enum wr_err open_store(struct wr_super *s, struct wr_why *why)
 }
 
 /* Each share is a reserve of its own, so that no kind of traffic can starve
- * another, and two hosts never wait for each other (docs/decisions). */
+ * another, and two hosts never wait for each other (decision 0007). */
 static enum wr_err open_pool(struct wr_super *s)
 {
     static const struct wr_pool_share shares[WR_SHARES_N] = {
