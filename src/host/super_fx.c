@@ -143,6 +143,11 @@ void wr_super_drain(struct wr_super *s)
     }
     s->later_n = 0;
     s->stepping = false;
+    if (s->out.dropped > s->dropped) { /* A lost RELEASE is a lost buffer. */
+        WR_LOG(ERROR, "host", "too many effects at once",
+               WR_KV_U64("lost", s->out.dropped - s->dropped));
+        s->dropped = s->out.dropped;
+    }
     arm(s);
 }
 
