@@ -1,6 +1,7 @@
 /*
- * bodytab.h - the names under which proto/xfer knows a leaf's buffers
- * (proto/fx.h): one reference per name, given up on release.
+ * bodytab.h - the names under which the protocol core knows a process's
+ * buffers (proto/fx.h): one reference per name, given up on release. A leaf's
+ * session has one (proto/xfer), and so has a super-peer.
  */
 #ifndef WR_CLIENT_BODYTAB_H
 #define WR_CLIENT_BODYTAB_H

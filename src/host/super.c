@@ -202,7 +202,7 @@ static enum wr_err open_node(struct wr_super *s)
     s->later = calloc(WR_SUPER_LATER, sizeof(*s->later));
     err = s->later == NULL ? WR_ENOMEM : WR_OK;
     if (err == WR_OK)
-        err = wr_bodies_init(&s->bodies, WR_SUPER_BODIES);
+        err = wr_bodytab_init(&s->bodies, WR_SUPER_BODIES);
     if (err == WR_OK)
         err = wr_outbox_init(&s->out, WR_SUPER_FX, WR_SUPER_FX_BYTES);
     if (err == WR_OK)
@@ -544,7 +544,7 @@ static void done(struct wr_super *s)
     }
     wr_node_close(s->node);
     wr_outbox_done(&s->out);
-    wr_bodies_done(&s->bodies);
+    wr_bodytab_done(&s->bodies);
     wr_pool_free(s->pool);
     wr_cards_done(&s->cards);
     wr_book_done(&s->book);

@@ -61,7 +61,7 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
         body = wr_msg_body(&m);
         wr_hub_send(s->hub, fx->to, &fx->msg,
                     body != NULL && body->id != 0
-                        ? wr_bodies_get(&s->bodies, *body)
+                        ? wr_bodytab_get(&s->bodies, *body)
                         : NULL);
         return;
     case WR_FX_STORE_PUT:
@@ -75,7 +75,7 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
         wr_super_store(s, fx);
         return;
     case WR_FX_RELEASE:
-        wr_bodies_release(&s->bodies, fx->release);
+        wr_bodytab_release(&s->bodies, fx->release);
         return;
     case WR_FX_DONE:
         wr_super_query_done(s, fx);

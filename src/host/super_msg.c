@@ -77,7 +77,7 @@ static void to_node(struct wr_super *s, const struct wr_hub_peer *peer,
     if (name != NULL)
         *name = (struct wr_body){0};
     if (body != NULL) {
-        *name = wr_bodies_add(&s->bodies, body);
+        *name = wr_bodytab_add(&s->bodies, body);
         if (name->id == 0) { /* As if it had been lost on the way. */
             wr_buf_unref(body);
             return;

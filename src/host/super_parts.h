@@ -11,7 +11,7 @@
 #ifndef WR_HOST_SUPER_PARTS_H
 #define WR_HOST_SUPER_PARTS_H
 
-#include "host/bodies.h"
+#include "client/bodytab.h"
 #include "host/cards.h"
 #include "host/hub.h"
 #include "host/super.h"
@@ -57,7 +57,7 @@ struct wr_super {
     struct wr_store *store;
     struct wr_book book;
     struct wr_cards cards;
-    struct wr_bodies bodies;
+    struct wr_bodytab bodies;
     struct wr_outbox out;
     struct wr_node *node;
     struct wr_hub *hub;

@@ -67,7 +67,7 @@ static void on_chunk(void *arg, const struct wr_store_answer *a)
                                : WR_STORE_REFS_SHOWN;
     }
     if (a->buf != NULL) {
-        ev.stored.body = wr_bodies_add(&s->bodies, a->buf);
+        ev.stored.body = wr_bodytab_add(&s->bodies, a->buf);
         if (ev.stored.body.id == 0) {
             wr_buf_unref(a->buf);
             ev.stored.status = WR_STATUS_BUSY;
@@ -130,7 +130,7 @@ static const uint8_t *put_id_or_null(const struct wr_put_id *put)
 static enum wr_err submit_put(struct wr_super *s, const struct wr_fx *fx,
                               struct call *call)
 {
-    struct wr_buf *buf = wr_bodies_get(&s->bodies, fx->store.body);
+    struct wr_buf *buf = wr_bodytab_get(&s->bodies, fx->store.body);
     const uint8_t *put = put_id_or_null(&fx->store.put);
     struct wr_store_put p = {.hash = fx->store.hash,
                              .no_put_id = put == NULL,

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "crypto/blake2b.h"
+#include "crypto/credential.h"
 
 static uint32_t slot_of(const struct wr_host_id *id)
 {
@@ -73,19 +73,6 @@ static wr_host add(struct wr_book *b, const struct wr_host_id *id,
     return b->hosts_n++;
 }
 
-static void derive_id(const struct wr_book *b, const struct wr_host_id *id,
-                      uint8_t index, struct wr_id *ret)
-{
-    const struct wr_span parts[] = {
-        wr_span_str("wreath-member"),
-        wr_span(b->ring, sizeof(b->ring)),
-        wr_span(id->b, sizeof(id->b)),
-        wr_span(&index, 1),
-    };
-
-    wr_blake2b_256(parts, WR_ARRAY_LEN(parts), ret->b);
-}
-
 wr_host wr_book_add(struct wr_book *b, const struct wr_host_id *id,
                     uint8_t members, uint32_t site, const struct wr_addr *addr)
 {
@@ -101,19 +88,6 @@ wr_host wr_book_add(struct wr_book *b, const struct wr_host_id *id,
     if (addr != NULL)
         b->hosts[h].addr = *addr;
     for (uint8_t i = 0; i < members; i++)
-        derive_id(b, id, i, &b->ids[b->hosts[h].first + i]);
-    return h;
-}
-
-wr_host wr_book_add_with_id(struct wr_book *b, const struct wr_host_id *id,
-                            const struct wr_id *member_id)
-{
-    wr_host h = wr_book_find(b, id);
-
-    if (h != WR_NO_HOST)
-        return h;
-    h = add(b, id, 1);
-    if (h != WR_NO_HOST)
-        b->ids[b->hosts[h].first] = *member_id;
+        wr_cred_member_id(b->ring, id->b, i, b->ids[b->hosts[h].first + i].b);
     return h;
 }

@@ -8,8 +8,8 @@
 
 #include "base/rng.h"
 #include "base/text.h"
+#include "client/bodytab.h"
 #include "crypto/secret.h"
-#include "host/bodies.h"
 #include "host/cards.h"
 #include "host/config.h"
 #include "host/super_parts.h"
@@ -660,24 +660,24 @@ Test(host, an_incarnation_is_read_whole_or_not_at_all)
 
 Test(host, bodies_have_names_as_long_as_they_are_held)
 {
-    struct wr_bodies b;
+    struct wr_bodytab b;
     struct wr_buf *v[3];
     struct wr_body first, second;
 
-    cr_assert_eq(wr_bodies_init(&b, 2), WR_OK);
+    cr_assert_eq(wr_bodytab_init(&b, 2), WR_OK);
     for (size_t i = 0; i < 3; i++) {
         v[i] = wr_buf_new(10 + i);
         v[i]->n = (uint32_t)(10 + i);
     }
-    first = wr_bodies_add(&b, v[0]);
-    second = wr_bodies_add(&b, v[1]);
+    first = wr_bodytab_add(&b, v[0]);
+    second = wr_bodytab_add(&b, v[1]);
     cr_assert(first.id != 0 && second.id != 0 && first.id != second.id);
     cr_assert_eq(first.len, 10);
-    cr_assert_eq(wr_bodies_get(&b, second), v[1]);
-    cr_assert_eq(wr_bodies_add(&b, v[2]).id, 0);
+    cr_assert_eq(wr_bodytab_get(&b, second), v[1]);
+    cr_assert_eq(wr_bodytab_add(&b, v[2]).id, 0);
     cr_assert_eq(atomic_load(&v[2]->refs), 1, "still the caller's");
-    wr_bodies_release(&b, first);
-    cr_assert_neq(wr_bodies_add(&b, v[2]).id, 0);
-    cr_assert_eq(b.n, 2);
-    wr_bodies_done(&b); /* Releases both, says the sanitizer. */
+    wr_bodytab_release(&b, first);
+    cr_assert_neq(wr_bodytab_add(&b, v[2]).id, 0);
+    cr_assert_eq(b.free_n, 0);
+    wr_bodytab_done(&b); /* Releases both, says the sanitizer. */
 }
