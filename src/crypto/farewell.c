@@ -33,13 +33,6 @@ static enum wr_err parse(struct wr_span bytes, struct farewell *ret)
     return WR_OK;
 }
 
-const uint8_t *wr_farewell_host(struct wr_span bytes)
-{
-    struct farewell f;
-
-    return parse(bytes, &f) == WR_OK ? f.host.p : NULL;
-}
-
 enum wr_err wr_farewell_open(struct wr_span bytes, const struct wr_cred *cred)
 {
     struct farewell f;

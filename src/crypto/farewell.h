@@ -16,10 +16,6 @@ void wr_farewell_sign(const uint8_t ring[static WR_SIGN_PUBLIC],
                       const struct wr_sign_key *key,
                       uint8_t ret[static WR_FAREWELL_BYTES]);
 
-/* Whose farewell it claims to be, to find that host's credential: 16 borrowed
- * bytes, or NULL if it is malformed. Not yet proven. */
-const uint8_t *wr_farewell_host(struct wr_span bytes);
-
 /* Whether it is the word of the host that `cred` is about. Errors as for
  * wr_cred_open, WR_EREFUSED also for another host. */
 WR_MUST_USE enum wr_err wr_farewell_open(struct wr_span bytes,

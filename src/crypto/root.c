@@ -114,34 +114,6 @@ bool wr_root_is_of(const struct wr_root *r, const struct wr_cred *cred)
            memcmp(r->owner, cred->sign_public, WR_SIGN_PUBLIC) == 0;
 }
 
-/* A total order over all records of one put. */
-static int compare(const struct wr_root *a, const struct wr_root *b)
-{
-    uint8_t abuf[WR_ROOT_BYTES_MAX], bbuf[WR_ROOT_BYTES_MAX];
-
-    if (a->version != b->version)
-        return a->version < b->version ? -1 : 1;
-    if (a->state != b->state)
-        return a->state < b->state ? -1 : 1;
-    return wr_span_cmp(wr_span(abuf, wr_root_encode(a, abuf)),
-                       wr_span(bbuf, wr_root_encode(b, bbuf)));
-}
-
-enum wr_err wr_root_merge(struct wr_root *into, const struct wr_root *with,
-                          bool *ret_changed)
-{
-    if (memcmp(into->put, with->put, WR_ROOT_PUT) != 0 ||
-        memcmp(into->owner, with->owner, WR_SIGN_PUBLIC) != 0)
-        return WR_EREFUSED;
-    const bool newer = compare(into, with) < 0;
-
-    if (newer)
-        *into = *with;
-    if (ret_changed != NULL)
-        *ret_changed = newer;
-    return WR_OK;
-}
-
 void wr_root_position(const uint8_t put[static WR_ROOT_PUT],
                       uint8_t ret[static WR_ROOT_POSITION])
 {

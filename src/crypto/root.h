@@ -71,14 +71,6 @@ WR_MUST_USE enum wr_err wr_root_open(struct wr_span bytes, struct wr_root *ret);
  * any host, to put its bytes on another's account. */
 bool wr_root_is_of(const struct wr_root *r, const struct wr_cred *cred);
 
-/* `into` becomes the newer of two opened records of one put: the higher
- * version, then the higher state, then the greater bytes, so that hosts agree
- * whatever the order in which they hear. *ret_changed may be NULL. WR_EREFUSED,
- * and nothing changes: another put, or another owner. */
-WR_MUST_USE enum wr_err wr_root_merge(struct wr_root *into,
-                                      const struct wr_root *with,
-                                      bool *ret_changed);
-
 /* Where the record is kept: BLAKE2b-256("wreath-root" ‖ put id). */
 void wr_root_position(const uint8_t put[static WR_ROOT_PUT],
                       uint8_t ret[static WR_ROOT_POSITION]);

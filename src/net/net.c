@@ -237,8 +237,3 @@ void wr_net_stats(const struct wr_net *net, struct wr_net_stats *ret)
     *ret = net->stats;
     ret->half_open = net->waits_n[WAIT_STRANGER] + net->waits_n[WAIT_KNOWN];
 }
-
-uv_loop_t *wr_net_loop(const struct wr_net *net)
-{
-    return net->cfg.loop;
-}

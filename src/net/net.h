@@ -54,6 +54,4 @@ void wr_net_close(struct wr_net *net, void (*closed)(void *arg), void *arg);
 
 void wr_net_stats(const struct wr_net *net, struct wr_net_stats *ret);
 
-uv_loop_t *wr_net_loop(const struct wr_net *net);
-
 #endif

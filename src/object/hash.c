@@ -18,29 +18,6 @@ void wr_hash_digest(enum wr_hash hash, struct wr_span in,
     WR_UNREACHABLE();
 }
 
-void wr_hash_digest2(enum wr_hash hash, struct wr_span a, struct wr_span b,
-                     uint8_t ret[WR_DIGEST_SIZE])
-{
-    crypto_generichash_state b2;
-    crypto_hash_sha256_state s2;
-
-    switch (hash) {
-    case WR_HASH_BLAKE2B_256:
-        crypto_generichash_init(&b2, NULL, 0, WR_DIGEST_SIZE);
-        crypto_generichash_update(&b2, a.p, a.n);
-        crypto_generichash_update(&b2, b.p, b.n);
-        crypto_generichash_final(&b2, ret, WR_DIGEST_SIZE);
-        return;
-    case WR_HASH_SHA2_256:
-        crypto_hash_sha256_init(&s2);
-        crypto_hash_sha256_update(&s2, a.p, a.n);
-        crypto_hash_sha256_update(&s2, b.p, b.n);
-        crypto_hash_sha256_final(&s2, ret);
-        return;
-    }
-    WR_UNREACHABLE();
-}
-
 bool wr_hash_matches(enum wr_hash hash, struct wr_span in,
                      const uint8_t digest[WR_DIGEST_SIZE])
 {

@@ -32,10 +32,6 @@ enum wr_hash {
 void wr_hash_digest(enum wr_hash hash, struct wr_span in,
                     uint8_t ret[WR_DIGEST_SIZE]);
 
-/* The digest of `a` followed by `b`, without a copy that joins them. */
-void wr_hash_digest2(enum wr_hash hash, struct wr_span a, struct wr_span b,
-                     uint8_t ret[WR_DIGEST_SIZE]);
-
 /* Whether `in` has that digest. */
 bool wr_hash_matches(enum wr_hash hash, struct wr_span in,
                      const uint8_t digest[WR_DIGEST_SIZE]);

@@ -167,15 +167,6 @@ void wr_leaf_start(struct wr_leaf *l, wr_time now, struct wr_leaf_out *out)
     advance(l, now, out);
 }
 
-void wr_leaf_stop(struct wr_leaf *l, struct wr_leaf_out *out)
-{
-    if (l->state >= WR_LEAF_DIALING)
-        emit(out, WR_LEAF_FX_HANG_UP, l->current);
-    if (l->state == WR_LEAF_ATTACHED)
-        emit(out, WR_LEAF_FX_LOST, l->current);
-    l->state = WR_LEAF_IDLE;
-}
-
 void wr_leaf_linked(struct wr_leaf *l, const struct wr_host_id *id, wr_time now)
 {
     if (l->state != WR_LEAF_DIALING)

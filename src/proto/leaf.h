@@ -96,9 +96,6 @@ void wr_leaf_add(struct wr_leaf *l, const struct wr_contact *c, bool given);
 /* Only from IDLE, with at least one contact. */
 void wr_leaf_start(struct wr_leaf *l, wr_time now, struct wr_leaf_out *out);
 
-/* Back to IDLE; hangs up. */
-void wr_leaf_stop(struct wr_leaf *l, struct wr_leaf_out *out);
-
 /* The link that was dialled stands and proved to be this host; ATTACHED is yet
  * to come. */
 void wr_leaf_linked(struct wr_leaf *l, const struct wr_host_id *id,

@@ -154,11 +154,6 @@ size_t wr_node_size(const struct wr_node *n)
            wr_replica_size(&n->replica);
 }
 
-const struct wr_counters *wr_node_counters(const struct wr_node *n)
-{
-    return &n->count;
-}
-
 uint32_t wr_node_incarnation(const struct wr_node *n)
 {
     return n->core.incarnation;

@@ -49,9 +49,6 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
 void wr_node_tick(struct wr_node *n, wr_time now, struct wr_outbox *out);
 wr_time wr_node_deadline(const struct wr_node *n); /* WR_NEVER if none. */
 
-/* What was counted so far. */
-const struct wr_counters *wr_node_counters(const struct wr_node *n);
-
 /* Ours now: to be persisted, and passed to PING, HELLO and the next start
  * (which begins with a higher one). R12 raises it. */
 uint32_t wr_node_incarnation(const struct wr_node *n);

@@ -453,33 +453,6 @@ bool wr_routes_next(const struct wr_routes *r, const struct wr_core *c,
     return true;
 }
 
-bool wr_routes_nearer(const struct wr_routes *r, const struct wr_core *c,
-                      const struct wr_id *key, const struct wr_route_ask *ask,
-                      wr_ref *ret)
-{
-    const wr_ref ref = preceding(r, c, key, ask);
-
-    if (ref != WR_NO_REF)
-        *ret = ref;
-    return ref != WR_NO_REF;
-}
-
-bool wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
-                      const struct wr_id *key, wr_host without, wr_ref *ret)
-{
-    const struct near near = near_of(r, c, key);
-
-    for (size_t i = 0; i < near.n; i++) {
-        if (wr_ref_host(near.succs[i]) == without)
-            continue;
-        if (!wr_id_owns(near.id, key, wr_book_id(c->book, near.succs[i])))
-            return false;
-        *ret = near.ref;
-        return true;
-    }
-    return false;
-}
-
 bool wr_routes_owner(const struct wr_routes *r, const struct wr_core *c,
                      const struct wr_id *key, wr_ref *ret)
 {

@@ -75,17 +75,6 @@ bool wr_routes_next(const struct wr_routes *r, const struct wr_core *c,
                     const struct wr_id *key, const struct wr_route_ask *ask,
                     struct wr_hop *ret);
 
-/* The closest usable member that precedes `key`, if there is one nearer than
- * our own (ROUTE_NEXT). */
-bool wr_routes_nearer(const struct wr_routes *r, const struct wr_core *c,
-                      const struct wr_id *key, const struct wr_route_ask *ask,
-                      wr_ref *ret);
-
-/* Our member m with key in (m, m's successor], members of the host `without`
- * left out (R2, R10). */
-bool wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
-                      const struct wr_id *key, wr_host without, wr_ref *ret);
-
 /* The member that is believed to own `key`, ours included. False if the table
  * is too thin to tell. */
 bool wr_routes_owner(const struct wr_routes *r, const struct wr_core *c,

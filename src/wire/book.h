@@ -86,15 +86,11 @@ WR_MUST_USE enum wr_err wr_book_init(struct wr_book *b, const uint8_t ring[32],
                                      uint32_t hosts, uint32_t ids);
 void wr_book_done(struct wr_book *b);
 
-/* The host's slot; adds it if it is new. Its member ids are derived here:
- * BLAKE2b-256("wreath-member" | ring | host id | index). An existing entry
- * keeps its members. WR_NO_HOST when the book is full. */
+/* The host's slot; adds it if it is new, with the member ids that follow from
+ * its name (A9). An existing entry keeps its members. WR_NO_HOST when the book
+ * is full. */
 wr_host wr_book_add(struct wr_book *b, const struct wr_host_id *id,
                     uint8_t members, uint32_t site, const struct wr_addr *addr);
-
-/* The simulator's way in: one member whose id is given. */
-wr_host wr_book_add_with_id(struct wr_book *b, const struct wr_host_id *id,
-                            const struct wr_id *member_id);
 
 /* WR_NO_HOST if it is not there. */
 wr_host wr_book_find(const struct wr_book *b, const struct wr_host_id *id);

@@ -207,20 +207,3 @@ Test(object_cid, hash_names)
     cr_assert_str_eq(wr_hash_code_name(0x13), "sha2-512");
     cr_assert_null(wr_hash_code_name(0x7777));
 }
-
-Test(object_cid, two_pieces_hash_like_one)
-{
-    static const enum wr_hash all[] = {WR_HASH_BLAKE2B_256, WR_HASH_SHA2_256};
-    const struct wr_span whole = wr_span_str("hello world");
-
-    for (size_t i = 0; i < WR_ARRAY_LEN(all); i++) {
-        for (size_t cut = 0; cut <= whole.n; cut++) {
-            uint8_t one[WR_DIGEST_SIZE], two[WR_DIGEST_SIZE];
-
-            wr_hash_digest(all[i], whole, one);
-            wr_hash_digest2(all[i], wr_span(whole.p, cut),
-                            wr_span(whole.p + cut, whole.n - cut), two);
-            cr_assert_arr_eq(one, two, WR_DIGEST_SIZE);
-        }
-    }
-}

@@ -1,4 +1,4 @@
-/* The promises of root.h: who may write a record, and the laws of merging. */
+/* The promises of root.h: who may write a record. */
 #include <criterion/criterion.h>
 
 #include "base/rng.h"
@@ -112,7 +112,6 @@ Test(root, a_forged_deletion_is_refused)
 {
     struct wr_root forged, got;
     uint8_t buf[WR_ROOT_BYTES_MAX];
-    bool changed = true;
 
     keep(&root);
     /* The thief signs a deletion under the owner's name … */
@@ -128,14 +127,6 @@ Test(root, a_forged_deletion_is_refused)
     wr_root_sign(&forged, &thief);
     cr_assert_eq(wr_root_open(encoded(&forged, buf), &got), WR_OK);
     cr_assert_arr_neq(got.put, root.put, WR_ROOT_PUT);
-    const struct wr_root before = root;
-    cr_assert_eq(wr_root_merge(&root, &got, &changed), WR_EREFUSED);
-    /* … and would be refused even if the id were the same. */
-    memcpy(got.put, root.put, WR_ROOT_PUT);
-    cr_assert_eq(wr_root_merge(&root, &got, &changed), WR_EREFUSED);
-    cr_assert(changed);
-    cr_assert_arr_eq((const uint8_t *)&root, (const uint8_t *)&before,
-                     sizeof(root));
 }
 
 Test(root, a_record_on_anothers_account_is_noticed)
@@ -150,75 +141,4 @@ Test(root, a_record_on_anothers_account_is_noticed)
     cred.host[0] ^= 1;
     memcpy(cred.sign_public, thief.public, WR_SIGN_PUBLIC);
     cr_assert(!wr_root_is_of(&root, &cred));
-}
-
-Test(root, the_newer_version_wins_then_the_later_state)
-{
-    struct wr_root older = root, gone;
-    bool changed;
-
-    keep(&root);
-    cr_assert_eq(wr_root_merge(&older, &root, &changed), WR_OK);
-    cr_assert(changed);
-    cr_assert_eq(older.version, 2);
-    gone = root;
-    gone.state = WR_ROOT_GIVEN_UP;
-    wr_root_sign(&gone, &owner);
-    cr_assert_eq(wr_root_merge(&root, &gone, &changed), WR_OK);
-    cr_assert(changed);
-    cr_assert_eq(root.state, WR_ROOT_GIVEN_UP);
-    cr_assert_eq(wr_root_merge(&root, &older, &changed), WR_OK);
-    cr_assert(!changed);
-    cr_assert_eq(root.state, WR_ROOT_GIVEN_UP);
-}
-
-enum { SAMPLES = 24 };
-
-static struct wr_root merged(const struct wr_root *a, const struct wr_root *b)
-{
-    struct wr_root r = *a;
-
-    cr_assert_eq(wr_root_merge(&r, b, NULL), WR_OK);
-    return r;
-}
-
-static bool same(const struct wr_root *a, const struct wr_root *b)
-{
-    uint8_t abuf[WR_ROOT_BYTES_MAX], bbuf[WR_ROOT_BYTES_MAX];
-
-    return wr_span_eq(encoded(a, abuf), encoded(b, bbuf));
-}
-
-Test(root, merging_is_commutative_idempotent_and_associative)
-{
-    struct wr_root r[SAMPLES];
-    struct wr_rng rng = {42};
-
-    for (size_t i = 0; i < SAMPLES; i++) {
-        r[i] = root;
-        /* Few values of each, so that ties happen at every level. */
-        r[i].version = 1 + wr_rng_below(&rng, 3);
-        r[i].state = (enum wr_root_state)(1 + wr_rng_below(&rng, 3));
-        r[i].expiry = wr_rng_below(&rng, 2);
-        r[i].cid_n = (uint8_t)(1 + wr_rng_below(&rng, 2));
-        r[i].cid[0] = (uint8_t)wr_rng_below(&rng, 2);
-        r[i].cid[1] = 0;
-        wr_root_sign(&r[i], &owner);
-    }
-    for (size_t a = 0; a < SAMPLES; a++)
-        for (size_t b = 0; b < SAMPLES; b++) {
-            const struct wr_root ab = merged(&r[a], &r[b]);
-            const struct wr_root ba = merged(&r[b], &r[a]);
-
-            cr_assert(same(&ab, &ba));
-            if (a == b)
-                cr_assert(same(&ab, &r[a]));
-            for (size_t c = 0; c < SAMPLES; c++) {
-                const struct wr_root bc = merged(&r[b], &r[c]);
-                const struct wr_root left = merged(&ab, &r[c]);
-                const struct wr_root right = merged(&r[a], &bc);
-
-                cr_assert(same(&left, &right));
-            }
-        }
 }
