@@ -214,7 +214,9 @@ static int cmd_names(char **argv)
         make_dir(path);
         snprintf(path, sizeof(path), "d%u/%s%u", i % 7,
                  odd[i % WR_ARRAY_LEN(odd)], i);
-        snprintf(text, sizeof(text), i % 11 == 0 ? "" : "file %u\n", i);
+        snprintf(text, sizeof(text), "file %u\n", i);
+        if (i % 11 == 0)
+            text[0] = '\0'; /* Some are empty. */
         make_file(path, text);
     }
     memset(path, 'n', 255); /* NAME_MAX. */
