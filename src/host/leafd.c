@@ -173,7 +173,6 @@ static void on_room(uv_async_t *async)
     if (d->closing)
         return;
     wr_leafd_resume(d);
-    wr_uplink_room(d->up);
 }
 
 /* ---- opening and closing ------------------------------------------------- */

@@ -11,8 +11,8 @@
  * under way, the answer is "busy".
  *
  * What may wait is bounded: requests in all and per client, bytes by the pool.
- * Of bodies on their way down a client may hold twice what is still free, so
- * that one that does not read never stops the others.
+ * Of bodies on their way down a client may hold as much as is still free; who
+ * does not read is cut off when others need the room.
  *
  * Not here: whom to dial (client/uplink.h), what requests mean. The socket's
  * permissions are the proof: whoever opens it is the directory's owner.

@@ -20,7 +20,7 @@ static void drop_waiting(struct wr_leafd_client *c)
     }
     c->last = &c->first;
     c->waiting_n = 0;
-    c->waiting_bytes = 0;
+    c->waiting_room = 0;
 }
 
 /* Nothing is said to it any more; on_closed follows. */
@@ -33,13 +33,68 @@ static void cut(struct wr_leafd_client *c, enum wr_err err, const char *text)
     wr_link_abort(c->link, err, text);
 }
 
+/* Forgets what the link can no longer hold: it works in order. */
+static void settle(struct wr_leafd_client *c)
+{
+    const size_t queued = wr_link_queued_bytes(c->link);
+    struct wr_leafd_given *g = &c->given;
+
+    while (g->count > 0 && g->n - g->v[g->first].n >= queued) {
+        g->n -= g->v[g->first].n;
+        g->room -= g->v[g->first].room;
+        g->first = (g->first + 1) % WR_LEAFD_GIVEN;
+        g->count--;
+        g->moved_at = wr_clock_now();
+    }
+}
+
+size_t wr_leafd_held(struct wr_leafd_client *c)
+{
+    settle(c);
+    return c->waiting_room + c->given.room;
+}
+
+static bool give(struct wr_leafd_client *c, struct wr_span header,
+                 struct wr_buf *body)
+{
+    struct wr_leafd_given *g = &c->given;
+
+    if (wr_link_send(c->link, header, body) != WR_OK)
+        return false;
+    if (body == NULL)
+        return true;
+    settle(c);
+    if (g->count == 0)
+        g->moved_at = wr_clock_now();
+    if (g->count < WR_LEAFD_GIVEN) {
+        const uint32_t at = (g->first + g->count++) % WR_LEAFD_GIVEN;
+
+        g->v[at].n = g->v[at].room = 0;
+    } /* Else the last one stands for both. */
+    const uint32_t last = (g->first + g->count - 1) % WR_LEAFD_GIVEN;
+    g->v[last].n += body->n;
+    g->v[last].room += body->cap;
+    g->n += body->n;
+    g->room += body->cap;
+    return true;
+}
+
+void wr_leafd_make_room(struct wr_leafd *d)
+{
+    const wr_time now = wr_clock_now();
+
+    for (struct wr_leafd_client *c = d->clients; c != NULL; c = c->next)
+        if (!c->cut && wr_leafd_held(c) > 0 &&
+            now - c->given.moved_at > WR_SEC(WR_LEAFD_STUCK_S))
+            cut(c, WR_ETIMEOUT, "it does not read, and others need the room");
+}
+
 void wr_leafd_send_header(struct wr_leafd_client *c, struct wr_span header,
                           struct wr_buf *body)
 {
     struct wr_leafd_waiting *w = NULL;
 
-    if (c->cut ||
-        (c->first == NULL && wr_link_send(c->link, header, body) == WR_OK))
+    if (c->cut || (c->first == NULL && give(c, header, body)))
         return;
     if (c->waiting_n < WR_LEAFD_WAITING)
         w = malloc(sizeof(*w) + header.n);
@@ -51,7 +106,7 @@ void wr_leafd_send_header(struct wr_leafd_client *c, struct wr_span header,
     memcpy(w->header, header.p, header.n);
     if (body != NULL) {
         w->body = wr_buf_ref(body);
-        c->waiting_bytes += body->n;
+        c->waiting_room += body->cap;
     }
     *c->last = w;
     c->last = &w->next;
@@ -79,14 +134,14 @@ static void on_drain(struct wr_link *l)
     while (c != NULL && c->first != NULL) {
         struct wr_leafd_waiting *w = c->first;
 
-        if (wr_link_send(l, wr_span(w->header, w->n), w->body) != WR_OK)
+        if (!give(c, wr_span(w->header, w->n), w->body))
             return;
         c->first = w->next;
         if (c->first == NULL)
             c->last = &c->first;
         c->waiting_n--;
         if (w->body != NULL)
-            c->waiting_bytes -= w->body->n;
+            c->waiting_room -= w->body->cap;
         wr_buf_unref(w->body);
         free(w);
     }

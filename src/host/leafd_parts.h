@@ -15,19 +15,21 @@
 #include "sys/buf.h"
 
 enum {
-    WR_LEAFD_CLIENTS = 256,    /* Local links at a time. */
-    WR_LEAFD_SLOTS = 8192,     /* Requests under way; a power of two. */
-    WR_LEAFD_OF_ONE = 2048,    /* Of these, of one client: xfer's windows. */
-    WR_LEAFD_WAITING = 8192,   /* Frames that wait for one client. */
-    WR_LEAFD_UPWARDS = 2048,   /* Frames that may wait for the parent. */
-    WR_LEAFD_RETRY_MS = 300,   /* What "busy" asks for. */
+    WR_LEAFD_CLIENTS = 256,  /* Local links at a time. */
+    WR_LEAFD_SLOTS = 8192,   /* Requests under way; a power of two. */
+    WR_LEAFD_OF_ONE = 2048,  /* Of these, of one client: xfer's windows. */
+    WR_LEAFD_WAITING = 8192, /* Frames that wait for one client. */
+    WR_LEAFD_GIVEN = 64,     /* Bodies in a link's queue that are told apart. */
+    WR_LEAFD_UPWARDS = 2048, /* Frames that may wait for the parent. */
+    WR_LEAFD_RETRY_MS = 300, /* What "busy" asks for. */
     WR_LEAFD_LINGER_MS = 3000, /* Most that closing takes. */
+    WR_LEAFD_STUCK_S = 5,      /* Without reading, while others find no room. */
     WR_LEAFD_STALE_S = 120,    /* A request older than this is forgotten: its
                                   asker has long repeated it. */
     /* Shares of the pool that do not overlap: neither way waits for the other.
      * What one client of the library asks for at once is 4 MiB. */
     WR_LEAFD_UP_BYTES = 6 << 20,
-    WR_LEAFD_DOWN_BYTES = 10 << 20,
+    WR_LEAFD_DOWN_BYTES = 12 << 20,
 };
 
 enum wr_leafd_share { WR_LEAFD_UP, WR_LEAFD_DOWN, WR_LEAFD_SHARES_N };
@@ -38,6 +40,17 @@ struct wr_leafd_waiting {
     struct wr_buf *body;
     uint32_t n;
     uint8_t header[];
+};
+
+/* Bodies that a link was given, oldest first, until it has got rid of them: it
+ * counts bytes, we count the room that they take of the pool. */
+struct wr_leafd_given {
+    struct {
+        uint32_t n, room;
+    } v[WR_LEAFD_GIVEN];
+    uint32_t first, count;
+    size_t n, room; /* Sums. */
+    wr_time moved_at;
 };
 
 /* A program of this machine. Freed when its link is gone. */
@@ -51,7 +64,8 @@ struct wr_leafd_client {
     uint32_t asked; /* Its requests under way. */
     struct wr_leafd_waiting *first, **last;
     uint32_t waiting_n;
-    size_t waiting_bytes; /* Of bodies. */
+    size_t waiting_room; /* Of the pool, by bodies. */
+    struct wr_leafd_given given;
 };
 
 /* What is needed to give an answer of our own, or pass the real one on. */
@@ -108,6 +122,11 @@ void wr_leafd_send(struct wr_leafd_client *c, const struct wr_msg *m,
                    struct wr_span extra, struct wr_buf *body);
 void wr_leafd_send_header(struct wr_leafd_client *c, struct wr_span header,
                           struct wr_buf *body);
+/* Bytes of the pool in what waits for it. */
+size_t wr_leafd_held(struct wr_leafd_client *c);
+/* Somebody found no room: cuts off who holds some and has long read nothing.
+ * Its program asks again, here or elsewhere. */
+void wr_leafd_make_room(struct wr_leafd *d);
 void wr_leafd_welcome(struct wr_leafd_client *c); /* ATTACHED, if one stands. */
 void wr_leafd_resume(struct wr_leafd *d);
 

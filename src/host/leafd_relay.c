@@ -162,22 +162,14 @@ void wr_leafd_downwards(struct wr_leafd *d, struct wr_msg *m,
     wr_buf_unref(body);
 }
 
-static size_t held_by(const struct wr_leafd_client *c)
+/* A client holds at most as much as is left to the others. */
+static bool may_hold(struct wr_leafd_client *c, uint32_t n)
 {
-    return c->waiting_bytes + wr_link_queued_bytes(c->link);
-}
+    const size_t own = wr_leafd_held(c);
+    struct wr_pool_stats pool;
 
-/* A client holds at most twice what is left to the others, or one body: so k
- * that do not read leave one part in 2k + 1 of the room. */
-static bool may_hold(const struct wr_leafd_client *c, uint32_t n)
-{
-    const size_t own = held_by(c);
-    size_t all = 0;
-
-    for (const struct wr_leafd_client *o = c->d->clients; o != NULL;
-         o = o->next)
-        all += held_by(o);
-    return own == 0 || own + n + 2 * all <= 2 * (size_t)WR_LEAFD_DOWN_BYTES;
+    wr_pool_stats(c->d->pool, &pool);
+    return own + n + pool.share_used[WR_LEAFD_DOWN] <= WR_LEAFD_DOWN_BYTES;
 }
 
 struct wr_buf *wr_leafd_body_down(struct wr_leafd *d, struct wr_span header,
@@ -192,20 +184,21 @@ struct wr_buf *wr_leafd_body_down(struct wr_leafd *d, struct wr_span header,
         d->dropped++;
         return WR_LINK_SKIP;
     }
-    if (!may_hold(slot->client, n)) {
-        struct wr_leafd_client *c = slot->client;
+    struct wr_leafd_client *c = slot->client;
+    struct wr_buf *buf = NULL;
+    if (n > WR_BUF_SIZE_MAX) /* A block of another importer. */
+        buf = wr_buf_new(n);
+    else if (may_hold(c, n))
+        buf = wr_pool_get(d->pool, WR_LEAFD_DOWN, n);
+    if (buf == NULL) { /* Never a pause: it would be one for all. */
         const struct wr_leafd_ask ask = slot->ask;
 
         release(d, slot);
         wr_leafd_refuse(c, &ask);
+        wr_leafd_make_room(d);
         return WR_LINK_SKIP;
     }
-    if (n > WR_BUF_SIZE_MAX) { /* A block of another importer. */
-        struct wr_buf *big = wr_buf_new(n);
-
-        return big != NULL ? big : WR_LINK_SKIP;
-    }
-    return wr_pool_get(d->pool, WR_LEAFD_DOWN, n);
+    return buf;
 }
 
 void wr_leafd_refuse_all(struct wr_leafd *d)
