@@ -359,7 +359,7 @@ ring()
     for ((i = 1; i <= leaves; i++)); do
         w "l$i" join "$W/leaf.ticket" >/dev/null || bail 'join failed'
     done
-    settled 60 s1 "${names[@]}" || bail 'no ring'
+    settled 180 s1 "${names[@]}" || bail 'no ring'
 }
 
 # ---- files --------------------------------------------------------------------
