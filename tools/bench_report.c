@@ -8,7 +8,8 @@
 
 struct sums {
     struct bench_bounds b;
-    double put_s, get_s, copies_s; /* Medians. */
+    double put_s, get_s, copies_s; /* Medians; wall time. */
+    double put_cpu_s, get_cpu_s;   /* Of leaf and hosts together. */
 };
 
 /* Cores that this process may use. */
@@ -26,16 +27,21 @@ static void sum_up(const struct bench_plan *plan,
                    const struct bench_results *r, struct sums *ret)
 {
     double put[BENCH_RUNS_MAX], get[BENCH_RUNS_MAX], all[BENCH_RUNS_MAX];
+    double put_cpu[BENCH_RUNS_MAX], get_cpu[BENCH_RUNS_MAX];
 
     bench_bounds(plan, p, cores(), &ret->b);
     for (uint32_t i = 0; i < plan->runs; i++) {
         put[i] = r->put[i].wall_s;
         get[i] = r->get[i].wall_s;
         all[i] = r->put[i].all_copies_s;
+        put_cpu[i] = r->put[i].leaf_cpu_s + r->put[i].hosts_cpu_s;
+        get_cpu[i] = r->get[i].leaf_cpu_s + r->get[i].hosts_cpu_s;
     }
     ret->put_s = bench_median(put, plan->runs);
     ret->get_s = bench_median(get, plan->runs);
     ret->copies_s = bench_median(all, plan->runs);
+    ret->put_cpu_s = bench_median(put_cpu, plan->runs);
+    ret->get_cpu_s = bench_median(get_cpu, plan->runs);
 }
 
 /* ---- for people
@@ -76,16 +82,18 @@ static void print_primitives(const struct bench_primitives *p,
            p->small_files_per_s);
 }
 
+/* The CPU time that was used tells a slow program from a busy machine. */
 static void print_ratio(const char *what, const struct bench_bound *b,
-                        double got_s, uint64_t size)
+                        double got_s, double used_s, uint64_t size)
 {
     char rate[16];
 
     cli_bytes((uint64_t)((double)size / got_s), rate);
-    printf("  %-4s bound %6.2f s (CPU %.2f s, disk %.2f s)   achieved %6.2f s, "
-           "%s/s   ratio %3.0f %%\n",
-           what, b->wall_s, b->cpu_s, b->disk_s, got_s, rate,
-           b->wall_s / got_s * 100);
+    printf("  %-4s bound %6.2f s   achieved %6.2f s, %s/s   ratio %3.0f %%\n",
+           what, b->wall_s, got_s, rate, b->wall_s / got_s * 100);
+    printf("       CPU: bound %.2f s, used %.2f s, %.1f cores busy; disk: "
+           "bound %.2f s\n",
+           b->cpu_s, used_s, used_s / got_s, b->disk_s);
 }
 
 static void print_processes(const struct bench_plan *plan,
@@ -124,9 +132,9 @@ static void print_text(const struct bench_plan *plan,
            plan->runs);
     printf("  each byte crosses %.2f links and is hashed %.2f times in a put\n",
            s->b.crossings, s->b.hashes);
-    print_ratio("put", &s->b.put, s->put_s, plan->size);
+    print_ratio("put", &s->b.put, s->put_s, s->put_cpu_s, plan->size);
     printf("       all copies stand after %.2f s\n", s->copies_s);
-    print_ratio("get", &s->b.get, s->get_s, plan->size);
+    print_ratio("get", &s->b.get, s->get_s, s->get_cpu_s, plan->size);
     if (r->has_tree) {
         printf("\n%u files of 4 KiB as one tree; the machine makes %.0f a "
                "second\n",
