@@ -252,6 +252,20 @@ void cli_progress_end(struct cli_progress *p)
     p->shown = false;
 }
 
+int cli_open(struct cli *cli, struct wr_home *ret)
+{
+    struct wr_why why;
+    char ini[WR_HOME_PATH_MAX];
+
+    if (wr_home_open(ret, cli->dir, &why) != WR_OK)
+        return cli_fail(cli, &why);
+    wr_home_path(cli->dir, "wreath.ini", ini);
+    if (wr_config_file(&cli->config, ini, &why) == WR_OK)
+        return 0;
+    wr_home_close(ret);
+    return cli_fail(cli, &why);
+}
+
 int cli_start_log(const struct cli *cli, const char *command)
 {
     const char *format = wr_config_text(&cli->config, WR_CONFIG_log_format);

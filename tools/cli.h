@@ -13,6 +13,8 @@
 #include "host/config.h"
 #include "sys/why.h"
 
+enum { CLI_MEMBERS_LEAST = 17 }; /* R1: a ring starts with r + 1 members. */
+
 struct cli {
     char dir[WR_HOME_DIR_MAX]; /* The identity's directory. */
     bool json;                 /* --json: machines read standard output. */
@@ -61,6 +63,10 @@ int cli_fail(const struct cli *cli, const struct wr_why *why);
 /* "wreath: TEXT", the command's usage, status 2. */
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Opens cli->dir's identity and takes the settings of its wreath.ini. 0, or an
+ * exit status: it has been printed why, and nothing is open. */
+int cli_open(struct cli *cli, struct wr_home *ret);
 
 /* Lines of the log go to standard error, as the settings say. 0, or a usage
  * error's status. */

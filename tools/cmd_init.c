@@ -9,8 +9,6 @@
 #include "crypto/secret.h"
 #include "sys/fs.h"
 
-enum { MEMBERS_LEAST = 17 }; /* R1: a host starts a ring with r + 1 members. */
-
 static enum wr_err write_ring_key(const struct wr_home *h,
                                   const struct wr_sign_key *key,
                                   struct wr_why *why)
@@ -106,9 +104,9 @@ int cmd_init(struct cli *cli, int argc, char **argv)
     if (first != argc)
         return cli_usage(cli, "init", "'%s' is one word too many", argv[first]);
     const long v = strtol(members, NULL, 10);
-    if (v < MEMBERS_LEAST || v > WR_CRED_MEMBERS_MAX)
+    if (v < CLI_MEMBERS_LEAST || v > WR_CRED_MEMBERS_MAX)
         return cli_usage(cli, "init", "--members is a number from %d to %d",
-                         MEMBERS_LEAST, WR_CRED_MEMBERS_MAX);
+                         CLI_MEMBERS_LEAST, WR_CRED_MEMBERS_MAX);
     if (wr_home_check_free(cli->dir, &why) != WR_OK)
         return cli_fail(cli, &why);
     snprintf(h.dir, sizeof(h.dir), "%s", cli->dir);

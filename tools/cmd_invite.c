@@ -125,7 +125,8 @@ static const char *read_wishes(const struct wishes *w, struct wr_invite *ret)
     if (w->quota != NULL && wr_bytes_parse(w->quota, &ret->quota) != WR_OK)
         return "--quota is a number of bytes, as 10G";
     const unsigned long members = strtoul(w->members, &end, 10);
-    if (*end != '\0' || members < 17 || members > WR_CRED_MEMBERS_MAX)
+    if (*end != '\0' || members < CLI_MEMBERS_LEAST ||
+        members > WR_CRED_MEMBERS_MAX)
         return "--members is a number from 17 to 64";
     ret->members = w->super ? (uint8_t)members : 0;
     if (w->site != NULL && strlen(w->site) > WR_CRED_SITE_MAX)
@@ -141,19 +142,16 @@ static int invite(struct cli *cli, const struct wishes *w,
     struct wr_sign_key key;
     struct wr_home h;
     struct wr_why why;
-    char ini[WR_HOME_PATH_MAX];
+    int status = cli_open(cli, &h);
 
-    if (wr_home_open(&h, cli->dir, &why) != WR_OK)
-        return cli_fail(cli, &why);
-    wr_home_path(cli->dir, "wreath.ini", ini);
+    if (status != 0)
+        return status;
     struct wr_ticket t = {.role = what->role};
     memcpy(t.ring, h.ring, sizeof(t.ring));
     memcpy(t.secret, h.ring_secret, sizeof(t.secret));
     wr_secret_random(t.serial, sizeof(t.serial));
     wr_secret_random(t.token, sizeof(t.token));
-    enum wr_err err = wr_config_file(&cli->config, ini, &why);
-    if (err == WR_OK)
-        err = wr_home_ring_key(cli->dir, &key, &why);
+    enum wr_err err = wr_home_ring_key(cli->dir, &key, &why);
     if (err == WR_OK) {
         wr_secret_wipe(&key, sizeof(key)); /* It was only asked for. */
         own_address(cli, &t);
@@ -161,8 +159,7 @@ static int invite(struct cli *cli, const struct wishes *w,
         err = wr_tickets_add(cli->dir, t.serial, t.token, what, &why);
     }
     wr_home_close(&h);
-    const int status =
-        err == WR_OK ? write_ticket(cli, &t, w->out) : cli_fail(cli, &why);
+    status = err == WR_OK ? write_ticket(cli, &t, w->out) : cli_fail(cli, &why);
     wr_secret_wipe(&t, sizeof(t));
     return status;
 }

@@ -230,12 +230,12 @@ int cmd_trace(struct cli *cli, int argc, char **argv)
 int cmd_config(struct cli *cli, int argc, char **argv)
 {
     int status = simple(cli, "config", argc, argv);
-    char ini[4096 + 16];
+    char ini[WR_HOME_PATH_MAX];
     struct wr_why why;
 
     if (status != 0)
         return status - 1;
-    snprintf(ini, sizeof(ini), "%s/wreath.ini", cli->dir);
+    wr_home_path(cli->dir, "wreath.ini", ini);
     if (wr_config_file(&cli->config, ini, &why) != WR_OK)
         return cli_fail(cli, &why);
     json_t *all = json_object();

@@ -19,16 +19,11 @@ static int run(struct cli *cli)
 {
     struct wr_home home;
     struct wr_why why;
-    char ini[WR_HOME_PATH_MAX];
+    int status = cli_open(cli, &home);
 
-    if (wr_home_open(&home, cli->dir, &why) != WR_OK)
-        return cli_fail(cli, &why);
-    wr_home_path(cli->dir, "wreath.ini", ini);
-    if (wr_config_file(&cli->config, ini, &why) != WR_OK) {
-        wr_home_close(&home);
-        return cli_fail(cli, &why);
-    }
-    int status = cli_start_log(cli, "superpeer");
+    if (status != 0)
+        return status;
+    status = cli_start_log(cli, "superpeer");
     const struct wr_super_cfg cfg = {
         .home = &home, .config = &cli->config, .ready = on_ready, .arg = cli};
     if (status == 0 && wr_super_run(&cfg, &why) != WR_OK)
