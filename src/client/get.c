@@ -79,8 +79,7 @@ struct wr_get {
     struct wr_get_result result;
     struct wr_why why;
     bool failed;
-    char *path; /* What is left of it, behind `at`. */
-    size_t path_at;
+    char *path; /* Below the CID; "" if none. */
 
     struct fetch *fetches, *free, *unsent; /* unsent: no room yet. */
     uint32_t fetches_n;

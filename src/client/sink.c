@@ -43,7 +43,6 @@ struct wr_sink {
     uint64_t part_size; /* Of a file that an earlier try left. */
     bool has_mode;
     uint32_t mode;
-    uint64_t written; /* End of the target file. */
     struct wr_sink_dir *dirs;
     struct kept dir_fds[OPEN_MAX], file_fds[OPEN_MAX];
     uint64_t clock;

@@ -21,7 +21,6 @@
 #define WR_CODEC_RAW 0x55u
 #define WR_CODEC_DAG_PB 0x70u
 #define WR_CODEC_DAG_CBOR 0x71u
-#define WR_CODEC_LIBP2P_KEY 0x72u
 
 /* In wr_cid.hash only: the digest is the block. */
 #define WR_HASH_IDENTITY 0u

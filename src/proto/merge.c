@@ -133,15 +133,8 @@ void wr_merge_gone(struct wr_core *c, wr_host host)
 /* Through whom: an admitted host, or one that the detector knows, by lot. */
 static wr_host draw(struct wr_core *c)
 {
-    wr_host drawn = WR_NO_HOST, h;
-    uint64_t seen = 0;
-    uint32_t at = 0;
+    const wr_host drawn = wr_roster_draw(c);
 
-    while ((h = wr_roster_next(c, &at)) != WR_NO_HOST) {
-        if (h != c->cfg->self && wr_peers_alive(c, h) &&
-            wr_rng_below(c->rng, ++seen) == 0)
-            drawn = h;
-    }
     return drawn != WR_NO_HOST ? drawn : wr_peers_draw(c, WR_NO_HOST);
 }
 

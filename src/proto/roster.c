@@ -228,8 +228,7 @@ void wr_roster_tell(struct wr_core *c, wr_host to)
         send_pages(c, to, 0);
 }
 
-/* With whom: an admitted host drawn by lot, alive as far as we know. */
-static wr_host draw(struct wr_core *c)
+wr_host wr_roster_draw(struct wr_core *c)
 {
     wr_host drawn = WR_NO_HOST, h;
     uint64_t seen = 0;
@@ -262,7 +261,7 @@ void wr_roster_tick(struct wr_core *c)
     if (c->now < r->due_at)
         return;
     r->due_at = c->now + wr_core_interval(c, c->cfg->roster_us);
-    to = draw(c);
+    to = wr_roster_draw(c);
     if (to == WR_NO_HOST)
         return;
     r->rid = wr_rng_next(c->rng) | 1;

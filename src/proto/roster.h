@@ -41,6 +41,10 @@ wr_host wr_roster_next(const struct wr_core *c, uint32_t *at);
 
 bool wr_roster_admitted(const struct wr_core *c, wr_host host);
 
+/* An admitted host other than ours, alive as far as we know, by lot;
+ * WR_NO_HOST if there is none. */
+wr_host wr_roster_draw(struct wr_core *c);
+
 /* How many copies are kept (n) and how many must stand durably before an
  * acknowledgement (w): cfg.copies and its majority, but while fewer hosts are
  * admitted, their number and its majority: 1/1, 2/2, 2/3. Without a roster,

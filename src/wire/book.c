@@ -5,6 +5,10 @@
 
 #include "crypto/credential.h"
 
+_Static_assert((int)WR_MEMBERS_MAX == (int)WR_CRED_MEMBERS_MAX &&
+                   (int)WR_HOST_ID_BYTES == (int)WR_CRED_HOST,
+               "a credential names a host as the book does");
+
 static uint32_t slot_of(const struct wr_host_id *id)
 {
     /* Host ids are hashes already, given by the issuer. */

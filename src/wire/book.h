@@ -24,7 +24,7 @@
 #include "wire/id.h"
 #include "wire/limits.h"
 
-enum { WR_HOST_ID_BYTES = 16, WR_SITE_MAX = 63 };
+enum { WR_HOST_ID_BYTES = 16 };
 
 struct wr_host_id {
     uint8_t b[WR_HOST_ID_BYTES];

@@ -273,7 +273,7 @@ struct wr_msg {
             struct wr_span parent;             /* Name of the answering host. */
         } attached;
         struct {                      /* QUERY */
-            struct wr_span what, arg; /* Words; see host/query.h. */
+            struct wr_span what, arg; /* Words: M9. */
         } query;
         struct { /* REPORT */
             uint8_t status;

@@ -116,7 +116,7 @@ Test(node, a_replica_set_names_each_host_once)
     wr_node_close(n);
 }
 
-/* data.md: n and w while hosts are few: 1/1, 2/2, 2/3. */
+/* A19: n and w while hosts are few: 1/1, 2/2, 2/3. */
 Test(node, copies_follow_the_admitted_hosts)
 {
     static const uint8_t want[][2] = {{1, 1}, {2, 2}, {3, 2}, {3, 2}};
