@@ -1,6 +1,6 @@
 /*
  * time.h - the one unit of time: microseconds on a monotonic clock that the
- * caller reads. Wall-clock time exists in src/sys and src/host only.
+ * caller reads. Wall-clock time exists on floors 3 and up only.
  */
 #ifndef WR_BASE_TIME_H
 #define WR_BASE_TIME_H
