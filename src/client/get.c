@@ -33,7 +33,7 @@ struct fetch {
     struct job *job;
     struct fetch *next; /* Free. */
     uint32_t slot;      /* Of the job's walk; NO_SLOT: its root. */
-    uint32_t bytes;     /* Its weight in the window. */
+    uint32_t bytes;     /* Its weight in the window: what its buffer takes. */
     uint64_t offset, size;
     struct wr_buf *buf;   /* Held for a piece of the walk. */
     bool there;           /* Its bytes are in place already. */
@@ -183,6 +183,9 @@ static struct fetch *take_fetch(struct wr_get *g, struct job *j, uint32_t slot,
     struct fetch *f = g->free;
 
     WR_CHECK(f != NULL);
+    /* Chunks come in any order: if those ahead could fill the share, the one
+     * that is due would find no room, for ever. */
+    bytes = (uint32_t)wr_pool_takes(bytes > 0 ? bytes : 1);
     g->free = f->next;
     g->fetches_n++;
     g->ahead += bytes;

@@ -45,6 +45,11 @@ static uint8_t size_for(size_t n)
     return i;
 }
 
+size_t wr_pool_takes(size_t size)
+{
+    return block_bytes[size_for(size)];
+}
+
 static void buf_init(struct wr_buf *b, size_t bytes)
 {
     b->room = (uint8_t *)b + sizeof(*b) + WR_BUF_HEADROOM;

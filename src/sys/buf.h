@@ -79,6 +79,10 @@ void wr_pool_free(struct wr_pool *pool);
  * none left; `on_room` follows. */
 struct wr_buf *wr_pool_get(struct wr_pool *pool, uint32_t share, size_t size);
 
+/* Bytes of a share that a buffer with room for `size` takes: buffers come in
+ * few sizes, so a window counted in what was asked for may exceed its share. */
+size_t wr_pool_takes(size_t size);
+
 /* Gives back to the system what has lain idle since the last call. The host
  * calls it every few seconds. */
 void wr_pool_trim(struct wr_pool *pool);

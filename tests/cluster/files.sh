@@ -46,6 +46,9 @@ for n in 1047552 1048576 1048577 1049601; do
     sized "$n" --chunker size-1024
 done
 
+# Buffers for 16 KiB take more than that: the window must know.
+sized 16777216 --chunker size-16384
+
 printf 'hello world' >"$W/hello"
 check 'the CID of "hello world" is the known one' test "$(put l1 "$W/hello")" = \
     bafk2bzaceaswza5ss4iu2ia3galz6pyo6dfm5f4dmiw2lf2de22dmf4k533ba

@@ -433,3 +433,22 @@ Test(sys, threads_share_a_pool)
     cr_assert_gt(atomic_load(&told[0]) + atomic_load(&told[1]), 0);
     wr_pool_free(pool);
 }
+
+/* A window that is counted with this can never exceed its share. */
+Test(pool, says_what_a_buffer_takes)
+{
+    static const size_t sizes[] = {1,     4096,   16384,          65536,
+                                   65537, 262144, WR_BUF_SIZE_MAX};
+
+    for (size_t i = 0; i < WR_ARRAY_LEN(sizes); i++) {
+        struct wr_pool *pool =
+            wr_pool_new(&(struct wr_pool_cfg){.cap = WR_POOL_CAP_LEAF});
+        struct wr_buf *b = wr_pool_get(pool, 0, sizes[i]);
+        struct wr_pool_stats stats;
+
+        wr_pool_stats(pool, &stats);
+        cr_assert_eq(stats.used, wr_pool_takes(sizes[i]));
+        wr_buf_unref(b);
+        wr_pool_free(pool);
+    }
+}
