@@ -6,7 +6,6 @@
 
 #include "client/bodytab.h"
 #include "client/uplink.h"
-#include "crypto/root.h"
 #include "crypto/secret.h"
 #include "object/hash.h"
 #include "sys/clock.h"
@@ -94,19 +93,6 @@ static struct wr_buf *on_body(void *arg, struct wr_span header, uint32_t n)
 }
 
 /* ---- what comes ---------------------------------------------------------- */
-
-static bool record_fits(const struct wr_msg *m)
-{
-    struct wr_root r;
-    uint8_t position[WR_ROOT_POSITION];
-
-    if (m->root.status != WR_STATUS_OK)
-        return true;
-    if (wr_root_open(m->root.record, &r) != WR_OK)
-        return false;
-    wr_root_position(r.put, position);
-    return memcmp(position, m->root.position.b, sizeof(position)) == 0;
-}
 
 static void feed(struct wr_session *s, struct wr_msg *m, struct wr_buf *buf)
 {
@@ -210,8 +196,6 @@ static void on_msg(void *arg, struct wr_msg *m, struct wr_span extra,
         on_chunk(s, m, body);
         return;
     }
-    if (m->kind == WR_MSG_ROOT)
-        m->bad_body = !record_fits(m);
     feed(s, m, body);
     drain(s);
     rearm(s);
@@ -556,20 +540,6 @@ const char *wr_session_host(const struct wr_session *s, wr_host h,
                             char ret[128])
 {
     return wr_uplink_host(s->up, h, ret);
-}
-
-void wr_session_stats(const struct wr_session *s, struct wr_session_stats *ret)
-{
-    const struct wr_uplink_state up = state_of(s);
-
-    *ret = (struct wr_session_stats){
-        .moves = up.moves,
-        .attached = up.up,
-        .local = up.local,
-        .bytes_in = up.bytes_in,
-        .bytes_out = up.bytes_out,
-    };
-    wr_xfer_stats(s->xfer, &ret->xfer);
 }
 
 /* The silent hosts of an answer, by name, as far as they fit. */

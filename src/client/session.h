@@ -7,8 +7,8 @@
  * its local socket, where the file's permissions are the proof. Otherwise TCP
  * and Noise to one of the home's contacts.
  *
- * Chunks are verified in a worker before anybody sees them; records of roots
- * on the loop. All else here is on the loop's thread.
+ * Chunks are verified in a worker before anybody sees them. All else here is
+ * on the loop's thread.
  *
  * Called by put.c, get.c and look.c. Borrowing: home and pool outlive it.
  */
@@ -71,7 +71,7 @@ void wr_session_close(struct wr_session *s, void (*closed)(void *arg),
                       void *arg);
 
 /* False if there is no room: nothing happened; on_room follows. The reference
- * to `buf` is the session's if true. `patience_ms` 0: the session's. */
+ * to `buf` is the session's if true. */
 WR_MUST_USE bool wr_session_have(struct wr_session *s, struct wr_ask *ask,
                                  const struct wr_xfer_want *want,
                                  const struct wr_id *digest);
@@ -114,14 +114,5 @@ const char *wr_session_host(const struct wr_session *s, wr_host h,
 enum wr_err wr_session_why(const struct wr_session *s, uint8_t status,
                            const struct wr_msg *answer, const char *what,
                            struct wr_why *why);
-
-struct wr_session_stats {
-    struct wr_xfer_stats xfer;
-    uint64_t moves; /* Parents lost. */
-    bool attached;
-    bool local; /* Through a socket of this machine. */
-    uint64_t bytes_in, bytes_out;
-};
-void wr_session_stats(const struct wr_session *s, struct wr_session_stats *ret);
 
 #endif

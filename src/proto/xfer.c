@@ -289,12 +289,6 @@ static struct wr_msg kept(const struct wr_msg *m, struct wr_outbox *out)
             memcpy(p, m->data.hosts, n);
         else
             copy.data.hosts_n = 0;
-    } else if (m->kind == WR_MSG_ROOT && m->root.record.n > 0) {
-        void *p = wr_outbox_alloc(out, m->root.record.n);
-
-        if (p != NULL)
-            memcpy(p, m->root.record.p, m->root.record.n);
-        copy.root.record = wr_span(p, p != NULL ? m->root.record.n : 0);
     }
     return copy;
 }
@@ -662,17 +656,6 @@ bool wr_xfer_root_put(struct wr_xfer *x, wr_token token,
     return true;
 }
 
-bool wr_xfer_root_get(struct wr_xfer *x, wr_token token,
-                      const struct wr_id *position, wr_time patience,
-                      wr_time now, struct wr_outbox *out)
-{
-    if (begin(x, token, WR_MSG_ROOT_GET, CLASS_NOTE, position, patience, now,
-              false) == NULL)
-        return false;
-    wr_xfer_pump(x, now, out);
-    return true;
-}
-
 bool wr_xfer_query(struct wr_xfer *x, wr_token token, struct wr_span what,
                    struct wr_span arg, wr_time patience, wr_time now,
                    struct wr_outbox *out)
@@ -770,7 +753,6 @@ static struct verdict read_answer(const struct wr_msg *m)
         v.body = m->data.body;
         break;
     case WR_MSG_ROOT_DONE:
-    case WR_MSG_ROOT:
         v.status = m->root.status;
         v.retry_ms = m->root.retry_ms;
         break;
@@ -797,8 +779,6 @@ static bool answers(uint8_t answer, uint8_t ask)
         return answer == WR_MSG_DATA;
     case WR_MSG_ROOT_PUT:
         return answer == WR_MSG_ROOT_DONE;
-    case WR_MSG_ROOT_GET:
-        return answer == WR_MSG_ROOT;
     case WR_MSG_QUERY:
         return answer == WR_MSG_REPORT;
     default:
@@ -893,7 +873,6 @@ bool wr_xfer_recv(struct wr_xfer *x, const struct wr_msg *m, wr_time now,
     case WR_MSG_PUT_DONE:
     case WR_MSG_DATA:
     case WR_MSG_ROOT_DONE:
-    case WR_MSG_ROOT:
     case WR_MSG_REPORT:
         break;
     default:

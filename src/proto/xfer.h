@@ -10,8 +10,8 @@
  *
  *   - DONE.status is an enum wr_status; DONE.answer is the message that decided
  *     it, or the last refusal where patience ran out (its kind is 0 if there
- *     was none: silence). A HAVE ends in OK (stands
- *     with the meaning of an acknowledgement) or NO (send it).
+ *     was none: silence). A HAVE ends in OK (stands with the meaning of an
+ *     acknowledgement) or NO (send it).
  *   - What passes by itself is not an end: BUSY, TIMEOUT, UNREACHABLE and a
  *     body that did not verify are tried again, with exponential and jittered
  *     waits, until the request's patience is over.
@@ -105,10 +105,6 @@ WR_MUST_USE bool wr_xfer_root_put(struct wr_xfer *x, wr_token token,
                                   const struct wr_xfer_want *want,
                                   const struct wr_id *position,
                                   uint64_t version, struct wr_span record,
-                                  wr_time patience, wr_time now,
-                                  struct wr_outbox *out);
-WR_MUST_USE bool wr_xfer_root_get(struct wr_xfer *x, wr_token token,
-                                  const struct wr_id *position,
                                   wr_time patience, wr_time now,
                                   struct wr_outbox *out);
 /* `what` and `arg` are at most WR_XFER_NOTE_MAX bytes together. */
