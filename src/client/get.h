@@ -1,7 +1,7 @@
 /*
  * get.h - one get: root → tree → chunks ahead of need → verified → written in
- * order, many files at once. Also what needs only a part of that: one name
- * behind a path, the entries of a directory, the size and chunks of a file.
+ * order, many files at once. Not here: what only looks (look.h), and one name
+ * behind another (resolve.h).
  *
  * Called by client.c on the loop. Borrowing: see wr_get_cfg.
  */

@@ -29,14 +29,13 @@
 
 struct wr_hub;
 
-enum wr_hub_share {                 /* Of the process's pool; decision 0007. */
-                    WR_SHARE_LEAF,  /* PUT from a leaf: waits for room. */
-                    WR_SHARE_OWNER, /* PUT to coordinate: busy without room,
-                                       never waits. */
-                    WR_SHARE_COPY, /* PUT to keep: waits; it only ever waits for
-                                      the disk. */
-                    WR_SHARE_READ, /* Chunks on their way to a reader. */
-                    WR_SHARES_N,
+/* Of the process's pool; decision 0007. */
+enum wr_hub_share {
+    WR_SHARE_LEAF,  /* PUT from a leaf: waits for room. */
+    WR_SHARE_OWNER, /* PUT to coordinate: busy without room, never waits. */
+    WR_SHARE_COPY,  /* PUT to keep: waits, and only ever for the disk. */
+    WR_SHARE_READ,  /* Chunks on their way to a reader. */
+    WR_SHARES_N,
 };
 
 struct wr_hub_peer { /* Who sent a message. */

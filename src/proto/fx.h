@@ -160,7 +160,7 @@ WR_MUST_USE enum wr_err wr_outbox_init(struct wr_outbox *o, uint32_t cap,
 void wr_outbox_done(struct wr_outbox *o);
 void wr_outbox_clear(struct wr_outbox *o);
 
-/* Room left for a further step's worst case (see WR_STEP_FX in node.h)? A
+/* Room left for a further step's worst case? A
  * driver drains between steps, so this holds in practice. */
 bool wr_outbox_has_room(const struct wr_outbox *o, uint32_t effects,
                         uint32_t bytes);

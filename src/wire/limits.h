@@ -14,7 +14,7 @@ enum {
     WR_SET_MAX = 16,     /* Hosts named as a replica set: n and spares. */
     WR_HOPS_MAX = 64,    /* Time-to-live: log2 of any ring, many times. */
     WR_NEXT_MAX = 8,     /* Candidates in one NEXT answer. */
-    WR_HOSTS_MAX = 4096, /* Super-peers in one book ("later hundreds"). */
+    WR_HOSTS_MAX = 4096, /* Super-peers in one book. */
     WR_READ_HOSTS = 64,  /* Hosts asked for a chunk before giving up. */
 
     /* Frames. A header holds at most a full HAVE or roster. */
@@ -29,8 +29,8 @@ enum {
     WR_ROOT_RECORD_MAX = 512, /* Bytes of a signed root record. */
     WR_CREDENTIAL_MAX = 384,  /* Bytes of a signed credential. */
     WR_CONTACTS_MAX = 16,     /* Alternates a leaf is told of. */
-    WR_FAREWELL_MAX = 256,    /* Bytes of a signed farewell or removal. */
-    WR_SEALED_MAX = 512,      /* A sealed token; the keys beside it. */
+    WR_FAREWELL_MAX = 256,    /* Bytes of a signed farewell. */
+    WR_SEALED_MAX = 512,      /* A sealed request to join. */
     WR_REVOKED_MAX = 65536,   /* The signed revocation list. */
 
     /* Links. A member needs one round trip to send a valid first message, and

@@ -51,9 +51,9 @@
     X(HELLO, 64, true, false)     /* First frame of each side of a link. */    \
     X(CARD, 65, false, false)     /* Introduces a host: its credential. */     \
     X(ATTACHED, 66, false, false) /* Parent to leaf: welcome, alternates. */   \
-    X(QUERY, 67, true, false)     /* status, peers, trace, stat ... */         \
+    X(QUERY, 67, true, false)     /* status, peers, trace. */                  \
     X(REPORT, 68, false, true)    /* Its answer: JSON in the body. */          \
-    X(JOIN, 69, true, false) /* A sealed token, on its way to the issuer.*/    \
+    X(JOIN, 69, true, false)      /* A sealed request, for the issuer. */      \
     X(JOINED, 70, false, false)                                                \
     X(REVOKED, 71, false, false) /* The signed revocation list. */
 
@@ -115,7 +115,7 @@ enum wr_view_state {
 
 enum wr_bye {
     WR_BYE_SOON = 0, /* A reboot: my copies count on. */
-    WR_BYE_LEFT = 1, /* For good; a signed farewell follows in the roster. */
+    WR_BYE_LEFT = 1, /* For good; its CARD brings the signed farewell. */
 };
 
 enum wr_roster_state {
