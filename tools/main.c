@@ -40,7 +40,8 @@ const struct command cli_commands[] = {
      "credential,\n"
      "                     not yet enforced\n"
      "  --members V        a super-peer's places on the ring (17)\n"
-     "  --site S           where a super-peer stands, for people\n"
+     "  --site S           where a super-peer stands: copies go to other "
+     "sites first\n"
      "  -o FILE            write the ticket to FILE\n",
      true},
     {"join", cmd_join, "join [FILE|-]", "Redeem a ticket: become a member.",

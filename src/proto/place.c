@@ -4,6 +4,7 @@
 #include "proto/peers.h"
 #include "proto/ring.h"
 #include "proto/roster.h"
+#include "proto/routes.h"
 
 enum { STEPS_MAX = 64 }; /* Asks of one walk: a circle of liars ends. */
 
@@ -57,48 +58,71 @@ static wr_ref first_after(const struct wr_core *c, const struct wr_ring *r,
     return best;
 }
 
-/* The next host clockwise that the roster names and the set does not;
- * WR_NO_REF if there is none. A host that has just joined is in the roster
- * before it is in its neighbours' lists, and a put need not wait for a round
- * to find copies a home. */
-static wr_ref next_in_roster(const struct wr_core *c, const struct wr_ring *r,
-                             const wr_ref *set, size_t n)
+/* A host that has just joined is in the roster, and so in the routes, before
+ * it is in its neighbours' lists: a put need not wait for a round to find
+ * copies a home. */
+static size_t add_admitted(const struct wr_core *c, const struct wr_ring *r,
+                           wr_ref *set, size_t got, size_t n)
 {
-    wr_ref best = WR_NO_REF;
-    uint32_t at = 0;
+    wr_host hosts[2 * WR_SET_MAX];
+    size_t known;
 
-    if (wr_roster_admitted_n(c) <= n)
-        return WR_NO_REF;
-    for (wr_host h; (h = wr_roster_next(c, &at)) != WR_NO_HOST;) {
-        if (has_host(set, n, h) || !wr_peers_alive(c, h))
-            continue;
-        const wr_ref m = first_after(c, r, h);
-        if (best == WR_NO_REF || between(c, r->self, m, best))
-            best = m;
+    if (wr_roster_admitted_n(c) <= got)
+        return got;
+    known = wr_routes_clockwise(c->routes, c, wr_core_id(c, r->self), hosts,
+                                WR_ARRAY_LEN(hosts));
+    for (size_t i = 0; i < known && got < n; i++) {
+        if (!has_host(set, got, hosts[i]) && wr_peers_alive(c, hosts[i]) &&
+            wr_roster_admitted(c, hosts[i]))
+            set[got++] = first_after(c, r, hosts[i]);
     }
-    return best;
+    return got;
+}
+
+/* Other sites first, in the order of the ring within: the fire that takes a
+ * site leaves a copy. Hosts without a named site share one. */
+static void order_by_site(const struct wr_core *c, wr_ref *set, size_t n)
+{
+    wr_ref again[WR_SET_MAX];
+    uint32_t sites[WR_SET_MAX];
+    size_t first_n = 0, again_n = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t site = wr_book_host(c->book, wr_ref_host(set[i]))->site;
+        size_t k = 0;
+
+        while (k < first_n && sites[k] != site)
+            k++;
+        if (k < first_n) {
+            again[again_n++] = set[i];
+        } else {
+            sites[first_n] = site;
+            set[first_n++] = set[i];
+        }
+    }
+    memcpy(&set[first_n], again, again_n * sizeof(again[0]));
 }
 
 size_t wr_place_set(const struct wr_core *c, const struct wr_ring *r, size_t n,
                     wr_ref *ret_refs)
 {
-    wr_ref next;
     const struct wr_place *p = &c->places[r - c->rings];
-    size_t got = 0;
+    wr_ref set[WR_SET_MAX] = {r->self};
+    size_t got = 1;
 
     WR_CHECK(n <= WR_SET_MAX);
-    if (n > 0)
-        ret_refs[got++] = r->self;
-    for (uint8_t i = 0; i < r->succs_n && got < n; i++) {
-        if (!has_host(ret_refs, got, wr_ref_host(r->succs[i])))
-            ret_refs[got++] = r->succs[i];
+    for (uint8_t i = 0; i < r->succs_n && got < WR_SET_MAX; i++) {
+        if (!has_host(set, got, wr_ref_host(r->succs[i])))
+            set[got++] = r->succs[i];
     }
-    for (uint8_t i = 0; i < p->n && got < n; i++) {
-        if (!has_host(ret_refs, got, wr_ref_host(p->more[i])))
-            ret_refs[got++] = p->more[i];
+    for (uint8_t i = 0; i < p->n && got < WR_SET_MAX; i++) {
+        if (!has_host(set, got, wr_ref_host(p->more[i])))
+            set[got++] = p->more[i];
     }
-    while (got < n && (next = next_in_roster(c, r, ret_refs, got)) != WR_NO_REF)
-        ret_refs[got++] = next;
+    got = add_admitted(c, r, set, got, WR_SET_MAX);
+    order_by_site(c, set, got);
+    got = got < n ? got : n;
+    memcpy(ret_refs, set, got * sizeof(set[0]));
     return got;
 }
 

@@ -29,7 +29,8 @@ struct wr_place {
 void wr_places_init(struct wr_core *c, wr_ref *refs);
 
 /* The first `n` distinct hosts clockwise from our member `r`, itself first,
- * each by its first member there. Returns how many (fewer than `n` only where
+ * each by its first member there; where credentials name sites, one of each
+ * site before a second of any. Returns how many (fewer than `n` only where
  * no more are known); ret_refs holds `n`, at most WR_SET_MAX. */
 size_t wr_place_set(const struct wr_core *c, const struct wr_ring *r, size_t n,
                     wr_ref *ret_refs);

@@ -116,6 +116,40 @@ Test(node, a_replica_set_names_each_host_once)
     wr_node_close(n);
 }
 
+/* Where invites name sites, a replica set has one host of each site before a
+ * second of any, and the hosts of a site in the order of the ring. */
+Test(node, a_replica_set_spreads_over_sites)
+{
+    static const uint32_t sites[] = {7, 7, 7, 8, 7, 9};
+    struct wr_node *n;
+    wr_ref set[WR_SET_MAX];
+    wr_host all[6];
+
+    for (uint8_t i = 0; i < 6; i++)
+        all[i] = wr_book_add(&book, &(struct wr_host_id){{(uint8_t)(i + 1)}},
+                             17, sites[i], NULL);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(all[0], 17);
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    for (unsigned i = 1; i < 6; i++)
+        wr_node_step(n, &(struct wr_event){.kind = WR_EV_ADMIT, .from = all[i]},
+                     WR_SEC(1), &out);
+    wr_node_start_with(n, all, 6, WR_SEC(1), &out);
+    for (unsigned i = 0; i < 17; i++) {
+        bool seen[10] = {false};
+
+        cr_assert_eq(wr_place_set(&n->core, &n->core.rings[i], 3, set), 3);
+        cr_assert_eq(set[0], wr_ref_of(all[0], i));
+        for (size_t k = 0; k < 3; k++) {
+            const uint32_t site = sites[wr_ref_host(set[k])];
+
+            cr_assert(!seen[site]);
+            seen[site] = true;
+        }
+        cr_assert_eq(wr_place_set(&n->core, &n->core.rings[i], 6, set), 6);
+    }
+    wr_node_close(n);
+}
+
 /* A19: n and w while hosts are few: 1/1, 2/2, 2/3. */
 Test(node, copies_follow_the_admitted_hosts)
 {
