@@ -2,9 +2,9 @@
  * store.h - what a super-peer keeps: chunks by their digest, each with the put
  * ids that refer to it, root records, and small values of the host's own.
  *
- * One table of operations with two stores behind it: LMDB (durable, docs:
- * "The LMDB store") and memory (tests, simulator, leaves). Not here: who
- * should keep what (proto/), hashes (crypto/): the store believes a digest, it
+ * One table of operations with two stores behind it: LMDB (durable, decision
+ * 0005) and memory (tests, and the setting `store = memory`). Not here: who
+ * should keep what (proto/), hashes (object/): the store believes a digest, it
  * detects rot by a check of its own. No libuv: see `wake`.
  *
  * Asynchronous. A request is taken or refused at once; if it was taken (WR_OK)
