@@ -96,6 +96,22 @@ static void print_ratio(const char *what, const struct bench_bound *b,
            b->cpu_s, used_s, used_s / got_s, b->disk_s);
 }
 
+/* What a byte cost in all, by who paid. */
+static void print_cost(const struct bench_plan *plan,
+                       const struct bench_run *runs)
+{
+    double leaf[BENCH_RUNS_MAX], hosts[BENCH_RUNS_MAX];
+
+    for (uint32_t i = 0; i < plan->runs; i++) {
+        leaf[i] = runs[i].leaf_cpu_s;
+        hosts[i] = runs[i].hosts_cpu_s;
+    }
+    const double per = GIB / (double)plan->size;
+    printf("       per GiB: leaf %.2f s, super-peers together %.2f s\n",
+           bench_median(leaf, plan->runs) * per,
+           bench_median(hosts, plan->runs) * per);
+}
+
 static void print_processes(const struct bench_plan *plan,
                             const struct bench_results *r)
 {
@@ -133,8 +149,10 @@ static void print_text(const struct bench_plan *plan,
     printf("  each byte crosses %.2f links and is hashed %.2f times in a put\n",
            s->b.crossings, s->b.hashes);
     print_ratio("put", &s->b.put, s->put_s, s->put_cpu_s, plan->size);
+    print_cost(plan, r->put);
     printf("       all copies stand after %.2f s\n", s->copies_s);
     print_ratio("get", &s->b.get, s->get_s, s->get_cpu_s, plan->size);
+    print_cost(plan, r->get);
     if (r->has_tree) {
         printf("\n%u files of 4 KiB as one tree; the machine makes %.0f a "
                "second\n",
