@@ -39,6 +39,45 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
+/* After an error: one line, whatever the command takes. */
+static void print_hint(const char *command, const char *usage)
+{
+    const char *option = strstr(usage, " [--");
+
+    if (strlen(usage) < 64 || option == NULL)
+        fprintf(stderr, "usage: wreath %s\n", usage);
+    else
+        fprintf(stderr,
+                "usage: wreath %.*s [OPTION...]; 'wreath %s --help' lists "
+                "them\n",
+                (int)(option - usage), usage, command);
+}
+
+/* Words that begin with [ stay whole; lines end before column 80. */
+static void print_usage(const char *usage)
+{
+    static const char head[] = "usage: wreath";
+    size_t at = sizeof(head) - 1;
+    const size_t indent = at + 1 + strcspn(usage, " ");
+
+    fputs(head, stdout);
+    while (*usage != '\0') {
+        size_t n = strcspn(usage, " ");
+
+        if (usage[0] == '[')
+            n = strcspn(usage, "]") + 1;
+        if (at + 1 + n >= 80) {
+            printf("\n%*s", (int)indent, "");
+            at = indent;
+        }
+        printf(" %.*s", (int)n, usage);
+        at += 1 + n;
+        usage += n;
+        usage += *usage == ' ';
+    }
+    putchar('\n');
+}
+
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
 {
     const struct command *c = find(command);
@@ -49,8 +88,8 @@ int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);
-    fprintf(stderr, "\nusage: wreath %s\n",
-            c != NULL ? c->usage : "COMMAND ...");
+    fputc('\n', stderr);
+    print_hint(command, c != NULL ? c->usage : "COMMAND ...");
     return 2;
 }
 
@@ -59,7 +98,8 @@ static void print_help(const char *command)
     const struct command *c = find(command);
 
     WR_CHECK(c != NULL);
-    printf("usage: wreath %s\n\n%s\n", c->usage, c->summary);
+    print_usage(c->usage);
+    printf("\n%s\n", c->summary);
     if (c->help != NULL)
         printf("\n%s", c->help);
     fputs("\nEvery command takes --dir DIR, --json and --quiet; wreath(1) "
@@ -103,7 +143,7 @@ static int take_global(struct cli *cli, const char *command, int code)
         print_help(command);
         return 1;
     default: /* getopt_long has said what is wrong. */
-        fprintf(stderr, "usage: wreath %s\n", find(command)->usage);
+        print_hint(command, find(command)->usage);
         return 3;
     }
 }
@@ -206,23 +246,57 @@ static unsigned terminal_width(void)
     return 80;
 }
 
-static void bar(char *to, size_t room, double part)
-{
-    const size_t full = (size_t)(part * (double)(room - 1));
+/* TAIL_MOST: about " 37 %  100.0 MiB of 300.0 MiB  100.0 MiB/s  59 min left".
+ * KEPT_FREE: for the ^C that a terminal echoes. */
+enum { TAIL_MOST = 54, BAR_LEAST = 5, BAR_MOST = 40, KEPT_FREE = 3 };
 
-    for (size_t i = 0; i + 1 < room; i++)
-        to[i] = i < full ? '#' : '.';
-    to[room - 1] = '\0';
+/* "4 s", "3 min", "2 h": this far ahead nothing is known better. */
+static const char *left_text(uint64_t s, char ret[24])
+{
+    if (s >= 2 * 3600)
+        snprintf(ret, 24, "%llu h", (unsigned long long)(s / 3600));
+    else if (s >= 2 * 60)
+        snprintf(ret, 24, "%u min", (unsigned)(s / 60));
+    else
+        snprintf(ret, 24, "%u s", (unsigned)s + 1);
+    return ret;
+}
+
+/* Columns for the bar itself: 0 where the terminal is too narrow. */
+static size_t bar_room(const char *verb, size_t room)
+{
+    const size_t taken = strlen(verb) + 4 + TAIL_MOST;
+
+    if (room < taken + BAR_LEAST)
+        return 0;
+    return room - taken < BAR_MOST ? room - taken : BAR_MOST;
+}
+
+/* "[##...] " with n places, or nothing; `to` has n + 4 bytes. */
+static void bar(char *to, size_t n, double part)
+{
+    const size_t full = (size_t)(part * (double)n);
+
+    *to = '\0';
+    if (n == 0)
+        return;
+    *to++ = '[';
+    for (size_t i = 0; i < n; i++)
+        *to++ = i < full ? '#' : '.';
+    strcpy(to, "] ");
 }
 
 void cli_progress_show(struct cli_progress *p, uint64_t done, uint64_t total,
                        const char *note)
 {
     const uint64_t now = wr_clock_now();
-    char a[16], b[16], rate[16], eta[24] = "", blocks[21], line[256];
+    char a[16], b[16], rate[16], eta[40] = "", left[24];
+    char blocks[BAR_MOST + 4];
+    char tail[200], line[256];
 
     if (!p->cli->tty || p->cli->quiet || now - p->drawn < WR_MS(100))
         return;
+    const size_t room = terminal_width() - KEPT_FREE;
     p->drawn = now;
     p->shown = true;
     const uint64_t spent = now - p->started + 1;
@@ -230,18 +304,20 @@ void cli_progress_show(struct cli_progress *p, uint64_t done, uint64_t total,
     cli_bytes(done, a);
     cli_bytes(per_s, rate);
     if (total > 0 && done <= total) {
-        bar(blocks, sizeof(blocks), (double)done / (double)total);
-        if (per_s > 0)
-            cli_time((total - done) * 1000000 / per_s, eta);
-        snprintf(line, sizeof(line), "%s [%s] %3u %%  %s of %s  %s/s  %s%s%s",
-                 p->verb, blocks, (unsigned)(done * 100 / total), a,
-                 cli_bytes(total, b), rate, eta, note != NULL ? "  " : "",
-                 note != NULL ? note : "");
+        /* The first moments say little about the rate. */
+        if (per_s > 0 && done < total && spent > WR_SEC(1))
+            snprintf(eta, sizeof(eta), "  %s left",
+                     left_text((total - done) / per_s, left));
+        snprintf(tail, sizeof(tail), "%3u %%  %s of %s  %s/s%s%s%s",
+                 (unsigned)(done * 100 / total), a, cli_bytes(total, b), rate,
+                 eta, note != NULL ? "  " : "", note != NULL ? note : "");
+        bar(blocks, bar_room(p->verb, room), (double)done / (double)total);
+        snprintf(line, sizeof(line), "%s %s%s", p->verb, blocks, tail);
     } else {
         snprintf(line, sizeof(line), "%s  %s  %s/s%s%s", p->verb, a, rate,
                  note != NULL ? "  " : "", note != NULL ? note : "");
     }
-    fprintf(stderr, "\r%.*s\033[K", (int)terminal_width() - 1, line);
+    fprintf(stderr, "\r%.*s\033[K", (int)room, line);
     fflush(stderr);
 }
 

@@ -1,4 +1,5 @@
 /* cmd_get.c - `wreath get` and `wreath cat`: fetch files and trees. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,6 +82,8 @@ static int fetch(struct cli *cli, wreath *w, const char *what, const char *out,
         to_stdout ? wreath_get_fd(w, what, STDOUT_FILENO, options, &r, &error)
                   : wreath_get_path(w, what, out, options, &r, &error);
     cli_progress_end(&progress);
+    if (code == WREATH_ECLOSED && to_stdout)
+        return 128 + SIGPIPE; /* `| head` has read enough: no word. */
     if (code != WREATH_OK)
         return cli_leaf_fail(cli, &error);
     if (cli->json && !to_stdout)

@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "client/home.h"
 #include "crypto/secret.h"
+#include "host/address.h"
 #include "sys/fs.h"
 
 static enum wr_err write_ring_key(const struct wr_home *h,
@@ -74,7 +75,7 @@ static void tell(const struct cli *cli, const struct wr_home *h)
     printf(
         "made ring %.16s, and this host is its first: %.8s\n\n"
         "  %s/ring.key   is the ring key. Without it nobody can invite or\n"
-        "  revoke: keep a copy ('cp' it) somewhere safe.\n\n"
+        "  revoke: keep a copy somewhere safe.\n\n"
         "  Super-peers can read what they store, and any member who knows a\n"
         "  CID can get it: encrypt before you put where that matters.\n\n"
         "next:  wreath%s%s superpeer\n"
@@ -92,6 +93,7 @@ int cmd_init(struct cli *cli, int argc, char **argv)
         {"advertise", 0, NULL, NULL, "advertise"},
         {"members", 0, &members, NULL, NULL},
     };
+    struct wr_addr listen, advertise;
     struct wr_sign_key key;
     struct wr_home h = {0};
     struct wr_why why;
@@ -107,6 +109,8 @@ int cmd_init(struct cli *cli, int argc, char **argv)
     if (v < CLI_MEMBERS_LEAST || v > WR_CRED_MEMBERS_MAX)
         return cli_usage(cli, "init", "--members is a number from %d to %d",
                          CLI_MEMBERS_LEAST, WR_CRED_MEMBERS_MAX);
+    if (wr_addr_settings(&cli->config, &listen, &advertise, &why) != WR_OK)
+        return cli_usage(cli, "init", "%s", why.text);
     if (wr_home_check_free(cli->dir, &why) != WR_OK)
         return cli_fail(cli, &why);
     snprintf(h.dir, sizeof(h.dir), "%s", cli->dir);

@@ -34,8 +34,14 @@ static void print_name(const struct cli *cli, const char *name)
     for (const char *p = name; *p != '\0'; p++) {
         const unsigned char c = (unsigned char)*p;
 
+        /* C1 controls are two bytes of UTF-8. */
+        const bool c1 = c == 0xc2 && (unsigned char)p[1] >= 0x80 &&
+                        (unsigned char)p[1] < 0xa0;
+
         if (c < ' ' || c == 0x7f)
             printf("\\x%02x", c);
+        else if (c1)
+            printf("\\x%02x\\x%02x", c, (unsigned char)*++p);
         else
             putchar(c);
     }

@@ -62,12 +62,12 @@ static void print_remark(const wreath_put_result *r, uint64_t spent_us)
     char size[16], sent[16], rate[16], time[24];
 
     fprintf(
-        stderr, "%s in %s, %s sent (%s/s), %u copies of each chunk\n",
+        stderr, "%s in %s (%s/s), %s sent; %u cop%s of each chunk on disk\n",
         cli_bytes(r->size, size), cli_time(spent_us, time),
-        cli_bytes(r->bytes_sent, sent),
         cli_bytes((uint64_t)((double)r->size * 1e6 / (double)(spent_us + 1)),
                   rate),
-        r->copies);
+        cli_bytes(r->bytes_sent, sent), r->copies,
+        r->copies == 1 ? "y" : "ies");
 }
 
 /* Which hosts are down, as the super-peer sees it: what a put waited for. */

@@ -38,33 +38,40 @@ static void print_status(const json_t *o)
 {
     const json_t *store = json_object_get(o, "store");
     const json_t *net = json_object_get(o, "net");
-    char a[16], b[16], up[24];
+    const unsigned hosts = (unsigned)number_of(o, "hosts_admitted");
+    const unsigned copies = (unsigned)number_of(o, "copies");
+    const unsigned links = (unsigned)number_of(net, "links");
+    const unsigned leaves = (unsigned)number_of(net, "leaves");
+    const unsigned long long chunks = number_of(store, "chunks");
+    const char *space = text_of(store, "space");
+    char a[16], b[16], c[16], up[24];
 
     printf("host      %.8s at %s%s, %s\n", text_of(o, "host"),
            text_of(o, "address"),
            json_is_true(json_object_get(o, "issuer")) ? " (issuer)" : "",
            text_of(o, "state"));
-    printf("ring      %.16s, %u hosts admitted, %u copies, acknowledged when "
-           "%u are durable\n",
-           text_of(o, "ring"), (unsigned)number_of(o, "hosts_admitted"),
-           (unsigned)number_of(o, "copies"), (unsigned)number_of(o, "durable"));
+    printf("ring      %.16s, %u host%s admitted\n", text_of(o, "ring"), hosts,
+           hosts == 1 ? "" : "s");
+    printf("copies    %u of each chunk; a put returns when %u %s on disk\n",
+           copies, (unsigned)number_of(o, "durable"),
+           number_of(o, "durable") == 1 ? "is" : "are");
     printf("members   %u of %u in the ring\n",
            (unsigned)number_of(o, "members_in_ring"),
            (unsigned)number_of(o, "members"));
-    printf("store     %s in %llu chunks, %s on disk, %s%s\n",
-           cli_bytes(number_of(store, "chunk_bytes"), a),
-           (unsigned long long)number_of(store, "chunks"),
-           cli_bytes(number_of(store, "used_bytes"), b),
-           text_of(store, "space"),
+    printf("store     %s in %llu chunk%s, %s of %s on disk%s%s%s\n",
+           cli_bytes(number_of(store, "chunk_bytes"), a), chunks,
+           chunks == 1 ? "" : "s", cli_bytes(number_of(store, "used_bytes"), b),
+           cli_bytes(number_of(store, "capacity_bytes"), c),
+           strcmp(space, "free") != 0 ? ", space: " : "",
+           strcmp(space, "free") != 0 ? space : "",
            json_is_true(json_object_get(store, "failed"))
                ? "; THE DISK FAILED: nothing is acknowledged any more"
                : "");
     if (number_of(store, "damaged_total") > 0)
         printf("damage    %llu chunks did not match and are not served\n",
                (unsigned long long)number_of(store, "damaged_total"));
-    printf("network   %u links, %u leaves, %s sent, %s received\n",
-           (unsigned)number_of(net, "links"),
-           (unsigned)number_of(net, "leaves"),
+    printf("network   %u link%s (%u to leaves), %s sent, %s received\n", links,
+           links == 1 ? "" : "s", leaves,
            cli_bytes(number_of(net, "sent_bytes"), a),
            cli_bytes(number_of(net, "received_bytes"), b));
     printf("up        %s\n", cli_time(number_of(o, "uptime_s") * 1000000, up));
@@ -98,7 +105,7 @@ static void print_host(const json_t *h)
     printf("%.8s  %-22s %-9s %-5s %9s  %2u members%s%s%s\n", text_of(h, "host"),
            text_of(h, "address"), text_of(h, "state"), text_of(h, "liveness"),
            ms, (unsigned)json_array_size(json_object_get(h, "members")),
-           json_is_true(json_object_get(h, "self")) ? "  (this host)" : "",
+           json_is_true(json_object_get(h, "self")) ? "  (asked)" : "",
            text_of(h, "site")[0] != '\0' ? "  site " : "", text_of(h, "site"));
 }
 

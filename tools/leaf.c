@@ -8,9 +8,12 @@
 /* The one handle of this process, for the signal handler. */
 static wreath *running;
 
+/* What interrupted it. */
+static volatile sig_atomic_t caught;
+
 static void on_signal(int number)
 {
-    (void)number;
+    caught = number;
     if (running != NULL)
         wreath_interrupt(running);
 }
@@ -20,7 +23,11 @@ int cli_leaf_fail(const struct cli *cli, const wreath_error *error)
     struct wr_why why = {.err = (enum wr_err)error->code};
 
     snprintf(why.text, sizeof(why.text), "%s", error->text);
-    return cli_fail(cli, &why);
+    const int status = cli_fail(cli, &why);
+
+    /* As a shell counts it, so that a loop of commands ends too. */
+    return error->code == WREATH_ECANCELED && caught != 0 ? 128 + caught
+                                                          : status;
 }
 
 int cli_leaf_open(struct cli *cli, const char *command, const char *timeout,

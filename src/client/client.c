@@ -107,6 +107,11 @@ enum wr_err wr_client_parse(const char *what, struct wr_cid *ret,
         char text[WR_CID_FAULT_SIZE];
 
         wr_cid_fault_text(&fault, text);
+        if (err == WR_EINVAL)
+            return wr_why(why, err,
+                          "'%.*s' is not a CID, or a part of it is missing or "
+                          "mistyped; 'wreath ls' lists those of your own puts",
+                          (int)(n < 100 ? n : 100), what);
         return wr_why(why, err, "'%.*s' is no CID that wreath knows: %s",
                       (int)(n < 100 ? n : 100), what, text);
     }

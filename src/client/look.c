@@ -390,7 +390,8 @@ static void describe(struct wr_look *l, const struct wr_node *node,
         memcpy(r->target, node->data.p, node->data.n);
     if (l->cfg.list && node->kind != WR_NODE_DIR &&
         node->kind != WR_NODE_SHARD) {
-        wr_why(&l->why, WR_EINVAL, "it is no directory");
+        wr_why(&l->why, WR_EINVAL,
+               "it is a file, not a directory; 'wreath stat' describes it");
         l->failed = true;
     } else if (l->cfg.list) {
         const enum wr_err err = wr_dir_walk_init(&l->walk, &r->cid);

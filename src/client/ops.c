@@ -1,4 +1,5 @@
 /* ops.c - see client.h. */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -106,6 +107,27 @@ static const char *last_name(const char *path)
     return slash + 1;
 }
 
+static enum wr_err why_profile(const wreath_put_options *o, struct wr_why *why)
+{
+    const char *profile = o->profile != NULL ? o->profile : "wreath";
+    struct wr_profile p;
+
+    if (wr_profile_parse(profile, &p) != WR_OK)
+        return wr_why(why, WR_EINVAL,
+                      "there is no profile '%.60s'; choose wreath or "
+                      "unixfs-v1-2025",
+                      profile);
+    if (wr_profile_of(profile, o->hash, NULL, &p) != WR_OK)
+        return wr_why(why, WR_EINVAL,
+                      "there is no hash '%.60s'; choose blake2b-256 or "
+                      "sha2-256",
+                      o->hash);
+    return wr_why(why, WR_EINVAL,
+                  "'%.60s' is no chunker: choose fastcdc, fastcdc-N (a power "
+                  "of two from 4096 to 262144) or size-N (1024 to 1048576)",
+                  o->chunker != NULL ? o->chunker : "");
+}
+
 enum wr_err wr_call_put(struct wreath_op *op, const wreath_put_options *o,
                         const char *path, int fd, struct wr_span bytes,
                         struct wr_why *why)
@@ -125,9 +147,7 @@ enum wr_err wr_call_put(struct wreath_op *op, const wreath_put_options *o,
     enum wr_err err = wr_profile_of(o->profile != NULL ? o->profile : "wreath",
                                     o->hash, o->chunker, &cfg.profile);
     if (err != WR_OK)
-        return wr_why(why, WR_EINVAL,
-                      "no such profile, hash or chunker, or a size that is "
-                      "not allowed");
+        return why_profile(o, why);
     if (o->copies > WR_COPIES_MAX)
         return wr_why(why, WR_EINVAL, "at most %d copies", WR_COPIES_MAX);
     const struct wr_source_cfg sc = wr_put_source_cfg(&cfg.profile, w->pool);
@@ -267,19 +287,34 @@ enum wr_err wr_call_drop(struct wreath_op *op, const struct wr_roots_entry *e,
     return err == WR_OK ? WR_OK : wr_why(why, err, "out of memory");
 }
 
+/* A refusal says why as JSON, which a peer wrote: only its text is for us. */
+static void say_refusal(const struct wr_buf *body, struct wr_why *why)
+{
+    json_t *o = body != NULL ? json_loadb((const char *)body->p, body->n,
+                                          JSON_DISABLE_EOF_CHECK, NULL)
+                             : NULL;
+    const char *text = json_string_value(json_object_get(o, "error"));
+
+    wr_why(why, why->err, "the super-peer refused%s%.300s",
+           text != NULL ? ": " : "", text != NULL ? text : "");
+    for (char *p = why->text; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?'; /* It is shown on a terminal. */
+    json_decref(o);
+}
+
 static void query_done(struct wr_ask *ask, uint8_t status,
                        const struct wr_msg *answer, struct wr_buf *body)
 {
     struct wreath_op *op = ask->arg;
     struct wr_why why = {0};
 
-    if (status == WR_STATUS_NO || status == WR_STATUS_REFUSED)
-        wr_why(&why, status == WR_STATUS_NO ? WR_ENOTFOUND : WR_EREFUSED,
-               "the super-peer refused: %.*s",
-               body != NULL ? (int)(body->n < 300 ? body->n : 300) : 0,
-               body != NULL ? (const char *)body->p : "");
-    else if (status != WR_STATUS_OK)
+    if (status == WR_STATUS_NO || status == WR_STATUS_REFUSED) {
+        why.err = status == WR_STATUS_NO ? WR_ENOTFOUND : WR_EREFUSED;
+        say_refusal(body, &why);
+    } else if (status != WR_STATUS_OK) {
         wr_session_why(op->w->session, status, answer, op->query, &why);
+    }
     detach(op);
     op->on_query(op->arg, &why, body != NULL ? (const char *)body->p : "",
                  body != NULL ? body->n : 0);

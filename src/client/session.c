@@ -29,6 +29,7 @@ struct wr_session {
     struct wr_xfer *xfer;
     struct wr_outbox out;
     struct wr_bodytab bodies;
+    wr_time opened_at;
 
     uv_timer_t timer;
     uv_work_t work;
@@ -264,13 +265,30 @@ static void after_ask(struct wr_session *s, struct wr_ask *ask, bool taken)
     rearm(s);
 }
 
-/* Nobody answers while no parent was ever found: less patience then. */
+/* Nobody answers while no parent was ever found: less patience then, and next
+ * to none where the one that counts is a process of this machine. */
 static wr_time patience_of(const struct wr_session *s)
 {
     const wr_time most = WR_MS(s->cfg.patience_ms);
+    const struct wr_uplink_state up = state_of(s);
+    uint32_t ms = WR_CLIENT_ATTACH_MS;
 
-    return state_of(s).ever ? most
-                            : wr_time_min(most, WR_MS(WR_CLIENT_ATTACH_MS));
+    if (up.ever)
+        return most;
+    if (s->cfg.home->cred.role == WR_ROLE_SUPERPEER)
+        ms = up.alone ? 1 : WR_CLIENT_LOCAL_MS;
+    return wr_time_min(most, WR_MS(ms));
+}
+
+/* A question that follows a failure does not wait as long once more. */
+static wr_time patience_to_ask(const struct wr_session *s)
+{
+    const wr_time looked = now_of(s) - s->opened_at;
+    const wr_time most = patience_of(s);
+
+    if (state_of(s).ever || looked < WR_MS(100))
+        return most;
+    return most > looked + WR_MS(100) ? most - looked : WR_MS(100);
 }
 
 void wr_session_hold(struct wr_session *s)
@@ -348,7 +366,7 @@ bool wr_session_query(struct wr_session *s, struct wr_ask *ask,
 {
     const bool ok = wr_xfer_query(s->xfer, token_of(ask), wr_span_str(what),
                                   wr_span_str(arg != NULL ? arg : ""),
-                                  patience_of(s), now_of(s), &s->out);
+                                  patience_to_ask(s), now_of(s), &s->out);
 
     after_ask(s, ask, ok);
     return ok;
@@ -453,6 +471,7 @@ enum wr_err wr_session_open(struct wr_session **ret,
     s->cfg = *cfg;
     wr_session_set_patience(s, cfg->patience_ms);
     s->arrived_end = &s->arrived;
+    s->opened_at = now_of(s);
     wr_secret_random(&seed, sizeof(seed));
     const struct wr_uplink_cfg up = {
         .loop = cfg->loop,

@@ -36,6 +36,7 @@ enum {
     WR_CLIENT_AHEAD_BYTES = 4 << 20,
     WR_CLIENT_PATIENCE_MS = 30000, /* Standstill that ends a request. */
     WR_CLIENT_ATTACH_MS = 10000,   /* To find the first parent. */
+    WR_CLIENT_LOCAL_MS = 5000,     /* The same, of this very directory. */
 };
 
 struct wr_session;

@@ -41,3 +41,27 @@ struct wr_addr wr_addr_local(uint16_t port)
     best.port = port;
     return best;
 }
+
+enum wr_err wr_addr_settings(const struct wr_config *config,
+                             struct wr_addr *ret_listen,
+                             struct wr_addr *ret_advertise, struct wr_why *why)
+{
+    const char *listen = wr_config_text(config, WR_CONFIG_listen);
+    const char *advertise = wr_config_text(config, WR_CONFIG_advertise);
+    struct wr_addr at, told = {0};
+
+    if (wr_addr_parse(listen, WR_PORT_DEFAULT, &at) != WR_OK)
+        return wr_why(why, WR_EINVAL,
+                      "listen = %s is no IP address with a port, as "
+                      "0.0.0.0:4077",
+                      listen);
+    if (advertise[0] != '\0' &&
+        wr_addr_parse(advertise, WR_PORT_DEFAULT, &told) != WR_OK)
+        return wr_why(why, WR_EINVAL,
+                      "advertise = %s is no IP address with a port, as "
+                      "192.0.2.1:4077",
+                      advertise);
+    *ret_listen = at;
+    *ret_advertise = told;
+    return WR_OK;
+}

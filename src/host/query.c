@@ -177,12 +177,14 @@ void wr_super_query_done(struct wr_super *s, const struct wr_fx *fx)
         reply(s, talk->from, talk->rid, (enum wr_status)fx->done.status,
               wr_view_trace(s, &fx->done.answer));
     if (talk->used && talk->kind == WR_TALK_LEAVE) {
-        WR_LOG(INFO, "host", "everything is handed over",
-               WR_KV_STR("status", wr_status_name(fx->done.status)));
-        if (fx->done.status == WR_STATUS_OK)
+        if (fx->done.status == WR_STATUS_OK) {
+            WR_LOG_TEXT(INFO, "host", "everything is handed over");
             wr_super_left(s);
-        else
+        } else {
+            WR_LOG(WARN, "host", "not everything is handed over; we stay",
+                   WR_KV_STR("status", wr_status_name(fx->done.status)));
             s->state = WR_SUPER_SERVING;
+        }
     }
     talk->used = false;
 }

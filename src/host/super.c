@@ -289,9 +289,6 @@ static void keep_port(const struct wr_super *s, struct wr_addr *listen)
 
 static enum wr_err open_hub(struct wr_super *s, struct wr_why *why)
 {
-    const struct wr_config *config = s->cfg.config;
-    const char *listen = wr_config_text(config, WR_CONFIG_listen);
-    const char *advertise = wr_config_text(config, WR_CONFIG_advertise);
     struct wr_hub_cfg cfg = {
         .loop = &s->loop,
         .home = s->cfg.home,
@@ -309,17 +306,13 @@ static enum wr_err open_hub(struct wr_super *s, struct wr_why *why)
         .on_revoked = wr_super_on_revoked,
     };
 
-    if (wr_addr_parse(listen, WR_PORT_DEFAULT, &cfg.listen) != WR_OK)
-        return wr_why(why, WR_EINVAL,
-                      "listen = %s is no address; say it as 0.0.0.0:4077",
-                      listen);
-    if (advertise[0] != '\0' &&
-        wr_addr_parse(advertise, WR_PORT_DEFAULT, &cfg.advertise) != WR_OK)
-        return wr_why(why, WR_EINVAL,
-                      "advertise = %s is no IP address with a port", advertise);
+    enum wr_err err =
+        wr_addr_settings(s->cfg.config, &cfg.listen, &cfg.advertise, why);
+    if (err != WR_OK)
+        return err;
     const bool any_port = cfg.listen.port == 0;
     keep_port(s, &cfg.listen);
-    enum wr_err err = wr_hub_open(&s->hub, &cfg, why);
+    err = wr_hub_open(&s->hub, &cfg, why);
     if (err == WR_ELOCKED && any_port && cfg.listen.port != 0) {
         cfg.listen.port = 0; /* Somebody took it meanwhile. */
         err = wr_hub_open(&s->hub, &cfg, why);
@@ -530,8 +523,10 @@ static void done(struct wr_super *s)
 {
     char path[WR_HOME_PATH_MAX];
 
-    wr_home_path(s->cfg.home->dir, "run/address", path);
-    unlink(path);
+    if (s->store != NULL) { /* Else another process has the directory. */
+        wr_home_path(s->cfg.home->dir, "run/address", path);
+        unlink(path);
+    }
     /* Its last answers are events, whose effects may be worth saving. */
     wr_store_close(s->store);
     if (s->cards.dirty && s->opened) {

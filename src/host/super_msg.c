@@ -97,6 +97,21 @@ static void refuse(struct wr_super *s, const struct wr_hub_peer *peer,
     wr_hub_send(s->hub, peer->from, &m, NULL);
 }
 
+/* Whom `wreath revoke` would have to name. */
+static void log_admission(const struct wr_super *s, struct wr_span bytes)
+{
+    char host[WR_HEX_SIZE(WR_CRED_HOST)];
+    struct wr_cred cred;
+
+    if (wr_cred_open(bytes, s->cfg.home->ring, &cred) != WR_OK)
+        return;
+    wr_hex(wr_span(cred.host, sizeof(cred.host)), host);
+    WR_LOG(INFO, "admission", "admitted",
+           WR_KV_STR("role",
+                     cred.role == WR_ROLE_SUPERPEER ? "super-peer" : "leaf"),
+           WR_KV_STR("id", host));
+}
+
 /* We are the issuer: redeem it. */
 static void admit(struct wr_super *s, const struct wr_hub_peer *peer,
                   const struct wr_msg *m)
@@ -112,8 +127,10 @@ static void admit(struct wr_super *s, const struct wr_hub_peer *peer,
         err = wr_tickets_redeem(s->cfg.home->dir, m->join.sealed, &key,
                                 wr_clock_wall_s(), cred, &n, &why);
     wr_secret_wipe(&key, sizeof(key));
-    WR_LOG(INFO, "admission", err == WR_OK ? "admitted" : "refused",
-           WR_KV_STR("why", err == WR_OK ? "" : why.text));
+    if (err == WR_OK)
+        log_admission(s, wr_span(cred, n));
+    else
+        WR_LOG(INFO, "admission", "refused", WR_KV_STR("why", why.text));
     if (err != WR_OK) {
         refuse(s, peer, m->rid, why.text);
         return;
