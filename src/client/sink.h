@@ -10,7 +10,7 @@
  * is not replaced unless the user says so. What an earlier try left under the
  * temporary name is taken up again, after its bytes were hashed.
  *
- * Called by get.c: wr_sink_open() and wr_sink_run() in workers.
+ * Called by get.c; what touches files, in workers.
  */
 #ifndef WR_CLIENT_SINK_H
 #define WR_CLIENT_SINK_H
