@@ -286,35 +286,57 @@ static void bar(char *to, size_t n, double part)
     strcpy(to, "] ");
 }
 
+/* "  12.5 MiB/s  7 s left", or for how long nothing has moved. */
+static void pace(const struct cli_progress *p, uint64_t done, uint64_t total,
+                 char *ret, size_t room)
+{
+    const uint64_t spent = p->drawn - p->started + 1;
+    const uint64_t per_s = (uint64_t)((double)done * 1e6 / (double)spent);
+    const uint64_t still = p->drawn - p->moved;
+    char rate[16], left[24];
+
+    if (still > WR_SEC(2)) {
+        snprintf(ret, room, "  waiting for %u s",
+                 (unsigned)(still / WR_SEC(1)));
+        return;
+    }
+    ret[0] = '\0';
+    if (done == 0)
+        return;
+    const int n = snprintf(ret, room, "  %s/s", cli_bytes(per_s, rate));
+    /* The first moments say little about the rate. */
+    if (per_s > 0 && done < total && spent > WR_SEC(1))
+        snprintf(ret + n, room - (size_t)n, "  %s left",
+                 left_text((total - done) / per_s, left));
+}
+
 void cli_progress_show(struct cli_progress *p, uint64_t done, uint64_t total,
                        const char *note)
 {
     const uint64_t now = wr_clock_now();
-    char a[16], b[16], rate[16], eta[40] = "", left[24];
-    char blocks[BAR_MOST + 4];
-    char tail[200], line[256];
+    char a[16], b[16], blocks[BAR_MOST + 4], speed[64], tail[200], line[256];
 
+    if (done != p->last || p->moved == 0) {
+        p->last = done;
+        p->moved = now;
+    }
     if (!p->cli->tty || p->cli->quiet || now - p->drawn < WR_MS(100))
         return;
     const size_t room = terminal_width() - KEPT_FREE;
     p->drawn = now;
     p->shown = true;
-    const uint64_t spent = now - p->started + 1;
-    const uint64_t per_s = (uint64_t)((double)done * 1e6 / (double)spent);
+    pace(p, done, total, speed, sizeof(speed));
     cli_bytes(done, a);
-    cli_bytes(per_s, rate);
     if (total > 0 && done <= total) {
-        /* The first moments say little about the rate. */
-        if (per_s > 0 && done < total && spent > WR_SEC(1))
-            snprintf(eta, sizeof(eta), "  %s left",
-                     left_text((total - done) / per_s, left));
-        snprintf(tail, sizeof(tail), "%3u %%  %s of %s  %s/s%s%s%s",
-                 (unsigned)(done * 100 / total), a, cli_bytes(total, b), rate,
-                 eta, note != NULL ? "  " : "", note != NULL ? note : "");
+        snprintf(tail, sizeof(tail), "%3u %%  %s of %s%s%s%s",
+                 (unsigned)(done * 100 / total), a, cli_bytes(total, b), speed,
+                 note != NULL ? "  " : "", note != NULL ? note : "");
         bar(blocks, bar_room(p->verb, room), (double)done / (double)total);
         snprintf(line, sizeof(line), "%s %s%s", p->verb, blocks, tail);
+    } else if (done == 0 && note != NULL) {
+        snprintf(line, sizeof(line), "%s  %s", p->verb, note);
     } else {
-        snprintf(line, sizeof(line), "%s  %s  %s/s%s%s", p->verb, a, rate,
+        snprintf(line, sizeof(line), "%s  %s%s%s%s", p->verb, a, speed,
                  note != NULL ? "  " : "", note != NULL ? note : "");
     }
     fprintf(stderr, "\r%.*s\033[K", (int)room, line);

@@ -102,6 +102,7 @@ struct cli_progress {
     const struct cli *cli;
     const char *verb;
     uint64_t started, drawn; /* Monotonic, microseconds. */
+    uint64_t last, moved;    /* What was done, and when that last grew. */
     bool shown;
 };
 

@@ -119,7 +119,8 @@ WREATH_API void wreath_close_async(wreath *w, void (*closed)(void *arg),
 WREATH_API void wreath_interrupt(wreath *w);
 
 /* Bytes of content done so far and in all (0: unknown); on the thread of the
- * loop, at most about ten times a second, and once at the end. */
+ * loop, at most about ten times a second, also while nothing moves, and once
+ * at the end. */
 typedef void (*wreath_progress)(void *arg, uint64_t done, uint64_t total);
 
 typedef enum wreath_wait {

@@ -69,6 +69,15 @@ static void on_session_room(void *arg)
     on_pool_room(arg, 0);
 }
 
+/* Nothing may move for long: progress says so too. */
+static void on_session_waiting(void *arg)
+{
+    struct wreath *w = arg;
+
+    for (struct wreath_op *op = w->ops; op != NULL; op = op->next)
+        wr_call_waiting(op);
+}
+
 void wreath_interrupt(wreath *w)
 {
     atomic_store(&w->interrupted, true);
@@ -87,6 +96,7 @@ enum wr_err wr_client_session(struct wreath *w, struct wr_why *why)
         .patience_ms = w->timeout_ms,
         .arg = w,
         .on_room = on_session_room,
+        .on_waiting = on_session_waiting,
     };
 
     if (w->closing)

@@ -37,7 +37,7 @@ struct wreath_op {
     bool over; /* Out of the handle's list. */
     wreath_progress progress;
     void *progress_arg;
-    uint64_t progress_at;
+    uint64_t progress_at, done, total; /* done, total: said last. */
     void *arg;
     wreath_put_fn on_put;
     wreath_get_fn on_get;
@@ -83,6 +83,8 @@ struct wreath_op *wr_call_new(struct wreath *w, enum wr_call_kind kind,
                               void *arg);
 void wr_call_free(struct wreath_op *op);
 void wr_call_room(struct wreath_op *op);
+/* Requests are out: a sign of life to who watches the progress. */
+void wr_call_waiting(struct wreath_op *op);
 
 WR_MUST_USE enum wr_err wr_call_put(struct wreath_op *op,
                                     const wreath_put_options *o,

@@ -65,7 +65,14 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
     if (op->progress == NULL || now < op->progress_at + PROGRESS_US)
         return;
     op->progress_at = now;
+    op->done = done;
+    op->total = total;
     op->progress(op->progress_arg, done, total);
+}
+
+void wr_call_waiting(struct wreath_op *op)
+{
+    on_progress(op, op->done, op->total);
 }
 
 /* ---- put

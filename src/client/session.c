@@ -401,7 +401,11 @@ void wr_session_cancel(struct wr_session *s, struct wr_ask *ask)
 static void on_timer(uv_timer_t *timer)
 {
     struct wr_session *s = timer->data;
+    struct wr_xfer_stats x;
 
+    wr_xfer_stats(s->xfer, &x);
+    if (x.requests > 0 && s->cfg.on_waiting != NULL)
+        s->cfg.on_waiting(s->cfg.arg);
     if (wr_uplink_moved(s->up))
         wr_xfer_moved(s->xfer, now_of(s));
     wr_xfer_tick(s->xfer, now_of(s), &s->out);

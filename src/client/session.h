@@ -60,6 +60,8 @@ struct wr_session_cfg {
     void *arg;
     /* There is room again: in the table or in the pool. */
     void (*on_room)(void *arg);
+    /* Requests are out; several times a second. May be NULL. */
+    void (*on_waiting)(void *arg);
 };
 
 /* Begins to look for a parent. WR_ENOTFOUND: nobody to turn to. WR_ENOMEM. */
