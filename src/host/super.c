@@ -199,6 +199,7 @@ static enum wr_err open_node(struct wr_super *s)
     cfg.probe_dead_us = wr_config_number(config, WR_CONFIG_probe);
     cfg.request_us = wr_config_number(config, WR_CONFIG_request);
     cfg.copies = (uint8_t)wr_config_number(config, WR_CONFIG_copies);
+    cfg.ops_max = WR_SUPER_OPS;
     s->later = calloc(WR_SUPER_LATER, sizeof(*s->later));
     err = s->later == NULL ? WR_ENOMEM : WR_OK;
     if (err == WR_OK)

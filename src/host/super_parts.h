@@ -25,6 +25,7 @@ enum {
     WR_SUPER_FX_BYTES = 1 << 20, /* Their arrays. */
     WR_SUPER_LATER = 16384,      /* Events that wait for the step to end. */
     WR_SUPER_TALKS = 64,         /* Questions under way. */
+    WR_SUPER_OPS = 1024, /* Data requests: a leaf asks as much at once. */
 };
 
 /* An event that arose while the node was at work. */
