@@ -54,6 +54,7 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
     }
     for (uint32_t i = 0; i < r->ops_cap; i++)
         r->due[i] = WR_NEVER;
+    r->due_first = WR_NEVER;
     wr_op_register(r);
     return WR_OK;
 }

@@ -69,7 +69,8 @@ struct wr_replica {
     struct wr_routes *routes;
     struct wr_lookups *lookups;
     struct wr_op *ops;
-    wr_time *due; /* Of each op: when it wants a tick; WR_NEVER if free. */
+    wr_time *due;      /* Of each op: when it wants a tick; WR_NEVER if free. */
+    wr_time due_first; /* No later than the first of them. */
     struct wr_target *targets; /* targets_cap for each op. */
     uint32_t ops_cap, targets_cap;
     uint32_t leaf_ops; /* Ops that are not an owner's work. */

@@ -153,6 +153,7 @@ static void settle(struct wr_replica *r, const struct wr_core *c,
         if (waits(&t[i]))
             due = wr_time_min(due, time_of(op, t[i].until_ms));
     r->due[slot_of(r, op)] = due;
+    r->due_first = wr_time_min(r->due_first, due);
 }
 
 void wr_op_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
@@ -418,20 +419,23 @@ static void tick_op(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 
 void wr_replica_tick(struct wr_replica *r, struct wr_core *c)
 {
-    for (uint32_t i = 0; i < r->ops_cap; i++)
-        if (c->now >= r->due[i])
-            tick_op(r, c, &r->ops[i]);
+    if (c->now >= r->due_first) {
+        for (uint32_t i = 0; i < r->ops_cap; i++)
+            if (c->now >= r->due[i])
+                tick_op(r, c, &r->ops[i]);
+        r->due_first = WR_NEVER;
+        for (uint32_t i = 0; i < r->ops_cap; i++)
+            r->due_first = wr_time_min(r->due_first, r->due[i]);
+    }
     wr_have_tick(r, c);
     wr_push_tick(r, c);
 }
 
 wr_time wr_replica_deadline(const struct wr_replica *r)
 {
-    wr_time t = wr_time_min(wr_have_deadline(r), r->push.stalled_until);
+    const wr_time t = wr_time_min(wr_have_deadline(r), r->push.stalled_until);
 
-    for (uint32_t i = 0; i < r->ops_cap; i++)
-        t = wr_time_min(t, r->due[i]);
-    return t;
+    return wr_time_min(t, r->due_first);
 }
 
 void wr_replica_link_down(struct wr_replica *r, struct wr_core *c, wr_host h)
@@ -447,6 +451,7 @@ void wr_replica_link_down(struct wr_replica *r, struct wr_core *c, wr_host h)
             continue;
         t->until_ms = 0;
         r->due[i] = c->now;
+        r->due_first = wr_time_min(r->due_first, c->now);
     }
     wr_have_link_down(r, c, h);
 }
