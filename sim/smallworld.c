@@ -9,12 +9,17 @@
  * unless one of its assumptions was broken; such breaks are counted apart.
  * Then comes quiet, and the ring must become ideal.
  *
+ * Leaves put and get all the while. What was acknowledged must be found in the
+ * quiet ring: while hosts are down if one that is up has it, and in any case
+ * once all that have not left are back.
+ *
  * A seed that fails prints the one command that repeats it. Output is TAP.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
+#include "data.h"
 
 struct options {
     uint64_t from, seeds;
@@ -27,6 +32,7 @@ enum { KEYS = 256 };
 
 struct life {
     struct wr_world w;
+    struct wr_data data;
     struct wr_rng rng;
     bool verbose;
     bool cut;
@@ -144,6 +150,23 @@ static void check_loss(struct life *l)
         excuse(l, "too many members failed before repair");
 }
 
+static void check_data(struct life *l)
+{
+    const struct wr_data *d = &l->data;
+
+    if (l->why != NULL || (d->why == NULL && l->w.bodies_wrong == 0))
+        return;
+    l->why = d->why != NULL ? d->why : "a body released twice";
+    printf("# %s at %.3f s", l->why, (double)l->w.now / 1e6);
+    if (d->why != NULL)
+        printf(": item %u (%s), answer %s; on %u disks, %u of them up",
+               d->wrong_item, d->items[d->wrong_item].root ? "root" : "chunk",
+               wr_status_name(d->wrong_status),
+               wr_data_holders(d, d->wrong_item, false),
+               wr_data_holders(d, d->wrong_item, true));
+    printf("\n");
+}
+
 static void run(struct life *l, wr_time us)
 {
     const wr_time until = l->w.now + us;
@@ -151,6 +174,8 @@ static void run(struct life *l, wr_time us)
     while (l->w.now < until && l->why == NULL) {
         wr_world_run(&l->w, wr_time_min(until, l->w.now + WR_MS(250)));
         check(l);
+        wr_data_tick(&l->data);
+        check_data(l);
     }
 }
 
@@ -168,7 +193,7 @@ static wr_host draw(struct life *l, bool up, bool fresh)
     for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
         const struct wr_world_host *host = &l->w.hosts[h];
 
-        if (host->left || (host->node != NULL) != up ||
+        if (host->left || host->leaving || (host->node != NULL) != up ||
             (!up && (host->epoch == 0) != fresh))
             continue;
         if (below(l, ++seen) == 0)
@@ -182,7 +207,7 @@ static uint32_t up_n(const struct life *l)
     uint32_t n = 0;
 
     for (wr_host h = 0; h < l->w.cfg.hosts; h++)
-        n += wr_world_is_up(&l->w, h);
+        n += wr_world_is_up(&l->w, h) && !l->w.hosts[h].leaving;
     return n;
 }
 
@@ -365,6 +390,64 @@ static void check_lookups(struct life *l)
         fail(l, "a failed lookup in an ideal ring", &k);
 }
 
+/* ---- data, in the quiet ring --------------------------------------------- */
+
+static void await_ideal(struct life *l)
+{
+    const wr_time begin = l->w.now;
+    struct wr_check k;
+
+    do {
+        run(l, WR_MS(500));
+        wr_check(&l->w, &k);
+    } while (l->why == NULL && !wr_check_ideal(&l->w, &k) &&
+             l->w.now - begin < quiet_max_us);
+    if (!wr_check_ideal(&l->w, &k))
+        fail(l, "no ideal ring once all are back", &k);
+}
+
+/* Until all requests have ended: each has its deadline, and retries. */
+static void await_requests(struct life *l)
+{
+    while (l->why == NULL && wr_data_open(&l->data) > 0)
+        run(l, WR_MS(500));
+}
+
+static void read_all(struct life *l, bool held_up)
+{
+    for (uint32_t i = 0; i < l->data.items_n && l->why == NULL; i++) {
+        if (l->data.items[i].acked &&
+            (!held_up || wr_data_holders(&l->data, i, true) > 0))
+            wr_data_get(&l->data, i, true);
+        if (i % 4 == 3)
+            await_requests(l);
+    }
+    await_requests(l);
+}
+
+static void check_kept(struct life *l)
+{
+    await_requests(l);
+    read_all(l, true);
+    for (wr_host h = 0; h < l->w.cfg.hosts && l->why == NULL; h++)
+        if (!wr_world_is_up(&l->w, h) && l->w.hosts[h].epoch > 0 &&
+            !l->w.hosts[h].left && draw_known(l) != WR_NO_HOST)
+            wr_world_up(&l->w, h, draw_known(l));
+    if (l->why == NULL)
+        await_ideal(l);
+    /* The roster is whole, and all links stand, a few rounds later. */
+    run(l, 4 * l->w.cfg.node.roster_us);
+    if (l->why == NULL)
+        wr_data_put(&l->data, true);
+    await_requests(l);
+    read_all(l, false);
+    run(l, 2 * l->w.cfg.node.request_us);
+    if (l->why == NULL && wr_bodies_held(&l->w.bodies) > 0) {
+        l->why = "a body was never released";
+        printf("# %s: %u\n", l->why, wr_bodies_held(&l->w.bodies));
+    }
+}
+
 /* After the storm everything that is up must form one ideal ring, and stay. */
 static void settle(struct life *l)
 {
@@ -394,6 +477,8 @@ static void settle(struct life *l)
     }
     if (l->why == NULL)
         check_lookups(l);
+    if (l->why == NULL)
+        check_kept(l);
 }
 
 /* ---- what a seed draws --------------------------------------------------- */
@@ -441,6 +526,7 @@ static void live(struct life *l, uint64_t seed, const struct options *o)
         exit(1);
     l->w.done = on_done;
     l->w.done_arg = l;
+    wr_data_begin(&l->data, &l->w, seed ^ 0xda7a);
     wr_world_begin(&l->w,
                    cfg.members > cfg.node.succs
                        ? 1
@@ -450,6 +536,8 @@ static void live(struct life *l, uint64_t seed, const struct options *o)
         act(l);
         if (below(l, 4) == 0)
             look_up(l, 1);
+        for (uint64_t k = below(l, 4); k > 0; k--)
+            wr_data_draw(&l->data);
         run(l, WR_MS(100) + WR_MS(below(l, 150)) * (1 + below(l, 100)));
     }
     settle(l);
@@ -512,6 +600,7 @@ int main(int argc, char **argv)
     struct options o = {.from = 1, .seeds = 1};
     uint64_t failed = 0, breaks = 0, dissolved = 0;
     uint64_t right = 0, wrong = 0, lost = 0;
+    uint64_t ok = 0, no = 0, unserved = 0, ignorant = 0;
     double heal = 0;
 
     if (!read_options(argc, argv, &o))
@@ -535,6 +624,10 @@ int main(int argc, char **argv)
         right += l.right_n;
         wrong += l.wrong_n;
         lost += l.failed_n;
+        ok += l.data.ok_n;
+        no += l.data.no_n;
+        ignorant += l.data.ignorant_n;
+        unserved += l.data.failed_n;
         heal = heal > (double)l.heal_us / 1e6 ? heal : (double)l.heal_us / 1e6;
     }
     printf("# %llu seeds, %llu failed; assumptions broken %llu times; %llu "
@@ -546,6 +639,10 @@ int main(int argc, char **argv)
            "trouble only)\n",
            (unsigned long long)right, (unsigned long long)wrong,
            (unsigned long long)lost);
+    printf("# puts and gets: %llu done, %llu not found (%llu by newcomers to "
+           "whom its holders were unknown), %llu not served\n",
+           (unsigned long long)ok, (unsigned long long)no,
+           (unsigned long long)ignorant, (unsigned long long)unserved);
     if (failed == 0)
         printf("ok - small worlds\n");
     printf("1..%llu\n", (unsigned long long)(failed == 0 ? 1 : failed));

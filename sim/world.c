@@ -4,7 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum event_kind { DELIVER, TICK, BROKEN };
+enum event_kind { DELIVER, TICK, BROKEN, STORED, GONE };
+
+/* A disk's answer, and a commit, take this long. */
+enum { DISK_MIN_US = 100, DISK_MORE_US = 20000 };
+
+static const wr_token LEAVE_TOKEN = UINT64_MAX;
 
 struct wr_world_event {
     wr_time at;
@@ -12,7 +17,9 @@ struct wr_world_event {
     enum event_kind kind;
     wr_host from, to;
     uint32_t from_epoch, to_epoch;
+    struct wr_id body; /* Whose bytes the message's, or write's, body is. */
     struct wr_msg msg; /* Its arrays lie behind the struct. */
+    struct wr_fx fx;   /* STORED: so do these. */
     _Alignas(8) uint8_t arrays[];
 };
 
@@ -138,7 +145,7 @@ static struct wr_world_event *event_new(struct wr_world *w, wr_time at,
         .kind = kind,
         .from = from,
         .to = to,
-        .to_epoch = w->hosts[to].epoch,
+        .to_epoch = to < w->cfg.hosts ? w->hosts[to].epoch : 0,
         .from_epoch = from < w->cfg.hosts ? w->hosts[from].epoch : 0,
     };
     bytes = 0;
@@ -169,10 +176,38 @@ static bool reach(const struct wr_world *w, wr_host a, wr_host b)
     return w->hosts[a].side == w->hosts[b].side;
 }
 
+static struct wr_body *body_of(struct wr_msg *m)
+{
+    if (m->kind == WR_MSG_PUT)
+        return &m->put.body;
+    return m->kind == WR_MSG_DATA ? &m->data.body : NULL;
+}
+
+/* The message on its way: the driver's own reference to the body. */
+static void post(struct wr_world *w, wr_host from, wr_host to,
+                 const struct wr_msg *m)
+{
+    struct wr_world_event *e =
+        event_new(w, w->now + latency(w), DELIVER, from, to, m);
+    struct wr_body *body = body_of(&e->msg);
+
+    if (body != NULL && body->id != 0) {
+        const struct wr_held *held = wr_bodies_get(&w->bodies, from, *body);
+
+        if (held != NULL)
+            e->body = held->digest;
+        else
+            w->bodies_wrong++;
+    }
+    queue_push(w, e);
+}
+
 static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
 {
     const wr_host to = fx->to;
 
+    if (wr_host_is_leaf(to))
+        post(w, from, to, &fx->msg);
     if (to >= w->cfg.hosts)
         return;
     w->sent++;
@@ -189,11 +224,20 @@ static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
         }
         return;
     }
-    queue_push(w,
-               event_new(w, w->now + latency(w), DELIVER, from, to, &fx->msg));
+    post(w, from, to, &fx->msg);
     if (lucky(w, w->cfg.twice_permille))
-        queue_push(
-            w, event_new(w, w->now + latency(w), DELIVER, from, to, &fx->msg));
+        post(w, from, to, &fx->msg);
+}
+
+void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
+                  const struct wr_msg *m)
+{
+    struct wr_world_event *e =
+        event_new(w, w->now + latency(w), DELIVER, leaf, parent, m);
+
+    if (m->kind == WR_MSG_PUT)
+        e->body = m->put.digest;
+    queue_push(w, e);
 }
 
 /* ---- effects --------------------------------------------------------------
@@ -233,6 +277,61 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
         w->hosts[h].joined = w->hosts[h].known = true;
 }
 
+/* To the disk; it takes effect when it is answered. */
+static void submit(struct wr_world *w, wr_host h, const struct wr_fx *fx)
+{
+    const bool digests = fx->kind == WR_FX_STORE_REF;
+    const bool record = fx->kind == WR_FX_STORE_ROOT_PUT;
+    const size_t bytes = digests  ? fx->store.n * sizeof(struct wr_id)
+                         : record ? fx->store.record.n
+                                  : 0;
+    struct wr_world_event *e = must(calloc(1, sizeof(*e) + bytes));
+
+    *e = (struct wr_world_event){
+        .at = w->now + DISK_MIN_US + wr_rng_below(&w->rng, DISK_MORE_US),
+        .kind = STORED,
+        .from = h,
+        .to = h,
+        .to_epoch = w->hosts[h].epoch,
+        .fx = *fx,
+    };
+    if (bytes > 0)
+        memcpy(e->arrays,
+               digests ? (const void *)fx->store.digests : fx->store.record.p,
+               bytes);
+    if (digests)
+        e->fx.store.digests = (const struct wr_id *)(void *)e->arrays;
+    if (record)
+        e->fx.store.record = wr_span(e->arrays, bytes);
+    if (fx->kind == WR_FX_STORE_PUT) {
+        const struct wr_held *b = wr_bodies_get(&w->bodies, h, fx->store.body);
+
+        if (b == NULL || !wr_id_eq(&b->digest, &fx->store.digest))
+            w->bodies_wrong++;
+    }
+    queue_push(w, e);
+}
+
+static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
+{
+    if (w->hosts[h].leaving && fx->done.token == LEAVE_TOKEN) {
+        w->hosts[h].leaving = fx->done.status == WR_STATUS_OK;
+        if (w->hosts[h].leaving)
+            queue_push(w, event_new(w, w->now, GONE, h, h, NULL));
+    } else if (w->done != NULL) {
+        w->done(w, h, fx);
+    }
+}
+
+/* Effects are unordered: what borrows a body comes before its release. */
+static void release(struct wr_world *w, wr_host h)
+{
+    for (uint32_t i = 0; i < w->out.n; i++)
+        if (w->out.v[i].kind == WR_FX_RELEASE &&
+            !wr_bodies_release(&w->bodies, h, w->out.v[i].release))
+            w->bodies_wrong++;
+}
+
 static void perform(struct wr_world *w, wr_host h)
 {
     for (uint32_t i = 0; i < w->out.n; i++) {
@@ -249,8 +348,7 @@ static void perform(struct wr_world *w, wr_host h)
             persist(w, h);
             break;
         case WR_FX_DONE:
-            if (w->done != NULL)
-                w->done(w, h, fx);
+            on_done(w, h, fx);
             break;
         case WR_FX_STORE_PUT:
         case WR_FX_STORE_REF:
@@ -258,15 +356,15 @@ static void perform(struct wr_world *w, wr_host h)
         case WR_FX_STORE_ROOT_PUT:
         case WR_FX_STORE_ROOT_GET:
         case WR_FX_STORE_DROP:
-        case WR_FX_RELEASE:
-            break; /* No data yet. */
         case WR_FX_STORE_NEXT:
         case WR_FX_STORE_ROOT_NEXT:
-            w->walk = fx->store.token;
-            w->walking = true;
+            submit(w, h, fx);
+            break;
+        case WR_FX_RELEASE:
             break;
         }
     }
+    release(w, h);
     WR_CHECK(w->out.dropped == 0);
     wr_outbox_clear(&w->out);
 }
@@ -338,12 +436,28 @@ static void mix(struct wr_world *w, uint64_t v)
 static void deliver(struct wr_world *w, struct wr_world_event *e)
 {
     struct wr_event ev = {.kind = WR_EV_RECV, .from = e->from};
+    struct wr_body *body = body_of(&e->msg);
 
+    if (wr_host_is_leaf(e->to)) {
+        if (w->leaf != NULL && wr_world_is_up(w, e->from) &&
+            w->hosts[e->from].epoch == e->from_epoch)
+            w->leaf(w, e->from, e->to, &e->msg, &e->body);
+        return;
+    }
+    if (wr_host_is_leaf(e->from)) {
+        if (body != NULL)
+            *body = wr_bodies_give(&w->bodies, e->to, &e->body, body->len);
+        ev.msg = &e->msg;
+        wr_world_step(w, e->to, &ev);
+        return;
+    }
     /* A connection dies with either end's process, and with the cut. */
     if (!reach(w, e->from, e->to) || (wr_world_is_up(w, e->from) &&
                                       w->hosts[e->from].epoch != e->from_epoch))
         return;
     introduce(w, e);
+    if (body != NULL && body->id != 0)
+        *body = wr_bodies_give(&w->bodies, e->to, &e->body, body->len);
     w->delivered++;
     mix(w,
         e->at ^ (uint64_t)e->to << 40 ^ (uint64_t)e->from << 20 ^ e->msg.kind);
@@ -356,8 +470,27 @@ static void deliver(struct wr_world *w, struct wr_world_event *e)
     wr_world_step(w, e->to, &ev);
 }
 
+/* The disk has done it, durably. */
+static void stored(struct wr_world *w, const struct wr_world_event *e)
+{
+    const struct wr_fx *fx = &e->fx;
+    struct wr_event ev = {.kind = WR_EV_STORED, .from = e->to};
+
+    wr_disk_do(&w->hosts[e->to].disk, fx, fx->store.body.len, &ev);
+    ev.stored.token = fx->store.token;
+    if (fx->kind == WR_FX_STORE_GET && !fx->store.head &&
+        ev.stored.status == WR_STATUS_OK)
+        ev.stored.body =
+            wr_bodies_give(&w->bodies, e->to, &fx->store.digest, ev.stored.len);
+    wr_world_step(w, e->to, &ev);
+}
+
 static void happen(struct wr_world *w, struct wr_world_event *e)
 {
+    if (wr_host_is_leaf(e->to)) {
+        deliver(w, e);
+        return;
+    }
     struct wr_world_host *to = &w->hosts[e->to];
     struct wr_event ev = {.kind = WR_EV_LINK_DOWN, .from = e->from};
 
@@ -378,6 +511,13 @@ static void happen(struct wr_world *w, struct wr_world_event *e)
         to->met[e->from] = 0;
         to->dials[e->from] = false;
         wr_world_step(w, e->to, &ev);
+        return;
+    case STORED:
+        stored(w, e);
+        return;
+    case GONE:
+        to->left = true;
+        wr_world_crash(w, e->to);
         return;
     }
 }
@@ -474,7 +614,8 @@ void wr_world_crash(struct wr_world *w, wr_host h)
     w->hosts[h].incarnation = wr_node_incarnation(w->hosts[h].node);
     wr_node_close(w->hosts[h].node);
     w->hosts[h].node = NULL;
-    w->hosts[h].joined = false;
+    w->hosts[h].joined = w->hosts[h].leaving = false;
+    wr_bodies_crash(&w->bodies, h);
 }
 
 void wr_world_stop(struct wr_world *w, wr_host h)
@@ -487,19 +628,12 @@ void wr_world_stop(struct wr_world *w, wr_host h)
 
 void wr_world_leave(struct wr_world *w, wr_host h)
 {
-    const struct wr_event ev = {.kind = WR_EV_LEAVE};
+    const struct wr_event ev = {.kind = WR_EV_LEAVE,
+                                .leave = {.token = LEAVE_TOKEN}};
 
     trace(w, h, "leaves", WR_NO_HOST, 0, 0);
-    w->hosts[h].left = true;
+    w->hosts[h].leaving = true;
     wr_world_step(w, h, &ev);
-    while (w->walking) { /* Its store is empty: nothing to hand on. */
-        const struct wr_event none = {.kind = WR_EV_STORED,
-                                      .stored = {.token = w->walk}};
-
-        w->walking = false;
-        wr_world_step(w, h, &none);
-    }
-    wr_world_crash(w, h);
 }
 
 void wr_world_side(struct wr_world *w, wr_host h, uint32_t side)
@@ -549,7 +683,9 @@ void wr_world_done(struct wr_world *w)
         free(w->hosts[h].saved);
         free(w->hosts[h].met);
         free(w->hosts[h].dials);
+        wr_disk_done(&w->hosts[h].disk);
     }
+    wr_bodies_done(&w->bodies);
     while (w->queue_n > 0)
         free(queue_pop(w));
     free(w->queue);

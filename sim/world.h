@@ -5,12 +5,16 @@
  *
  * The world plays the drivers' part: it delivers messages, tells of links that
  * came up and broke, introduces hosts (ADMIT), and keeps what a host persists
- * over a crash. What it does not model: bandwidth, disks' sizes, leaves.
+ * over a crash: its roster, and its disk (disk.h). A write is durable when it
+ * is answered; one that a crash overtakes is lost. Leaves are mere askers: what
+ * is sent to one reaches `leaf` after a while, unless the connection is gone.
+ * What it does not model: bandwidth, disks' sizes.
  */
 #ifndef WR_SIM_WORLD_H
 #define WR_SIM_WORLD_H
 
 #include "base/rng.h"
+#include "disk.h"
 #include "proto/node_private.h"
 
 struct wr_world_cfg {
@@ -32,6 +36,8 @@ struct wr_world_host {
     uint32_t incarnation;          /* Persisted. */
     uint32_t side;                 /* Hosts on different sides cannot talk. */
     bool left;                     /* For good. */
+    bool leaving;                  /* Hands everything on first. */
+    struct wr_disk disk;           /* Survives a crash. */
     bool joined;                   /* Since it is up: its false death counts. */
     bool known;                    /* Was in the ring at some time. */
     wr_time tick_at;               /* The tick that is queued. */
@@ -54,14 +60,19 @@ struct wr_world {
     struct wr_world_event **queue; /* A heap. */
     size_t queue_n, queue_cap;
 
-    wr_token walk; /* A walk of an empty store. */
-    bool walking;
-    uint64_t digest; /* Rolling, over all that was delivered. */
+    struct wr_bodies bodies; /* In the cores' hands. */
+    uint64_t bodies_wrong;   /* Released twice, or used after that. */
+    uint64_t digest;         /* Rolling, over all that was delivered. */
     uint64_t sent, lost, delivered;
     uint64_t false_deaths; /* Somebody up and reachable was held for dead. */
 
     /* A command ended, if anybody wants to know. */
     void (*done)(struct wr_world *w, wr_host host, const struct wr_fx *fx);
+    /* A message reached a leaf. `body`: what its body
+     * really is. */
+    void (*leaf)(struct wr_world *w, wr_host from, wr_host leaf,
+                 const struct wr_msg *m, const struct wr_id *body);
+    void *leaf_arg;
     void *done_arg;
 };
 
@@ -77,7 +88,13 @@ void wr_world_begin(struct wr_world *w, uint32_t n);
 void wr_world_up(struct wr_world *w, wr_host h, wr_host via);
 void wr_world_crash(struct wr_world *w, wr_host h); /* kill -9 */
 void wr_world_stop(struct wr_world *w, wr_host h);  /* "Back soon." */
-void wr_world_leave(struct wr_world *w, wr_host h); /* For good. */
+/* For good, once all that it keeps is handed on; stays if that fails. */
+void wr_world_leave(struct wr_world *w, wr_host h);
+
+/* A request of a leaf's; a body's digest is the request's. Nothing is lost
+ * between a leaf and its parent, but with the parent. */
+void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
+                  const struct wr_msg *m);
 
 /* Cuts the network: hosts reach those of the same side only. */
 void wr_world_side(struct wr_world *w, wr_host h, uint32_t side);

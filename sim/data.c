@@ -1,0 +1,276 @@
+/* data.c - see data.h. */
+#include "data.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK_LEN = 1000, TRIES = 20 };
+
+/* Beyond the deadline that the parent holds to. */
+static const wr_time slack_us = WR_SEC(5);
+
+static void violated(struct wr_data *d, const struct wr_data_ask *a,
+                     const char *why, uint8_t status)
+{
+    if (d->why != NULL)
+        return;
+    d->why = why;
+    d->wrong_item = a->item;
+    d->wrong_status = status;
+}
+
+static bool has(const struct wr_data *d, wr_host h, uint32_t item)
+{
+    const struct wr_disk *disk = &d->w->hosts[h].disk;
+    const struct wr_data_item *it = &d->items[item];
+
+    return wr_disk_find(it->root ? &disk->roots : &disk->chunks, &it->key) !=
+           NULL;
+}
+
+uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up)
+{
+    uint32_t n = 0;
+
+    for (wr_host h = 0; h < d->w->cfg.hosts; h++)
+        n += !d->w->hosts[h].left && (!up || wr_world_is_up(d->w, h)) &&
+             has(d, h, item);
+    return n;
+}
+
+/* Whether `parent` holds somebody for admitted who has it. A newcomer has yet
+ * to hear of all hosts: its "no" is counted apart. */
+static bool knows_holder(const struct wr_data *d, wr_host parent, uint32_t item)
+{
+    const struct wr_roster *r = &d->w->hosts[parent].node->roster;
+
+    for (uint32_t i = 0; i < r->n; i++)
+        if (r->v[i].state == WR_ROSTER_ADMITTED &&
+            !d->w->hosts[r->v[i].host].left && has(d, r->v[i].host, item))
+            return true;
+    return false;
+}
+
+/* Of all that ever were: those that left kept theirs until they left. */
+static uint32_t disks_with(const struct wr_data *d, uint32_t item)
+{
+    uint32_t n = 0;
+
+    for (wr_host h = 0; h < d->w->cfg.hosts; h++)
+        n += has(d, h, item);
+    return n;
+}
+
+/* ---- asking -------------------------------------------------------------- */
+
+static wr_host draw_parent(struct wr_data *d)
+{
+    wr_host drawn = WR_NO_HOST;
+    uint64_t seen = 0;
+
+    for (wr_host h = 0; h < d->w->cfg.hosts; h++)
+        if (wr_world_is_up(d->w, h) && !d->w->hosts[h].leaving &&
+            wr_rng_below(&d->rng, ++seen) == 0)
+            drawn = h;
+    return drawn;
+}
+
+static void message(const struct wr_data *d, const struct wr_data_ask *a,
+                    struct wr_msg *ret)
+{
+    const struct wr_data_item *it = &d->items[a->item];
+    struct wr_msg m = {
+        .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE, .rid = a->rid};
+
+    if (it->root) {
+        m.kind = a->put ? WR_MSG_ROOT_PUT : WR_MSG_ROOT_GET;
+        m.root.position = it->key;
+        if (a->put) {
+            m.root.version = 1;
+            m.root.record = wr_span(it->key.b, sizeof(it->key.b));
+        }
+    } else if (a->put) {
+        m.kind = WR_MSG_PUT;
+        m.put.digest = it->key;
+        m.put.put.b[0] = 1;
+        m.put.body.len = CHUNK_LEN;
+    } else {
+        m.kind = WR_MSG_GET;
+        m.get.digest = it->key;
+    }
+    *ret = m;
+}
+
+static void send(struct wr_data *d, struct wr_data_ask *a)
+{
+    const wr_host leaf = WR_HOST_LEAF | (wr_host)(a - d->asks);
+    struct wr_msg m;
+
+    a->again_at = WR_NEVER;
+    a->sent_at = d->w->now;
+    a->host = draw_parent(d);
+    if (a->host == WR_NO_HOST)
+        return;
+    a->tries++;
+    a->epoch = d->w->hosts[a->host].epoch;
+    a->knew = knows_holder(d, a->host, a->item);
+    a->rid = ++d->rid;
+    message(d, a, &m);
+    wr_world_ask(d->w, leaf, a->host, &m);
+}
+
+static void ask(struct wr_data *d, uint32_t item, bool put, bool must)
+{
+    for (uint32_t i = 0; i < WR_DATA_ASKS; i++) {
+        struct wr_data_ask *a = &d->asks[i];
+
+        if (a->used)
+            continue;
+        *a = (struct wr_data_ask){.used = true,
+                                  .put = put,
+                                  .must = must,
+                                  .item = item,
+                                  .acked = d->items[item].acked};
+        send(d, a);
+        return;
+    }
+}
+
+void wr_data_put(struct wr_data *d, bool must)
+{
+    struct wr_data_item *it = &d->items[d->items_n];
+
+    if (d->items_n == WR_DATA_ITEMS)
+        return;
+    *it = (struct wr_data_item){.root = wr_rng_below(&d->rng, 4) == 0};
+    wr_rng_fill(&d->rng, it->key.b, sizeof(it->key.b));
+    ask(d, d->items_n++, true, must);
+}
+
+void wr_data_get(struct wr_data *d, uint32_t item, bool must)
+{
+    ask(d, item, false, must);
+}
+
+void wr_data_draw(struct wr_data *d)
+{
+    if (d->items_n == 0 || wr_rng_below(&d->rng, 2) == 0)
+        wr_data_put(d, false);
+    else
+        wr_data_get(d, (uint32_t)wr_rng_below(&d->rng, d->items_n), false);
+}
+
+/* ---- answers ------------------------------------------------------------- */
+
+static void end(struct wr_data *d, struct wr_data_ask *a, uint8_t status)
+{
+    a->used = false;
+    if (status == WR_STATUS_OK)
+        d->ok_n++;
+    else if (status == WR_STATUS_NO)
+        d->no_n++;
+    else
+        d->failed_n++;
+    if (a->must && status != WR_STATUS_OK)
+        violated(d, a,
+                 a->put ? "a put failed in a quiet ring"
+                        : "something acknowledged was not found in a quiet "
+                          "ring",
+                 status);
+}
+
+/* What it read is what was put. */
+static bool right(const struct wr_data_item *it, const struct wr_msg *m,
+                  const struct wr_id *body)
+{
+    if (it->root)
+        return m->kind == WR_MSG_ROOT && m->root.version == 1 &&
+               m->root.record.n == sizeof(it->key.b) &&
+               memcmp(m->root.record.p, it->key.b, sizeof(it->key.b)) == 0;
+    return m->kind == WR_MSG_DATA && m->data.len == CHUNK_LEN &&
+           wr_id_eq(&m->data.digest, &it->key) && wr_id_eq(body, &it->key);
+}
+
+static void judge(struct wr_data *d, struct wr_data_ask *a,
+                  const struct wr_msg *m, const struct wr_id *body,
+                  uint8_t status, uint8_t copies)
+{
+    struct wr_data_item *it = &d->items[a->item];
+
+    if (status == WR_STATUS_OK && a->put) {
+        it->acked = true;
+        if (disks_with(d, a->item) < copies || copies == 0)
+            violated(d, a, "acknowledged with fewer copies than it says",
+                     status);
+    } else if (status == WR_STATUS_OK && !right(it, m, body)) {
+        violated(d, a, "a wrong answer", status);
+    } else if (status == WR_STATUS_NO && !a->put && a->acked &&
+               wr_data_holders(d, a->item, false) > 0 &&
+               (!a->knew || !knows_holder(d, a->host, a->item))) {
+        d->ignorant_n++;
+    } else if (status == WR_STATUS_NO && !a->put && a->acked &&
+               wr_data_holders(d, a->item, false) > 0) {
+        violated(d, a, "\"no\" for what an admitted host has", status);
+    }
+}
+
+static void on_leaf(struct wr_world *w, wr_host from, wr_host leaf,
+                    const struct wr_msg *m, const struct wr_id *body)
+{
+    struct wr_data *d = w->leaf_arg;
+    const uint32_t slot = leaf & ~WR_HOST_LEAF;
+    struct wr_data_ask *a = &d->asks[slot % WR_DATA_ASKS];
+    uint8_t status = m->root.status, copies = m->root.copies;
+
+    if (!a->used || a->host != from || a->rid != m->rid)
+        return;
+    if (m->kind == WR_MSG_PUT_DONE) {
+        status = m->put_done.status;
+        copies = m->put_done.copies;
+    } else if (m->kind == WR_MSG_DATA) {
+        status = m->data.status;
+    }
+    if (status == WR_STATUS_BUSY && a->tries < TRIES) {
+        a->again_at = w->now + WR_MS(200);
+        return;
+    }
+    judge(d, a, m, body, status, copies);
+    end(d, a, status);
+}
+
+void wr_data_tick(struct wr_data *d)
+{
+    for (uint32_t i = 0; i < WR_DATA_ASKS; i++) {
+        struct wr_data_ask *a = &d->asks[i];
+
+        if (!a->used)
+            continue;
+        const bool gone = a->host == WR_NO_HOST ||
+                          !wr_world_is_up(d->w, a->host) ||
+                          d->w->hosts[a->host].epoch != a->epoch;
+
+        if (gone && a->tries >= TRIES)
+            end(d, a, WR_STATUS_UNREACHABLE);
+        else if (gone || d->w->now >= a->again_at)
+            send(d, a);
+        else if (a->again_at == WR_NEVER &&
+                 d->w->now - a->sent_at > d->w->cfg.node.request_us + slack_us)
+            violated(d, a, "a request did not end", WR_STATUS_TIMEOUT);
+    }
+}
+
+uint32_t wr_data_open(const struct wr_data *d)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < WR_DATA_ASKS; i++)
+        n += d->asks[i].used;
+    return n;
+}
+
+void wr_data_begin(struct wr_data *d, struct wr_world *w, uint64_t seed)
+{
+    *d = (struct wr_data){.w = w, .rng = {seed}};
+    w->leaf = on_leaf;
+    w->leaf_arg = d;
+}

@@ -1,0 +1,264 @@
+/* disk.c - see disk.h. */
+#include "disk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *grown(void *p, uint32_t n, uint32_t *cap, size_t size)
+{
+    if (n < *cap)
+        return p;
+    *cap = *cap == 0 ? 16 : 2 * *cap;
+    p = realloc(p, *cap * size);
+    if (p == NULL) {
+        fputs("out of memory\n", stderr);
+        exit(1);
+    }
+    return p;
+}
+
+void wr_disk_done(struct wr_disk *d)
+{
+    free(d->chunks.v);
+    free(d->roots.v);
+    *d = (struct wr_disk){0};
+}
+
+/* The first item that is not before `key`. */
+static uint32_t at_or_after(const struct wr_disk_table *t,
+                            const struct wr_id *key)
+{
+    uint32_t i = 0;
+
+    while (i < t->n && wr_id_cmp(&t->v[i].key, key) < 0)
+        i++;
+    return i;
+}
+
+static struct wr_disk_item *find(const struct wr_disk_table *t,
+                                 const struct wr_id *key)
+{
+    const uint32_t i = at_or_after(t, key);
+
+    return i < t->n && wr_id_eq(&t->v[i].key, key) ? &t->v[i] : NULL;
+}
+
+const struct wr_disk_item *wr_disk_find(const struct wr_disk_table *t,
+                                        const struct wr_id *key)
+{
+    return find(t, key);
+}
+
+static struct wr_disk_item *find_or_add(struct wr_disk_table *t,
+                                        const struct wr_id *key)
+{
+    const uint32_t i = at_or_after(t, key);
+
+    if (i < t->n && wr_id_eq(&t->v[i].key, key))
+        return &t->v[i];
+    t->v = grown(t->v, t->n, &t->cap, sizeof(t->v[0]));
+    memmove(&t->v[i + 1], &t->v[i], (t->n++ - i) * sizeof(t->v[0]));
+    t->v[i] = (struct wr_disk_item){.key = *key};
+    return &t->v[i];
+}
+
+static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
+{
+    static const struct wr_put_id none;
+
+    if (memcmp(put, &none, sizeof(none)) == 0)
+        return;
+    for (uint32_t i = 0; i < item->refs_n; i++)
+        if (memcmp(&item->refs[i], put, sizeof(*put)) == 0)
+            return;
+    if (item->refs_n < WR_DISK_REFS)
+        item->refs[item->refs_n++] = *put;
+}
+
+static void put(struct wr_disk *d, const struct wr_fx *fx, uint32_t len)
+{
+    struct wr_disk_item *item = find_or_add(&d->chunks, &fx->store.digest);
+
+    item->hash = fx->store.hash;
+    item->len = len;
+    refer(item, &fx->store.put);
+}
+
+static void ref(struct wr_disk *d, const struct wr_fx *fx, struct wr_event *ret)
+{
+    static uint8_t bits[WR_HAVE_MAX / 8];
+
+    memset(bits, 0, sizeof(bits));
+    for (uint32_t i = 0; i < fx->store.n; i++) {
+        struct wr_disk_item *item = find(&d->chunks, &fx->store.digests[i]);
+
+        if (item == NULL)
+            continue;
+        refer(item, &fx->store.put);
+        bits[i / 8] |= (uint8_t)(1u << i % 8);
+    }
+    ret->stored.bits = bits;
+    ret->stored.n = fx->store.n;
+}
+
+static void get(const struct wr_disk_table *t, const struct wr_fx *fx,
+                struct wr_event *ret)
+{
+    const struct wr_disk_item *item = find(t, &fx->store.digest);
+
+    if (item == NULL) {
+        ret->stored.status = WR_STATUS_NO;
+        return;
+    }
+    ret->stored.hash = item->hash;
+    ret->stored.len = item->len;
+    ret->stored.refs = item->refs;
+    ret->stored.refs_n = item->refs_n;
+    ret->stored.version = item->version;
+    if (fx->kind == WR_FX_STORE_ROOT_GET)
+        ret->stored.record = wr_span(item->record, item->len);
+}
+
+/* The higher version stays, of equal ones the greater bytes (store/store.h). */
+static void root_put(struct wr_disk *d, const struct wr_fx *fx,
+                     struct wr_event *ret)
+{
+    const struct wr_span *record = &fx->store.record;
+    struct wr_disk_item *item;
+
+    if (record->n == 0 || record->n > WR_DISK_ROOT_MAX) {
+        ret->stored.status = WR_STATUS_FAILED;
+        return;
+    }
+    item = find_or_add(&d->roots, &fx->store.digest);
+    if (item->len > 0) {
+        const size_t least = item->len < record->n ? item->len : record->n;
+        const int order = memcmp(item->record, record->p, least);
+
+        if (item->version > fx->store.version ||
+            (item->version == fx->store.version &&
+             (order > 0 || (order == 0 && item->len >= record->n))))
+            return;
+    }
+    item->version = fx->store.version;
+    item->len = (uint32_t)record->n;
+    memcpy(item->record, record->p, record->n);
+}
+
+static void next(const struct wr_disk_table *t, const struct wr_fx *fx,
+                 struct wr_event *ret)
+{
+    static struct wr_id keys[WR_HAVE_MAX];
+    static uint32_t lens[WR_HAVE_MAX];
+    uint32_t i = at_or_after(t, &fx->store.digest), n = 0;
+
+    if (i < t->n && wr_id_eq(&t->v[i].key, &fx->store.digest))
+        i++;
+    for (; i < t->n && n < fx->store.n && n < WR_HAVE_MAX; i++, n++) {
+        keys[n] = t->v[i].key;
+        lens[n] = t->v[i].len;
+    }
+    ret->stored.digests = keys;
+    ret->stored.lens = lens;
+    ret->stored.n = n;
+}
+
+static void drop(struct wr_disk_table *t, const struct wr_id *key)
+{
+    const uint32_t i = at_or_after(t, key);
+
+    if (i == t->n || !wr_id_eq(&t->v[i].key, key))
+        return;
+    memmove(&t->v[i], &t->v[i + 1], (--t->n - i) * sizeof(t->v[0]));
+}
+
+void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
+                struct wr_event *ret)
+{
+    ret->stored.status = WR_STATUS_OK;
+    switch ((unsigned)fx->kind) {
+    case WR_FX_STORE_PUT:
+        put(d, fx, len);
+        return;
+    case WR_FX_STORE_REF:
+        ref(d, fx, ret);
+        return;
+    case WR_FX_STORE_GET:
+        get(&d->chunks, fx, ret);
+        return;
+    case WR_FX_STORE_ROOT_PUT:
+        root_put(d, fx, ret);
+        return;
+    case WR_FX_STORE_ROOT_GET:
+        get(&d->roots, fx, ret);
+        return;
+    case WR_FX_STORE_NEXT:
+        next(&d->chunks, fx, ret);
+        return;
+    case WR_FX_STORE_ROOT_NEXT:
+        next(&d->roots, fx, ret);
+        return;
+    case WR_FX_STORE_DROP:
+        drop(&d->chunks, &fx->store.digest);
+        return;
+    default:
+        WR_UNREACHABLE();
+    }
+}
+
+/* ---- bodies -------------------------------------------------------------- */
+
+struct wr_body wr_bodies_give(struct wr_bodies *b, wr_host host,
+                              const struct wr_id *digest, uint32_t len)
+{
+    b->v = grown(b->v, b->n, &b->cap, sizeof(b->v[0]));
+    b->v[b->n++] =
+        (struct wr_held){.digest = *digest, .len = len, .host = host};
+    return (struct wr_body){.id = b->n, .len = len};
+}
+
+static struct wr_held *held(const struct wr_bodies *b, wr_host host,
+                            struct wr_body body)
+{
+    struct wr_held *h =
+        body.id == 0 || body.id > b->n ? NULL : &b->v[body.id - 1];
+
+    return h != NULL && h->host == host && !h->gone ? h : NULL;
+}
+
+const struct wr_held *wr_bodies_get(const struct wr_bodies *b, wr_host host,
+                                    struct wr_body body)
+{
+    return held(b, host, body);
+}
+
+bool wr_bodies_release(struct wr_bodies *b, wr_host host, struct wr_body body)
+{
+    struct wr_held *h = held(b, host, body);
+
+    if (h != NULL)
+        h->gone = true;
+    return h != NULL;
+}
+
+void wr_bodies_crash(struct wr_bodies *b, wr_host host)
+{
+    for (uint32_t i = 0; i < b->n; i++)
+        b->v[i].gone = b->v[i].gone || b->v[i].host == host;
+}
+
+uint32_t wr_bodies_held(const struct wr_bodies *b)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < b->n; i++)
+        n += !b->v[i].gone;
+    return n;
+}
+
+void wr_bodies_done(struct wr_bodies *b)
+{
+    free(b->v);
+    *b = (struct wr_bodies){0};
+}
