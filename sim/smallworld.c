@@ -41,6 +41,7 @@ struct life {
     uint64_t false_deaths;
     wr_time lost_at; /* The last failure. */
     wr_time heal_us; /* From the beginning of quiet to the ideal ring. */
+    uint32_t left_n; /* Hosts that had left at the last look. */
     bool dissolved;  /* Nobody was left who could let others in. */
     const char *why; /* It failed. */
     struct wr_id keys[KEYS];
@@ -150,6 +151,26 @@ static void check_loss(struct life *l)
         excuse(l, "too many members failed before repair");
 }
 
+/* Who left since the last call went just now: a leave takes its time. */
+static void check_left(struct life *l)
+{
+    uint32_t left = 0;
+
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++)
+        left += l->w.hosts[h].left;
+    if (left != l->left_n)
+        check_loss(l);
+    l->left_n = left;
+}
+
+static bool anybody_leaving(const struct life *l)
+{
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++)
+        if (l->w.hosts[h].leaving)
+            return true;
+    return false;
+}
+
 static void check_data(struct life *l)
 {
     const struct wr_data *d = &l->data;
@@ -173,6 +194,7 @@ static void run(struct life *l, wr_time us)
 
     while (l->w.now < until && l->why == NULL) {
         wr_world_run(&l->w, wr_time_min(until, l->w.now + WR_MS(250)));
+        check_left(l);
         check(l);
         wr_data_tick(&l->data);
         check_data(l);
@@ -461,7 +483,8 @@ static void settle(struct life *l)
     do {
         run(l, WR_MS(500));
         wr_check(&l->w, &k);
-    } while (l->why == NULL && !wr_check_ideal(&l->w, &k) &&
+    } while (l->why == NULL &&
+             (!wr_check_ideal(&l->w, &k) || anybody_leaving(l)) &&
              !dissolved(l, &k) && l->w.now - begin < quiet_max_us);
     l->dissolved = dissolved(l, &k);
     if (l->dissolved && l->breaks > 0)
