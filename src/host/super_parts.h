@@ -20,8 +20,8 @@
 #include "wire/codec.h"
 
 enum {
-    WR_SUPER_BODIES = 8192,      /* More than the pool has buffers. */
-    WR_SUPER_FX = 8192,          /* Effects of one step, with room to spare. */
+    WR_SUPER_BODIES = 8192, /* More than the pool has buffers. */
+    WR_SUPER_FX = 16384,    /* Of one step: 8 for each of 1,024 requests. */
     WR_SUPER_FX_BYTES = 1 << 20, /* Their arrays. */
     WR_SUPER_LATER = 16384,      /* Events that wait for the step to end. */
     WR_SUPER_TALKS = 64,         /* Questions under way. */
