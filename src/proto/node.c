@@ -403,6 +403,7 @@ static void link_up(struct wr_core *c, wr_host from, uint32_t incarnation)
 {
     wr_peers_link_up(c, from, incarnation);
     wr_routes_learn_host(c->routes, c, from);
+    wr_roster_greet(c, from);
 }
 
 static void link_down(struct wr_core *c, wr_host from)

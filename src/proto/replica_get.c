@@ -138,7 +138,8 @@ static void end_absent(struct wr_replica *r, struct wr_core *c,
 {
     wr_host silent[WR_READ_HOSTS];
     const uint8_t n = list(r, op, false, silent);
-    const bool sure = n == 0 && (!op->blind || r->sight->admitted(c) > 0);
+    const bool sure = n == 0 && r->sight->complete(c) &&
+                      (!op->blind || r->sight->admitted(c) > 0);
     const uint8_t status = sure ? WR_STATUS_NO : (uint8_t)WR_STATUS_UNREACHABLE;
     struct wr_msg m = {.kind = 0};
 

@@ -217,6 +217,7 @@ void wr_roster_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
     /* The answer to our own comparison, and we know more than the other. */
     if (r->rid != 0 && m->rid == r->rid) {
         r->rid = 0;
+        r->compared = r->compared || r->n >= m->roster.count;
         if (differs(c, m))
             send_pages(c, from, 0);
     }
@@ -242,6 +243,29 @@ wr_host wr_roster_draw(struct wr_core *c)
     return drawn;
 }
 
+bool wr_roster_complete(const struct wr_core *c)
+{
+    return c->roster->compared || c->roster->admitted_n <= 1;
+}
+
+static void compare(struct wr_core *c, wr_host to)
+{
+    struct wr_roster *r = c->roster;
+
+    r->rid = wr_rng_next(c->rng) | 1;
+    wr_peers_sent(c, to);
+    send(c, to, WR_MSG_ROSTER_ASK, r->rid, NULL, 0);
+}
+
+void wr_roster_greet(struct wr_core *c, wr_host host)
+{
+    const struct wr_roster *r = c->roster;
+
+    if (r->cap > 0 && !r->compared && c->cfg->roster_us != WR_NEVER &&
+        wr_roster_admitted(c, c->cfg->self))
+        compare(c, host);
+}
+
 void wr_roster_tick(struct wr_core *c)
 {
     struct wr_roster *r = c->roster;
@@ -262,11 +286,8 @@ void wr_roster_tick(struct wr_core *c)
         return;
     r->due_at = c->now + wr_core_interval(c, c->cfg->roster_us);
     to = wr_roster_draw(c);
-    if (to == WR_NO_HOST)
-        return;
-    r->rid = wr_rng_next(c->rng) | 1;
-    wr_peers_sent(c, to);
-    send(c, to, WR_MSG_ROSTER_ASK, r->rid, NULL, 0);
+    if (to != WR_NO_HOST)
+        compare(c, to);
 }
 
 wr_time wr_roster_deadline(const struct wr_core *c)

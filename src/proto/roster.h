@@ -25,6 +25,7 @@ struct wr_roster {
     wr_time due_at;
     uint32_t cursor; /* Where the next answer's pages begin. */
     bool changed;    /* Since the last WR_FX_PERSIST. */
+    bool compared;   /* With another host, since we started. */
 };
 
 void wr_roster_init(struct wr_core *c, struct wr_roster_entry *v, uint32_t cap);
@@ -40,6 +41,14 @@ uint32_t wr_roster_admitted_n(const struct wr_core *c);
 wr_host wr_roster_next(const struct wr_core *c, uint32_t *at);
 
 bool wr_roster_admitted(const struct wr_core *c, wr_host host);
+
+/* Whether the list can be taken for all there are: it was compared with that
+ * of another host since we started, or there is no other. A newcomer knows few
+ * at first, and must not say for all that nobody has a chunk. */
+bool wr_roster_complete(const struct wr_core *c);
+
+/* A link to `host` stands: compare at once, unless that was done before. */
+void wr_roster_greet(struct wr_core *c, wr_host host);
 
 /* An admitted host other than ours, alive as far as we know, by lot;
  * WR_NO_HOST if there is none. */

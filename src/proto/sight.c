@@ -81,6 +81,7 @@ const struct wr_sight wr_sight_node = {
     .succs = succs,
     .pred = pred,
     .admitted = admitted,
+    .complete = wr_roster_complete,
     .admitted_next = wr_roster_next,
     .dead = dead,
     .up_permille = up_permille,

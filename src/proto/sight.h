@@ -27,6 +27,8 @@ struct wr_sight {
     wr_ref (*pred)(const struct wr_core *c, unsigned index);
     /* Admitted hosts, we among them; 0 without a roster. */
     size_t (*admitted)(const struct wr_core *c);
+    /* Whether these can be taken for all there are. */
+    bool (*complete)(const struct wr_core *c);
     /* Them in turn: start with *at = 0; WR_NO_HOST at the end. */
     wr_host (*admitted_next)(const struct wr_core *c, uint32_t *at);
     /* Held dead by the detector. */

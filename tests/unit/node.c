@@ -168,6 +168,46 @@ Test(node, copies_follow_the_admitted_hosts)
     wr_node_close(n);
 }
 
+/* A newcomer knows few at first: it compares its roster with the first host
+ * that it is linked to, and only then speaks for all. */
+Test(node, a_newcomer_compares_its_roster_before_it_speaks_for_all)
+{
+    const wr_host self = add(1, 17), guide = add(2, 17), third = add(3, 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    const struct wr_roster_entry all[] = {
+        {.host = self, .incarnation = 1},
+        {.host = guide, .incarnation = 1},
+        {.host = third, .incarnation = 1},
+    };
+    struct wr_msg m = {.kind = WR_MSG_ROSTER};
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = self};
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert(wr_roster_complete(&n->core));
+    ev.from = guide;
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert_not(wr_roster_complete(&n->core));
+    wr_outbox_clear(&out);
+    ev = (struct wr_event){.kind = WR_EV_LINK_UP, .from = guide};
+    ev.incarnation = 1;
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    for (uint32_t i = 0; i < out.n; i++)
+        if (out.v[i].kind == WR_FX_SEND &&
+            out.v[i].msg.kind == WR_MSG_ROSTER_ASK && out.v[i].to == guide)
+            m.rid = out.v[i].msg.rid;
+    cr_assert_neq(m.rid, 0);
+    m.roster.n = 3;
+    m.roster.count = 3;
+    m.roster.entries = all;
+    ev = (struct wr_event){.kind = WR_EV_RECV, .from = guide, .msg = &m};
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert(wr_roster_complete(&n->core));
+    cr_assert_eq(wr_roster_admitted_n(&n->core), 3);
+    wr_node_close(n);
+}
+
 /* Removal wins for good, whatever is heard later. */
 Test(node, who_was_removed_does_not_come_back_by_hearsay)
 {

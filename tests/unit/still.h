@@ -272,6 +272,12 @@ static inline size_t still_admitted(const struct wr_core *c)
     return h->w->roster ? h->w->n : 0;
 }
 
+static inline bool still_complete(const struct wr_core *c)
+{
+    (void)c;
+    return true;
+}
+
 static inline wr_host still_admitted_next(const struct wr_core *c, uint32_t *at)
 {
     const struct still *w = still_us(c)->w;
@@ -319,6 +325,7 @@ static const struct wr_sight still_sight = {
     .succs = still_succs,
     .pred = still_pred,
     .admitted = still_admitted,
+    .complete = still_complete,
     .admitted_next = still_admitted_next,
     .dead = still_dead,
     .up_permille = still_up,
