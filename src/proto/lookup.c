@@ -261,8 +261,23 @@ static bool forward(struct wr_lookups *l, struct wr_core *c,
     return true;
 }
 
-/* No peer is left to send it to. A forwarder says so; the origin waits for the
- * ring to heal. */
+/* Doubles from the patience up to the longest, and is jittered, so that those
+ * whom one failure stopped do not go on as one. */
+static wr_time pause_of(const struct wr_lookups *l, struct wr_core *c,
+                        struct wr_lookup *k)
+{
+    const wr_time longest = WR_MS(WR_LOOKUP_PAUSE_MAX_MS);
+    const wr_time us =
+        wr_time_min(l->sight->patience(c, k->hop) << k->pauses, longest);
+
+    if (us < longest && k->pauses < WR_LOOKUP_DOUBLINGS)
+        k->pauses++;
+    return us / 2 + wr_rng_below(c->rng, us / 2 + 1);
+}
+
+/* No peer is left to send it to, or enough have failed for now. A forwarder
+ * says so; the origin waits for the ring to heal. Those who failed are left out
+ * after the pause as well, unless there was nobody else. */
 static void no_path(struct wr_lookups *l, struct wr_core *c,
                     struct wr_lookup *k)
 {
@@ -273,9 +288,11 @@ static void no_path(struct wr_lookups *l, struct wr_core *c,
         return;
     }
     k->state = WR_LOOKUP_PAUSE;
-    k->until = c->now + c->cfg->lookup_us / WR_LOOKUP_TURNS;
+    k->until = c->now + pause_of(l, c, k);
     l->due = wr_time_min(l->due, k->until);
-    k->tried_n = 0;
+    if (k->failed < WR_LOOKUP_TURN)
+        k->tried_n = 0;
+    k->failed = 0;
     k->doubt = false;
 }
 
@@ -287,7 +304,7 @@ static void go_on(struct wr_lookups *l, struct wr_core *c, struct wr_lookup *k)
 
     if (answer_if_ours(l, c, &k->key, k->hops, set, &m))
         finish(l, c, k, &m);
-    else if (!forward(l, c, k))
+    else if (k->failed >= WR_LOOKUP_TURN || !forward(l, c, k))
         no_path(l, c, k);
 }
 
@@ -295,6 +312,7 @@ static void another_path(struct wr_lookups *l, struct wr_core *c,
                          struct wr_lookup *k)
 {
     remember_tried(k, k->hop);
+    k->failed++;
     go_on(l, c, k);
 }
 
@@ -330,7 +348,9 @@ void wr_lookups_start(struct wr_lookups *l, struct wr_core *c,
 /* Receiving. */
 
 /* The same request again: it was sent twice, or arrived twice. Were each to be
- * forwarded, a path of many hops would become a storm. */
+ * forwarded, a path of many hops would become a storm. It costs one comparison
+ * per slot, for each ROUTE that is not answered here, and so is bounded by
+ * cfg->lookups_max; finding a free slot walks as far at worst. */
 static bool under_way(const struct wr_lookups *l, wr_host from, uint64_t rid)
 {
     for (uint32_t i = 0; i < l->cap; i++) {

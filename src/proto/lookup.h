@@ -8,10 +8,11 @@
  * along the path: each hop remembers the one before it in a bounded table,
  * until the answer has passed or a third of the lookup's time is over. The
  * origin alone has the whole time: when a path fails behind an acknowledgement
- * it tries again, elsewhere; when all have failed, after a pause, from the
- * start, for the ring may heal. A host that is wrongly believed to own a key
- * sends the lookup back towards it, or says NOT_OWNER to the one that believed
- * so.
+ * it tries again, elsewhere; when a few in a row have failed, after a pause
+ * that grows, for the ring may heal. A dial that is refused takes no time, so
+ * only the pause keeps a lookup from going round among the refusing. A host
+ * that is wrongly believed to own a key sends the lookup back towards it, or
+ * says NOT_OWNER to the one that believed so.
  *
  * An exchange is known by its rid: 48 random bits and a slot, drawn anew by
  * each hop, so an answer that comes late, or from nobody asked, fits nowhere.
@@ -27,7 +28,10 @@
 enum {
     WR_LOOKUP_TRIED = 3,  /* Hosts that one hop leaves out, latest first. */
     WR_LOOKUP_PATHS = 10, /* Shares of its time: one for each path. */
-    WR_LOOKUP_TURNS = 64, /* Shares: a pause when all paths have failed. */
+    WR_LOOKUP_TURN = 4,   /* Peers that fail before the origin pauses, or a
+                             forwarder answers back. */
+    WR_LOOKUP_PAUSE_MAX_MS = 1000,
+    WR_LOOKUP_DOUBLINGS = 16, /* Of a pause: a bound of the shift. */
 };
 
 /* Who is told of the end. */
@@ -54,9 +58,11 @@ struct wr_lookup {
     wr_host tried[WR_LOOKUP_TRIED];
     wr_ref missed; /* See struct wr_route_ask. */
     struct wr_id key;
-    uint8_t state; /* enum wr_lookup_state */
-    uint8_t whose; /* enum wr_lookup_for */
-    uint8_t tried_n;
+    uint8_t state;       /* enum wr_lookup_state */
+    uint8_t whose;       /* enum wr_lookup_for */
+    uint8_t pauses;      /* As far as they still lengthen the next one. */
+    uint8_t tried_n : 4; /* At most WR_LOOKUP_TRIED. */
+    uint8_t failed : 4;  /* Peers since the last pause: to WR_LOOKUP_TURN. */
     uint8_t ttl, hops;
     uint8_t owner; /* The hop's member that is believed to own the key; else
                       WR_MEMBER_NONE. */

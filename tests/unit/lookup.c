@@ -206,6 +206,52 @@ Test(lookup, five_percent_loss_fails_no_lookup)
     still_close(w);
 }
 
+/* A dial that is refused takes no time: only the rule (L6) holds a lookup back
+ * from going round among the refusing as fast as they refuse. The owner is one
+ * of them, so it lives for all of its 30 s. */
+Test(lookup, refusing_hosts_are_not_asked_at_the_pace_they_refuse)
+{
+    enum { PER_SECOND = 50, SECONDS = 30 };
+    struct still *w = still_open(60, 1, 12, NULL);
+
+    still_fingers(w, 0);
+    still_full_tables(w);
+    for (uint32_t i = 1; i < w->n; i++)
+        w->hosts[wr_ref_host(w->ring[i])].refuses = i % 2 == 1;
+    const wr_host asker = wr_ref_host(w->ring[0]);
+    const struct wr_id key = *wr_book_id(&w->book, w->ring[31]);
+    const uint64_t before = w->sends[WR_MSG_ROUTE];
+
+    still_lookup(w, asker, &key, false);
+    still_run(w, WR_SEC(SECONDS + 1));
+    const uint64_t sent = w->sends[WR_MSG_ROUTE] - before;
+    printf("# ROUTEs of a lookup whose owner refuses: %u\n", (unsigned)sent);
+    cr_assert_eq(w->done_n, 1);
+    cr_assert_leq(sent, (uint64_t)PER_SECOND * SECONDS);
+    still_close(w);
+}
+
+/* And what refuses for a moment only is still found, soon. */
+Test(lookup, an_owner_that_refused_for_a_moment_is_found)
+{
+    struct still *w = still_open(60, 1, 13, NULL);
+
+    still_fingers(w, 0);
+    still_full_tables(w);
+    const struct wr_id key = *wr_book_id(&w->book, w->ring[31]);
+    const wr_host owner = wr_ref_host(w->ring[31]);
+
+    w->hosts[owner].refuses = true;
+    still_lookup(w, wr_ref_host(w->ring[0]), &key, false);
+    still_run(w, WR_SEC(4));
+    cr_assert_eq(w->done_n, 0);
+    w->hosts[owner].refuses = false;
+    still_run(w, WR_SEC(5));
+    cr_assert_eq(w->done_n, 1);
+    cr_assert_eq(last_done(w)->routed.status, WR_STATUS_OK);
+    still_close(w);
+}
+
 Test(lookup, a_full_table_says_busy)
 {
     struct still *w = still_open(40, 1, 9, small);

@@ -50,6 +50,7 @@ struct still_host {
     struct wr_replica replica;
     wr_ref succs[STILL_SUCCS];
     bool silent;    /* Gets nothing, says nothing: killed. */
+    bool refuses;   /* Every dial, at once; no detector knows it. */
     bool in_ring;   /* The ring counts it in. */
     bool held_dead; /* By every detector. */
     bool full;      /* Its disk takes nothing. */
@@ -61,7 +62,7 @@ struct still_host {
     wr_time due;     /* As of its last step. */
 };
 
-enum still_kind { STILL_MSG, STILL_STORED };
+enum still_kind { STILL_MSG, STILL_STORED, STILL_REFUSED };
 
 /* Something on its way, with deep copies of its arrays. */
 struct still_event {
@@ -533,6 +534,12 @@ static inline void still_send(struct still *w, wr_host from, wr_host to,
         return;
     }
     WR_CHECK(to != from);
+    if (w->hosts[to].refuses) {
+        still_push(
+            w, (struct still_event){
+                   .at = e.at, .kind = STILL_REFUSED, .from = to, .to = from});
+        return;
+    }
     if (w->hosts[to].silent || wr_rng_below(&w->rng, 1000) < w->drop_permille)
         return;
     if (body != NULL)
@@ -765,6 +772,8 @@ static inline void still_event_run(struct still *w, struct still_event *e)
     h->core.now = w->now;
     if (e->kind == STILL_STORED) {
         still_perform(w, h, &e->fx);
+    } else if (e->kind == STILL_REFUSED) {
+        wr_lookups_link_down(&h->lookups, &h->core, e->from);
     } else if (h->silent) {
         struct wr_body *body = still_msg_body(&e->msg);
 
