@@ -38,19 +38,6 @@ uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up)
     return n;
 }
 
-/* Whether `parent` holds somebody for admitted who has it. A newcomer has yet
- * to hear of all hosts: its "no" is counted apart. */
-static bool knows_holder(const struct wr_data *d, wr_host parent, uint32_t item)
-{
-    const struct wr_roster *r = &d->w->hosts[parent].node->roster;
-
-    for (uint32_t i = 0; i < r->n; i++)
-        if (r->v[i].state == WR_ROSTER_ADMITTED &&
-            !d->w->hosts[r->v[i].host].left && has(d, r->v[i].host, item))
-            return true;
-    return false;
-}
-
 /* Of all that ever were: those that left kept theirs until they left. */
 static uint32_t disks_with(const struct wr_data *d, uint32_t item)
 {
@@ -113,7 +100,6 @@ static void send(struct wr_data *d, struct wr_data_ask *a)
         return;
     a->tries++;
     a->epoch = d->w->hosts[a->host].epoch;
-    a->knew = knows_holder(d, a->host, a->item);
     a->rid = ++d->rid;
     message(d, a, &m);
     wr_world_ask(d->w, leaf, a->host, &m);
@@ -204,10 +190,6 @@ static void judge(struct wr_data *d, struct wr_data_ask *a,
                      status);
     } else if (status == WR_STATUS_OK && !right(it, m, body)) {
         violated(d, a, "a wrong answer", status);
-    } else if (status == WR_STATUS_NO && !a->put && a->acked &&
-               wr_data_holders(d, a->item, false) > 0 &&
-               (!a->knew || !knows_holder(d, a->host, a->item))) {
-        d->ignorant_n++;
     } else if (status == WR_STATUS_NO && !a->put && a->acked &&
                wr_data_holders(d, a->item, false) > 0) {
         violated(d, a, "\"no\" for what an admitted host has", status);

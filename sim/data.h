@@ -22,7 +22,6 @@ struct wr_data_ask {
     bool used, put;
     bool acked; /* The item was, when this began. */
     bool must;  /* In a quiet ring: only OK will do. */
-    bool knew;  /* The parent had heard of a holder when it was asked. */
     uint32_t item;
     wr_host host; /* The parent; WR_NO_HOST: none is up. */
     uint32_t epoch;
@@ -40,10 +39,9 @@ struct wr_data {
     struct wr_data_ask asks[WR_DATA_ASKS];
     uint64_t rid;
     uint64_t ok_n, no_n, failed_n; /* Requests, by how they ended. */
-    uint64_t ignorant_n;  /* "No" from one that knew no holder by name. */
-    const char *why;      /* What was violated first, */
-    uint32_t wrong_item;  /* with which item, */
-    uint8_t wrong_status; /* and what the answer was. */
+    const char *why;               /* What was violated first, */
+    uint32_t wrong_item;           /* with which item, */
+    uint8_t wrong_status;          /* and what the answer was. */
 };
 
 /* `w`'s leaves belong to `d` from now on; both stay where they are. */

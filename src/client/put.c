@@ -16,7 +16,7 @@ enum {
 struct item {
     struct wr_ask ask;
     struct wr_put *put;
-    struct item *next; /* Free, or in `todo`. */
+    struct item *next; /* Free, or in `queue`. */
     struct wr_id digest;
     struct wr_buf *buf;
     bool lacked; /* HAVE said no: to be sent. */
@@ -32,8 +32,8 @@ struct wr_put {
     struct wr_roots_entry entry;
 
     struct item *items, *free;
-    struct item *todo, **todo_end; /* Waits for the root or for room. */
-    uint32_t items_n;              /* Not free. */
+    struct item *queue, **queue_end; /* Waits for the root or for room. */
+    uint32_t items_n;                /* Not free. */
 
     struct wr_source_batch batch;
     uv_work_t work, save;
@@ -215,8 +215,8 @@ static void later(struct item *it)
     struct wr_put *p = it->put;
 
     it->next = NULL;
-    *p->todo_end = it;
-    p->todo_end = &it->next;
+    *p->queue_end = it;
+    p->queue_end = &it->next;
 }
 
 static void on_item(struct wr_ask *ask, uint8_t status,
@@ -300,20 +300,20 @@ static void take_batch(struct wr_put *p)
     p->batch.n = p->batch.bytes = 0;
 }
 
-static void send_todo(struct wr_put *p)
+static void send_queue(struct wr_put *p)
 {
-    if (p->todo == NULL)
+    if (p->queue == NULL)
         return;
     wr_session_hold(p->cfg.session);
-    while (p->todo != NULL) {
-        struct item *it = p->todo;
+    while (p->queue != NULL) {
+        struct item *it = p->queue;
 
         if (!submit(it))
             break;
-        p->todo = it->next;
+        p->queue = it->next;
     }
-    if (p->todo == NULL)
-        p->todo_end = &p->todo;
+    if (p->queue == NULL)
+        p->queue_end = &p->queue;
     wr_session_let_go(p->cfg.session);
 }
 
@@ -407,7 +407,7 @@ static void advance(struct wr_put *p)
     if (p->root_due)
         send_root(p);
     if (p->phase == SENDING)
-        send_todo(p);
+        send_queue(p);
     start_reading(p);
     if (p->phase == SENDING && p->read_all && p->items_n == 0)
         keep_root(p);
@@ -446,7 +446,7 @@ enum wr_err wr_put_start(struct wr_put **ret, const struct wr_put_cfg *cfg,
     p->cfg = *cfg;
     p->source = source;
     p->items = items;
-    p->todo_end = &p->todo;
+    p->queue_end = &p->queue;
     p->result.copies = UINT32_MAX;
     for (uint32_t i = ITEMS_MAX; i > 0; i--) {
         items[i - 1].put = p;

@@ -43,9 +43,9 @@ static void next_member(struct wr_core *c)
 
     g->rid = 0;
     g->until = WR_NEVER;
-    while (g->todo != 0) {
-        g->member = (uint8_t)__builtin_ctzll(g->todo);
-        g->todo &= g->todo - 1;
+    while (g->left != 0) {
+        g->member = (uint8_t)__builtin_ctzll(g->left);
+        g->left &= g->left - 1;
         g->steps = 0;
         if (c->rings[g->member].phase == WR_RING_MEMBER) {
             ask(c, g->via);
@@ -55,12 +55,12 @@ static void next_member(struct wr_core *c)
     g->via = WR_NO_HOST;
 }
 
-static void begin(struct wr_core *c, wr_host via, uint64_t todo)
+static void begin(struct wr_core *c, wr_host via, uint64_t left)
 {
     struct wr_merge *g = c->merge;
 
     g->via = via;
-    g->todo = todo;
+    g->left = left;
     next_member(c);
 }
 
@@ -125,7 +125,7 @@ void wr_merge_gone(struct wr_core *c, wr_host host)
     struct wr_merge *g = c->merge;
 
     if (g->via == host)
-        g->todo = 0;
+        g->left = 0;
     if (g->rid != 0 && (g->asked == host || g->via == host))
         next_member(c);
 }

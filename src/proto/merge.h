@@ -12,7 +12,7 @@
 #include "proto/core.h"
 
 struct wr_merge {
-    uint64_t todo;  /* Bit i: our member i is still to be looked up. */
+    uint64_t left;  /* Bit i: our member i is still to be looked up. */
     uint64_t rid;   /* Of the NEXT_ASK in flight; 0: none. */
     wr_time until;  /* Of it. */
     wr_time due_at; /* The next look of our own accord. */
