@@ -28,6 +28,10 @@
 enum {
     WR_BUSY_RETRY_MS = 100, /* What a full table tells the asker. */
     WR_DATA_TRIES = 3,      /* Sends of one request before silence counts. */
+    WR_HAVE_FINDS = 2,      /* Lookups of one digest: its owner may change once
+                               more before it is asked. */
+    WR_HAVE_FINDS_OPEN = 8, /* Lookups at once for one HAVE: all of them
+                               together fill half of the table. */
     WR_PUSH_WINDOW = 4,     /* Chunks under way while leaving. */
     WR_PUSH_TRIES = 3,      /* Rounds that a leaving host gives one chunk. */
     WR_PUSH_BATCH = 16,     /* Keys that one walk of the store brings, */
@@ -37,6 +41,7 @@ enum {
 
 #define WR_DATA_GRACE_MS 2000  /* A commit and a megabyte on a slow line. */
 #define WR_HEDGE_MS 1000       /* Then another holder is asked as well. */
+#define WR_HAVE_SEEK_MS 5000   /* Then an upload is the quicker way. */
 #define WR_FIND_PAUSE_MS 250   /* Before looking up again what just failed. */
 #define WR_SPREAD_PAUSE_MS 500 /* Before trying the silent hosts again. */
 

@@ -5,15 +5,30 @@
  *
  * Digests are grouped by the host that is asked about them, one message each:
  * a digest of ours by the hosts of its set (COPY), another one by its believed
- * owner (OWNER), which does the same with its own. */
+ * owner (OWNER), which does the same with its own. Where the belief was wrong a
+ * parent looks up what it has lost, and groups that anew.
+ *
+ * Who was asked about what is never forgotten: positions in a late answer are
+ * those of the question, and a copy that stands goes on standing. */
 #include "proto/replica_op.h"
 
 enum {
     GROUPS = 64,     /* Fits the bits of a mask. */
-    GROUP_SHIFT = 16 /* Of the group's number in the rid. */
+    PARTS = 128,     /* What an id names beside the have: a group in a rid, a
+                        digest in the token of a lookup. */
+    PART_SHIFT = 16, /* Of that number in the id. */
 };
 
-enum group_state { GROUP_WAITS, GROUP_ENDED };
+static_assert(GROUPS <= PARTS && (int)WR_HAVE_MAX <= PARTS, "a part fits");
+
+enum group_state { GROUP_NEW, GROUP_WAITS, GROUP_ENDED };
+
+/* LEAF: where we are with the owner of a digest. */
+enum digest_stage {
+    DIGEST_PLANNED, /* Its groups know; none: no. */
+    DIGEST_LOST,    /* Nobody is known to own it: to be looked up. */
+    DIGEST_SOUGHT,  /* A lookup is under way. */
+};
 
 struct group {
     wr_host host;
@@ -24,9 +39,10 @@ struct group {
 };
 
 struct wr_have {
-    uint64_t id; /* 0: free. Its bits 16 to 21 are the group's, thus 0. */
+    uint64_t id; /* 0: free. The bits of the part are 0. */
     uint64_t back;
     wr_time deadline;
+    wr_time seek_until; /* 0: nothing was lost so far. */
     wr_host asker;
     struct wr_put_id put;
     uint8_t level, n;
@@ -35,10 +51,14 @@ struct wr_have {
     uint8_t groups_n;
     struct group groups[GROUPS];
     struct wr_id digests[WR_HAVE_MAX];
+    uint64_t owners;            /* Groups of level OWNER. */
     uint64_t want[WR_HAVE_MAX]; /* Groups that were asked about it. */
     uint64_t yes[WR_HAVE_MAX];  /* Groups that said yes. */
     uint8_t ours[WR_HAVE_MAX / 8];
-    uint8_t fewest; /* Copies that an owner said. */
+    uint8_t stage[WR_HAVE_MAX]; /* enum digest_stage */
+    uint8_t finds[WR_HAVE_MAX]; /* Lookups so far. */
+    uint8_t fewest;             /* Copies that an owner said. */
+    bool starting;              /* In seek(): it goes on by itself. */
 };
 
 size_t wr_have_size(void)
@@ -56,6 +76,16 @@ static void set_bit(uint8_t *bits, unsigned i)
     bits[i / 8] |= (uint8_t)(1u << (i % 8));
 }
 
+static void clear_bit(uint8_t *bits, unsigned i)
+{
+    bits[i / 8] &= (uint8_t) ~(1u << (i % 8));
+}
+
+static uint64_t part_id(const struct wr_have *h, unsigned part)
+{
+    return h->id | (uint64_t)part << PART_SHIFT;
+}
+
 static struct wr_have *have_new(struct wr_replica *r, struct wr_core *c)
 {
     for (uint32_t i = 0; i < r->haves_cap; i++) {
@@ -65,7 +95,7 @@ static struct wr_have *have_new(struct wr_replica *r, struct wr_core *c)
             continue;
         memset(h, 0, sizeof(*h));
         h->id = wr_replica_id(c, WR_TABLE_HAVE, i) &
-                ~((uint64_t)(GROUPS - 1) << GROUP_SHIFT);
+                ~((uint64_t)(PARTS - 1) << PART_SHIFT);
         h->id |= (uint64_t)1 << 63; /* Never 0. */
         return h;
     }
@@ -73,27 +103,40 @@ static struct wr_have *have_new(struct wr_replica *r, struct wr_core *c)
     return NULL;
 }
 
-/* The slot and group that `rid` names; NULL if it names none that waits. */
-static struct wr_have *by_id(struct wr_replica *r, uint64_t rid,
-                             unsigned *ret_group)
+/* The slot and part that `id` names; NULL if it names none. */
+static struct wr_have *by_id(struct wr_replica *r, uint64_t id,
+                             unsigned *ret_part)
 {
-    const uint32_t slot = wr_replica_slot(rid);
-    const unsigned g = rid >> GROUP_SHIFT & (GROUPS - 1);
-    const uint64_t id = rid & ~((uint64_t)(GROUPS - 1) << GROUP_SHIFT);
+    const uint32_t slot = wr_replica_slot(id);
+    const uint64_t part = (uint64_t)(PARTS - 1) << PART_SHIFT;
 
-    if (slot >= r->haves_cap || r->haves[slot].id != id ||
-        g >= r->haves[slot].groups_n ||
-        r->haves[slot].groups[g].state == GROUP_ENDED)
+    if (slot >= r->haves_cap || r->haves[slot].id != (id & ~part))
         return NULL;
-    *ret_group = g;
+    *ret_part = (unsigned)((id & part) >> PART_SHIFT);
     return &r->haves[slot];
 }
 
-/* The group of `host` at `level`; GROUPS if there is none. */
+/* The same, where it is a group that waits. */
+static struct wr_have *by_group(struct wr_replica *r, uint64_t id,
+                                unsigned *ret_group)
+{
+    struct wr_have *h = by_id(r, id, ret_group);
+
+    return h != NULL && *ret_group < h->groups_n &&
+                   h->groups[*ret_group].state == GROUP_WAITS
+               ? h
+               : NULL;
+}
+
+/* Whom to ask. */
+
+/* The group of `host` at `level` that was not asked yet; GROUPS if there is
+ * none. */
 static unsigned group_of(const struct wr_have *h, wr_host host, uint8_t level)
 {
     for (unsigned g = 0; g < h->groups_n; g++)
-        if (h->groups[g].host == host && h->groups[g].level == level)
+        if (h->groups[g].host == host && h->groups[g].level == level &&
+            h->groups[g].state == GROUP_NEW)
             return g;
     return GROUPS;
 }
@@ -108,6 +151,8 @@ static void want(struct wr_have *h, unsigned i, wr_host host, uint8_t level)
             return; /* No room: no. */
         g = h->groups_n++;
         h->groups[g] = (struct group){.host = host, .level = level};
+        if (level == WR_LEVEL_OWNER)
+            h->owners |= (uint64_t)1 << g;
     }
     h->want[i] |= (uint64_t)1 << g;
 }
@@ -128,24 +173,52 @@ static size_t current_set(const struct wr_replica *r, const struct wr_core *c,
     return n;
 }
 
-static void plan_digest(struct wr_replica *r, struct wr_core *c,
-                        struct wr_have *h, unsigned i)
+static bool plan_ours(struct wr_replica *r, struct wr_core *c,
+                      struct wr_have *h, unsigned i)
 {
-    const struct wr_id *key = &h->digests[i];
     wr_host set[WR_COPIES_MAX];
     wr_ref owner;
 
-    if (r->sight->owns(c, key, &owner)) {
-        const size_t n = current_set(r, c, h, key, set);
+    if (!r->sight->owns(c, &h->digests[i], &owner))
+        return false;
+    const size_t n = current_set(r, c, h, &h->digests[i], set);
+    set_bit(h->ours, i);
+    for (size_t k = 0; k < n; k++)
+        want(h, i, set[k], WR_LEVEL_COPY);
+    return true;
+}
 
-        set_bit(h->ours, i);
-        for (size_t k = 0; k < n; k++)
-            want(h, i, set[k], WR_LEVEL_COPY);
-    } else if (h->level == WR_LEVEL_LEAF &&
-               wr_routes_owner(r->routes, c, key, &owner) &&
-               !wr_core_ours(c, owner)) {
-        want(h, i, wr_ref_host(owner), WR_LEVEL_OWNER);
+/* Nobody that we know of owns digest `i`. A parent looks it up, unless that
+ * has been enough by now; an owner leaves it to the parent. */
+static void lose(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
+                 unsigned i)
+{
+    clear_bit(h->ours, i);
+    if (h->level != WR_LEVEL_LEAF || h->finds[i] == WR_HAVE_FINDS)
+        return;
+    if (h->seek_until == 0) {
+        h->seek_until =
+            wr_time_min(h->deadline, c->now + WR_MS(WR_HAVE_SEEK_MS));
+        r->haves_due = wr_time_min(r->haves_due, h->seek_until);
     }
+    if (c->now < h->seek_until)
+        h->stage[i] = DIGEST_LOST;
+}
+
+/* By belief: no round trip for a lookup. */
+static void plan(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
+                 unsigned i)
+{
+    wr_ref owner;
+
+    if (plan_ours(r, c, h, i))
+        return;
+    if (h->level == WR_LEVEL_LEAF &&
+        wr_routes_owner(r->routes, c, &h->digests[i], &owner) &&
+        !wr_core_ours(c, owner))
+        want(h, i, wr_ref_host(owner), WR_LEVEL_OWNER);
+    else
+        lose(r, c, h, i);
 }
 
 /* Asking. */
@@ -170,7 +243,7 @@ static void ask_store(struct wr_core *c, const struct wr_have *h, unsigned g)
 
     if (fx == NULL)
         return;
-    fx->store.token = h->id | (uint64_t)g << GROUP_SHIFT;
+    fx->store.token = part_id(h, g);
     fx->store.put = h->put;
     if (!wr_fx_store_digests(c->out, fx, digests, n))
         c->out->n--; /* The group stays unanswered: no. */
@@ -183,7 +256,7 @@ static void ask_host(struct wr_core *c, const struct wr_have *h, unsigned g)
         .kind = WR_MSG_HAVE,
         .from = WR_MEMBER_NONE,
         .to = WR_MEMBER_NONE,
-        .rid = h->id | (uint64_t)g << GROUP_SHIFT,
+        .rid = part_id(h, g),
         .have = {.level = h->groups[g].level,
                  .copies = h->asked_copies,
                  .durable = h->asked_durable,
@@ -201,6 +274,7 @@ static void ask(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
     struct group *group = &h->groups[g];
     const wr_time patience = r->sight->patience(c, group->host);
 
+    group->state = GROUP_WAITS;
     group->tries++;
     r->haves_due = wr_time_min(r->haves_due, h->deadline);
     if (group->host == c->cfg->self) {
@@ -213,24 +287,102 @@ static void ask(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
     ask_host(c, h, g);
 }
 
+static void ask_new(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
+{
+    for (unsigned g = 0; g < h->groups_n; g++)
+        if (h->groups[g].state == GROUP_NEW)
+            ask(r, c, h, g);
+}
+
+/* Looking up. */
+
+static unsigned count(const struct wr_have *h, enum digest_stage stage)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < h->n; i++)
+        n += h->stage[i] == stage;
+    return n;
+}
+
+static bool seeks(const struct wr_have *h)
+{
+    return count(h, DIGEST_LOST) + count(h, DIGEST_SOUGHT) > 0;
+}
+
+/* Starts lookups of what is lost. Some may end in here. */
+static void seek(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
+{
+    unsigned sought = count(h, DIGEST_SOUGHT);
+
+    h->starting = true;
+    for (unsigned i = 0; i < h->n && sought < WR_HAVE_FINDS_OPEN; i++) {
+        if (h->stage[i] != DIGEST_LOST)
+            continue;
+        h->stage[i] = DIGEST_SOUGHT;
+        h->finds[i]++;
+        wr_lookups_start(r->lookups, c, &h->digests[i], false, WR_LOOKUP_DATA,
+                         part_id(h, i));
+        sought += h->stage[i] == DIGEST_SOUGHT;
+    }
+    h->starting = false;
+}
+
+/* `owner` owns digest `i`, hence all from there up to itself: one lookup does
+ * for those that are lost on this arc. */
+static void found(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
+                  unsigned i, wr_ref owner)
+{
+    const struct wr_id *from = &h->digests[i];
+    const struct wr_id *to = wr_book_id(c->book, owner);
+
+    for (unsigned k = 0; k < h->n; k++) {
+        if (k != i && (h->stage[k] != DIGEST_LOST ||
+                       !wr_id_owns(from, &h->digests[k], to)))
+            continue;
+        if (h->stage[k] == DIGEST_LOST)
+            h->finds[k]++;
+        h->stage[k] = DIGEST_PLANNED;
+        if (!plan_ours(r, c, h, k) && !wr_core_ours(c, owner))
+            want(h, k, wr_ref_host(owner), WR_LEVEL_OWNER);
+    }
+}
+
+/* The time for it is over: no. */
+static void give_up(struct wr_have *h)
+{
+    memset(h->stage, DIGEST_PLANNED, sizeof(h->stage));
+}
+
 /* Ending. */
 
+/* Hosts of the set, as it is now, that have digest `i`. */
 static unsigned copies_now(const struct wr_replica *r, const struct wr_core *c,
                            const struct wr_have *h, unsigned i)
 {
+    const uint64_t yes = h->yes[i] & ~h->owners;
     wr_host set[WR_COPIES_MAX];
-    wr_ref owner;
+    const size_t n = current_set(r, c, h, &h->digests[i], set);
+    wr_host have[GROUPS];
+    size_t have_n = 0;
     unsigned copies = 0;
 
-    if (!r->sight->owns(c, &h->digests[i], &owner))
-        return 0;
-    const size_t n = current_set(r, c, h, &h->digests[i], set);
-    for (size_t k = 0; k < n; k++) {
-        const unsigned g = group_of(h, set[k], WR_LEVEL_COPY);
-
-        copies += g < GROUPS && (h->yes[i] >> g & 1) != 0;
-    }
+    for (unsigned g = 0; g < h->groups_n; g++)
+        if (yes >> g & 1)
+            have[have_n++] = h->groups[g].host;
+    for (size_t k = 0; k < n; k++)
+        copies += wr_host_listed(have, have_n, set[k]);
     return copies;
+}
+
+/* Whether what was ours still is; what is not is lost. */
+static void recheck(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
+{
+    wr_ref owner;
+
+    for (unsigned i = 0; i < h->n; i++)
+        if (bit(h->ours, i) && !r->sight->owns(c, &h->digests[i], &owner))
+            lose(r, c, h, i);
 }
 
 static void end(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
@@ -240,31 +392,32 @@ static void end(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
                        .to = WR_MEMBER_NONE,
                        .rid = h->back};
     unsigned fewest = h->fewest;
-    bool any_ours = h->level == WR_LEVEL_LEAF;
+    bool all_ours = true;
 
     for (unsigned i = 0; i < h->n; i++) {
         if (!bit(h->ours, i)) {
-            if (h->yes[i] != 0)
+            all_ours = false;
+            if (h->yes[i] & h->owners)
                 set_bit(m.had.bits, i);
             continue;
         }
         const unsigned copies = copies_now(r, c, h, i);
-        any_ours = true;
         if (copies < h->durable)
             continue;
         set_bit(m.had.bits, i);
         if (copies < fewest)
             fewest = copies;
     }
-    m.had.status = any_ours ? WR_STATUS_OK : WR_STATUS_NOT_OWNER;
+    m.had.status = h->level == WR_LEVEL_LEAF || all_ours ? WR_STATUS_OK
+                                                         : WR_STATUS_NOT_OWNER;
     m.had.n = h->n;
     m.had.copies = fewest == UINT8_MAX ? 0 : (uint8_t)fewest;
     wr_outbox_send(c->out, h->asker, &m);
     h->id = 0;
 }
 
-/* Over when every group has ended, or every digest has its w. */
-static bool over(const struct wr_have *h)
+/* Every group has ended, or every digest has its w. */
+static bool answered_all(const struct wr_have *h)
 {
     bool all = true;
 
@@ -273,16 +426,51 @@ static bool over(const struct wr_have *h)
     if (all)
         return true;
     for (unsigned i = 0; i < h->n; i++) {
-        const int need = bit(h->ours, i) ? h->durable : 1;
+        const bool ours = bit(h->ours, i);
+        const uint64_t yes = h->yes[i] & (ours ? ~h->owners : h->owners);
 
-        if (__builtin_popcountll(h->yes[i]) < need)
+        if (__builtin_popcountll(yes) < (ours ? h->durable : 1))
             return false;
     }
     return true;
 }
 
+/* Starts what is due, and ends what is over. Hosts are asked when no lookup is
+ * under way any more: one message to each. What we lost while others answered
+ * goes round again; a digest is looked up no more than WR_HAVE_FINDS times. */
+static void advance(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
+{
+    do {
+        seek(r, c, h);
+        if (seeks(h))
+            return;
+        ask_new(r, c, h);
+        if (!answered_all(h))
+            return;
+        recheck(r, c, h);
+    } while (seeks(h));
+    end(r, c, h);
+}
+
+void wr_have_found(struct wr_replica *r, struct wr_core *c, wr_token token,
+                   const struct wr_msg *routed)
+{
+    unsigned i;
+    struct wr_have *h = by_id(r, token, &i);
+
+    if (h == NULL || i >= h->n || h->stage[i] != DIGEST_SOUGHT)
+        return; /* Given up meanwhile. */
+    if (routed->routed.status == WR_STATUS_OK)
+        found(r, c, h, i, routed->routed.owner);
+    h->stage[i] = DIGEST_PLANNED; /* With nobody to ask: no. */
+    if (!h->starting)
+        advance(r, c, h);
+}
+
+/* What a group's host says of its digests. Those that it does not answer yes
+ * to, for it does not own all of them, are `lost`. */
 static void answered(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
-                     unsigned g, const uint8_t *bits, unsigned n)
+                     unsigned g, const uint8_t *bits, unsigned n, bool lost)
 {
     unsigned at = 0;
 
@@ -292,40 +480,43 @@ static void answered(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
             continue;
         if (bits != NULL && at < n && bit(bits, at))
             h->yes[i] |= (uint64_t)1 << g;
+        else if (lost)
+            lose(r, c, h, i);
         at++;
     }
-    if (over(h))
-        end(r, c, h);
+    advance(r, c, h);
 }
 
 void wr_have_had(struct wr_replica *r, struct wr_core *c, wr_host from,
                  const struct wr_msg *m)
 {
     unsigned g;
-    struct wr_have *h = by_id(r, m->rid, &g);
+    struct wr_have *h = by_group(r, m->rid, &g);
 
     if (h == NULL || h->groups[g].host != from) {
         c->count->recv_stale_total++;
         return;
     }
-    const bool ok = m->had.status == WR_STATUS_OK && m->had.n <= WR_HAVE_MAX;
+    const bool owner = h->groups[g].level == WR_LEVEL_OWNER;
+    const bool lost = owner && m->had.status == WR_STATUS_NOT_OWNER;
+    const bool ok =
+        (m->had.status == WR_STATUS_OK || lost) && m->had.n <= WR_HAVE_MAX;
 
-    if (ok && h->groups[g].level == WR_LEVEL_OWNER && m->had.copies > 0 &&
-        m->had.copies < h->fewest)
+    if (ok && owner && m->had.copies > 0 && m->had.copies < h->fewest)
         h->fewest = m->had.copies;
-    answered(r, c, h, g, ok ? m->had.bits : NULL, m->had.n);
+    answered(r, c, h, g, ok ? m->had.bits : NULL, m->had.n, lost);
 }
 
 void wr_have_stored(struct wr_replica *r, struct wr_core *c,
                     const struct wr_event *ev)
 {
     unsigned g;
-    struct wr_have *h = by_id(r, ev->stored.token, &g);
+    struct wr_have *h = by_group(r, ev->stored.token, &g);
 
     if (h != NULL)
         answered(r, c, h, g,
                  ev->stored.status == WR_STATUS_OK ? ev->stored.bits : NULL,
-                 WR_HAVE_MAX);
+                 WR_HAVE_MAX, false);
 }
 
 /* A request. */
@@ -355,11 +546,9 @@ void wr_have_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     h->fewest = UINT8_MAX;
     memcpy(h->digests, m->have.digests, h->n * sizeof(h->digests[0]));
     for (unsigned i = 0; i < h->n; i++)
-        plan_digest(r, c, h, i);
-    for (unsigned g = 0; g < h->groups_n; g++)
-        ask(r, c, h, g);
-    if (over(h))
-        end(r, c, h);
+        plan(r, c, h, i);
+    ask_new(r, c, h); /* Whatever is known needs no lookup to wait for. */
+    advance(r, c, h);
 }
 
 /* Time. */
@@ -375,18 +564,23 @@ static void expire(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
         return;
     }
     r->sight->silent(c, group->host);
-    answered(r, c, h, g, NULL, 0);
+    answered(r, c, h, g, NULL, 0, false);
 }
 
 static void tick(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
 {
     if (c->now >= h->deadline) {
+        recheck(r, c, h);
         end(r, c, h);
         return;
     }
     for (unsigned g = 0; h->id != 0 && g < h->groups_n; g++)
         if (h->groups[g].state == GROUP_WAITS && c->now >= h->groups[g].until)
             expire(r, c, h, g);
+    if (h->id != 0 && seeks(h) && c->now >= h->seek_until) {
+        give_up(h);
+        advance(r, c, h);
+    }
 }
 
 static wr_time due_of(const struct wr_have *h)
@@ -396,6 +590,8 @@ static wr_time due_of(const struct wr_have *h)
     for (unsigned g = 0; g < h->groups_n; g++)
         if (h->groups[g].state == GROUP_WAITS)
             t = wr_time_min(t, h->groups[g].until);
+    if (seeks(h))
+        t = wr_time_min(t, h->seek_until);
     return t;
 }
 

@@ -382,6 +382,10 @@ static void found(void *arg, struct wr_core *c, wr_token token,
     struct wr_replica *r = arg;
     struct wr_op *op = wr_op_find_id(r, token);
 
+    if (wr_replica_table(token) == WR_TABLE_HAVE) {
+        wr_have_found(r, c, token, routed);
+        return;
+    }
     if (op == NULL || op->phase != WR_OP_FIND)
         return;
     if (wr_op_is_get(op))

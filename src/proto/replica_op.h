@@ -218,6 +218,9 @@ void wr_have_had(struct wr_replica *r, struct wr_core *c, wr_host from,
                  const struct wr_msg *m);
 void wr_have_stored(struct wr_replica *r, struct wr_core *c,
                     const struct wr_event *ev);
+/* The end of a lookup of ours. */
+void wr_have_found(struct wr_replica *r, struct wr_core *c, wr_token token,
+                   const struct wr_msg *routed);
 void wr_have_tick(struct wr_replica *r, struct wr_core *c);
 void wr_have_link_down(struct wr_replica *r, struct wr_core *c, wr_host h);
 wr_time wr_have_deadline(const struct wr_replica *r);

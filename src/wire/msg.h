@@ -205,7 +205,8 @@ struct wr_msg {
         } have;
         struct { /* HAD: bit i answers digest i. Level OWNER and LEAF: stands
                     with the meaning of an acknowledgement. COPY: durably here,
-                    with the reference. */
+                    with the reference. NOT_OWNER of an owner: of those that
+                    are answered 0, some may be another's. */
             uint8_t status;
             uint8_t n;
             uint8_t copies; /* The fewest that any answered digest has. */

@@ -1,11 +1,5 @@
 /* Data requests over a ring that stands still (docs/protocol.md, Data). */
-#include <criterion/criterion.h>
-
-#include "still.h"
-
-enum { RAW = 0xb220 };
-
-static const struct wr_put_id put_a = {{1, 2, 3}}, put_b = {{9, 9}};
+#include "still_data.h"
 
 static struct wr_msg put_msg(struct still *w, struct wr_id digest)
 {
@@ -51,40 +45,6 @@ static unsigned copies(struct still *w, const struct wr_id *digest)
     for (uint32_t i = 0; i < w->n; i++)
         n += still_find(&w->hosts[i], digest) != NULL;
     return n;
-}
-
-static const struct wr_msg *last(const struct still *w)
-{
-    cr_assert_gt(w->answers_n, 0, "no answer");
-    return &w->answers[w->answers_n - 1];
-}
-
-/* Hosts `n` with a roster and full tables, as in a small ring. */
-static struct still *open_full(uint32_t n, uint64_t seed)
-{
-    struct still *w = still_open(n, n <= 20 ? 3 : 1, seed, NULL);
-
-    w->roster = true;
-    still_fingers(w, 0);
-    still_full_tables(w);
-    return w;
-}
-
-static struct wr_id key_owned_by(struct still *w, wr_host h)
-{
-    for (;;) {
-        const struct wr_id key = still_key(w);
-
-        if (wr_ref_host(still_owner(w, &key)) == h)
-            return key;
-    }
-}
-
-static void close_balanced(struct still *w)
-{
-    cr_assert_eq(still_bodies_held(w), 0, "%u bodies held",
-                 still_bodies_held(w));
-    still_close(w);
 }
 
 static void put_ok(struct still *w, wr_host parent, struct wr_id key)
@@ -353,11 +313,6 @@ Test(replica, hosts_full_of_leaves_do_not_wait_for_each_other_for_ever)
 
 /* ---- get ---- */
 
-static void keep_at(struct still *w, wr_host h, const struct wr_id *key)
-{
-    still_ref(still_keep_chunk(&w->hosts[h], key, 1000, RAW), put_a);
-}
-
 Test(replica, a_get_finds_the_copy_wherever_it_is)
 {
     struct still *w = open_full(20, 20);
@@ -455,94 +410,6 @@ Test(replica, head_names_the_holders)
     cr_assert_eq(last(w)->data.body.id, 0);
     for (unsigned i = 0; i < 3; i++)
         cr_assert_not_null(still_find(&w->hosts[last(w)->data.hosts[i]], &key));
-    close_balanced(w);
-}
-
-/* ---- have ---- */
-
-static struct wr_msg have_msg(struct still *w, const struct wr_id *v, uint8_t n)
-{
-    struct wr_msg m = {.kind = WR_MSG_HAVE, .rid = wr_rng_next(&w->rng)};
-
-    m.have.level = WR_LEVEL_LEAF;
-    m.have.n = n;
-    m.have.put = put_b;
-    m.have.digests = v;
-    return m;
-}
-
-static bool had(const struct wr_msg *m, unsigned i)
-{
-    return (m->had.bits[i / 8] >> (i % 8) & 1) != 0;
-}
-
-Test(replica, have_says_yes_with_the_meaning_of_an_acknowledgement)
-{
-    struct still *w = open_full(10, 30);
-    struct wr_id v[128];
-
-    for (unsigned i = 0; i < 128; i++) {
-        v[i] = still_key(w);
-        if (i % 2 == 0)
-            for (size_t k = 0; k < 3; k++)
-                keep_at(w, still_nth(w, &v[i], k), &v[i]);
-        if (i % 8 == 1) /* One copy is no acknowledgement. */
-            keep_at(w, still_nth(w, &v[i], 1), &v[i]);
-        if (i % 8 == 3) /* Nor are three off the set. */
-            for (size_t k = 4; k < 7; k++)
-                keep_at(w, still_nth(w, &v[i], k), &v[i]);
-    }
-    w->answers_n = 0;
-    still_ask(w, 3, have_msg(w, v, 128));
-    still_run(w, WR_SEC(1));
-    cr_assert_eq(w->answers_n, 1);
-    cr_assert_eq(last(w)->had.status, WR_STATUS_OK);
-    cr_assert_eq(last(w)->had.n, 128);
-    cr_assert_geq(last(w)->had.copies, 2);
-    for (unsigned i = 0; i < 128; i++) {
-        cr_assert_eq(had(last(w), i), i % 2 == 0, "%u", i);
-        if (i % 2 != 0)
-            continue;
-        unsigned refs = 0; /* And the reference stands on w of them. */
-        for (size_t k = 0; k < 3; k++) {
-            struct still_chunk *c =
-                still_find(&w->hosts[still_nth(w, &v[i], k)], &v[i]);
-
-            for (uint32_t p = 0; p < c->refs_n; p++)
-                refs += memcmp(&c->refs[p], &put_b, sizeof(put_b)) == 0;
-        }
-        cr_assert_geq(refs, 2);
-    }
-    /* One message for each host and role, not for each digest. */
-    cr_assert_leq(w->sends[WR_MSG_HAVE], 9 + 10 * 9);
-    close_balanced(w);
-}
-
-Test(replica, have_ends_in_time_when_hosts_are_silent)
-{
-    struct still *w = open_full(10, 31);
-    struct wr_id v[64];
-
-    for (unsigned i = 0; i < 64; i++) {
-        v[i] = still_key(w);
-        for (size_t k = 0; k < 3; k++)
-            keep_at(w, still_nth(w, &v[i], k), &v[i]);
-    }
-    for (wr_host h = 5; h < 10; h++)
-        w->hosts[h].silent = true;
-    w->answers_n = 0;
-    still_ask(w, 3, have_msg(w, v, 64));
-    still_run(w, WR_SEC(30));
-    cr_assert_eq(w->answers_n, 1);
-    cr_assert_eq(last(w)->had.status, WR_STATUS_OK);
-    for (unsigned i = 0; i < 64; i++) {
-        unsigned live = 0;
-
-        for (size_t k = 0; k < 3; k++)
-            live += !w->hosts[still_nth(w, &v[i], k)].silent;
-        if (had(last(w), i))
-            cr_assert_geq(live, 2);
-    }
     close_balanced(w);
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "proto/lookup.h"
-#include "proto/replica.h"
+#include "proto/replica_op.h"
 
 enum { STILL_HOSTS = 300, STILL_SUCCS = 16, STILL_LEAF_ANSWERS = 4096 };
 
@@ -54,6 +54,7 @@ struct still_host {
     bool in_ring;   /* The ring counts it in. */
     bool held_dead; /* By every detector. */
     bool full;      /* Its disk takes nothing. */
+    bool denies;    /* Owns nothing, as HAVE is told. */
     struct still_chunk chunks[256];
     uint32_t chunks_n;
     struct still_root roots[16];
@@ -759,7 +760,9 @@ static inline void still_recv(struct still *w, struct still_host *h,
         *body = (struct wr_body){0};
         m->bad_body = 1;
     }
-    if (m->kind >= WR_MSG_ROUTE && m->kind <= WR_MSG_NEXT)
+    if (h->denies && m->kind == WR_MSG_HAVE && m->have.level == WR_LEVEL_OWNER)
+        wr_replica_refuse(&h->core, from, m, WR_STATUS_NOT_OWNER);
+    else if (m->kind >= WR_MSG_ROUTE && m->kind <= WR_MSG_NEXT)
         wr_lookups_recv(&h->lookups, &h->core, from, m);
     else
         wr_replica_recv(&h->replica, &h->core, from, m);

@@ -1,0 +1,67 @@
+/*
+ * still_data.h - what tests of data requests over a ring that stands still
+ * have in common. Header only.
+ */
+#ifndef TESTS_STILL_DATA_H
+#define TESTS_STILL_DATA_H
+
+#include <criterion/criterion.h>
+
+#include "still.h"
+
+enum { RAW = 0xb220 };
+
+static const struct wr_put_id put_a = {{1, 2, 3}}, put_b = {{9, 9}};
+
+static inline const struct wr_msg *last(const struct still *w)
+{
+    cr_assert_gt(w->answers_n, 0, "no answer");
+    return &w->answers[w->answers_n - 1];
+}
+
+/* Hosts `n` with a roster and full tables, as in a small ring. */
+static inline struct still *open_full(uint32_t n, uint64_t seed)
+{
+    struct still *w = still_open(n, n <= 20 ? 3 : 1, seed, NULL);
+
+    w->roster = true;
+    still_fingers(w, 0);
+    still_full_tables(w);
+    return w;
+}
+
+static inline struct wr_id key_owned_by(struct still *w, wr_host h)
+{
+    for (;;) {
+        const struct wr_id key = still_key(w);
+
+        if (wr_ref_host(still_owner(w, &key)) == h)
+            return key;
+    }
+}
+
+static inline void keep_at(struct still *w, wr_host h, const struct wr_id *key)
+{
+    still_ref(still_keep_chunk(&w->hosts[h], key, 1000, RAW), put_a);
+}
+
+static inline struct wr_msg have_msg(struct still *w, const struct wr_id *v,
+                                     uint8_t n)
+{
+    struct wr_msg m = {.kind = WR_MSG_HAVE, .rid = wr_rng_next(&w->rng)};
+
+    m.have.level = WR_LEVEL_LEAF;
+    m.have.n = n;
+    m.have.put = put_b;
+    m.have.digests = v;
+    return m;
+}
+
+static inline void close_balanced(struct still *w)
+{
+    cr_assert_eq(still_bodies_held(w), 0, "%u bodies held",
+                 still_bodies_held(w));
+    still_close(w);
+}
+
+#endif
