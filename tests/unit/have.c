@@ -171,7 +171,7 @@ Test(have, follows_the_part_of_a_range_that_was_lost)
     struct joining j = open_joining(33);
     struct wr_id v[128];
 
-    keys_of_joining(&j, v, 128, 40);
+    keys_of_joining(&j, v, 128, 64);
     j.w->hosts[j.newcomer].in_ring = true;
     still_ask(j.w, j.asked, have_msg(j.w, v, 128));
     still_run(j.w, WR_SEC(1));
@@ -179,8 +179,9 @@ Test(have, follows_the_part_of_a_range_that_was_lost)
     /* Each owner once, and the two others of each set: the old owner is not
      * asked again for what it answered. */
     cr_assert_eq(j.w->sends[WR_MSG_HAVE], 6);
-    /* One lookup does for an arc, not for a digest. */
-    cr_assert_leq(j.w->hosts[j.asked].count.lookups_total, 12);
+    /* A lookup does for an arc: far fewer of them than the 64 lost keys, though
+     * several begin before the first has told. */
+    cr_assert_leq(j.w->hosts[j.asked].count.lookups_total, 64 / 2);
     close_balanced(j.w);
 }
 
