@@ -2,6 +2,7 @@
  * smallworld.c - many small worlds, each with a life of its own:
  *
  *     smallworld [--seeds N] [--from S] [--hosts H] [--members V] [-v]
+ *     smallworld [--hosts H] [--members V] [-v] SEED...
  *
  * A seed draws a ring and a schedule: hosts join, crash, restart, stop and
  * leave; messages are lost and doubled; the network is cut and heals; all
@@ -21,14 +22,16 @@
 #include "check.h"
 #include "data.h"
 
+enum { KEYS = 256, NAMED_MAX = 256 };
+
 struct options {
     uint64_t from, seeds;
+    uint64_t named[NAMED_MAX]; /* If there are any, instead of these. */
+    uint32_t named_n;
     uint32_t hosts;
     unsigned members;
     bool verbose;
 };
-
-enum { KEYS = 256 };
 
 struct life {
     struct wr_world w;
@@ -580,92 +583,132 @@ static bool one(uint64_t seed, const struct options *o, struct life *ret)
     return l.why == NULL;
 }
 
+/* ---- the command line ---------------------------------------------------- */
+
 static int usage(void)
 {
     fputs("usage: smallworld [--seeds N] [--from S] [--hosts H] "
-          "[--members V] [-v]\n",
+          "[--members V] [-v]\n"
+          "       smallworld [--hosts H] [--members V] [-v] SEED...\n",
           stderr);
     return 2;
 }
 
+static bool read_number(const char *text, unsigned long long *ret)
+{
+    char *end;
+
+    *ret = strtoull(text, &end, 0);
+    return end != text && *end == '\0';
+}
+
+static bool read_option(const char *name, unsigned long long v,
+                        struct options *o)
+{
+    if (strcmp(name, "--seeds") == 0)
+        o->seeds = v;
+    else if (strcmp(name, "--from") == 0)
+        o->from = v;
+    else if (strcmp(name, "--hosts") == 0 && v >= 1 && v <= 64)
+        o->hosts = (uint32_t)v;
+    else if (strcmp(name, "--members") == 0 && v >= 1 && v <= WR_MEMBERS_MAX)
+        o->members = (unsigned)v;
+    else
+        return false;
+    return true;
+}
+
 static bool read_options(int argc, char **argv, struct options *o)
 {
-    for (int i = 1; i < argc; i++) {
-        char *end;
+    unsigned long long v;
 
+    for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-v") == 0) {
             o->verbose = true;
-            continue;
+        } else if (read_number(argv[i], &v) && o->named_n < NAMED_MAX) {
+            o->named[o->named_n++] = v;
+        } else if (i + 1 < argc && read_number(argv[i + 1], &v) &&
+                   read_option(argv[i], v, o)) {
+            i++;
+        } else {
+            return false;
         }
-        if (i + 1 == argc)
-            return false;
-        const unsigned long long v = strtoull(argv[i + 1], &end, 0);
-        if (*end != '\0')
-            return false;
-        if (strcmp(argv[i], "--seeds") == 0)
-            o->seeds = v;
-        else if (strcmp(argv[i], "--from") == 0)
-            o->from = v;
-        else if (strcmp(argv[i], "--hosts") == 0 && v >= 1 && v <= 64)
-            o->hosts = (uint32_t)v;
-        else if (strcmp(argv[i], "--members") == 0 && v >= 1 &&
-                 v <= WR_MEMBERS_MAX)
-            o->members = (unsigned)v;
-        else
-            return false;
-        i++;
     }
+    if (o->named_n > 0)
+        o->seeds = o->named_n;
     return true;
+}
+
+struct sums {
+    uint64_t failed, breaks, dissolved;
+    uint64_t right, wrong, lost;
+    uint64_t ok, no, unserved;
+    double heal;
+};
+
+static void again(uint64_t seed, const struct options *o, const char *self)
+{
+    printf("# again: %s -v %llu", self, (unsigned long long)seed);
+    if (o->hosts > 0)
+        printf(" --hosts %u", o->hosts);
+    if (o->members > 0)
+        printf(" --members %u", o->members);
+    printf("\n");
+}
+
+static void add(struct sums *t, const struct life *l)
+{
+    const double heal = (double)l->heal_us / 1e6;
+
+    t->failed += l->why != NULL;
+    t->breaks += l->breaks;
+    t->dissolved += l->dissolved;
+    t->right += l->right_n;
+    t->wrong += l->wrong_n;
+    t->lost += l->failed_n;
+    t->ok += l->data.ok_n;
+    t->no += l->data.no_n;
+    t->unserved += l->data.failed_n;
+    t->heal = t->heal > heal ? t->heal : heal;
+}
+
+static void report(const struct sums *t, uint64_t seeds)
+{
+    printf("# %llu seeds, %llu failed; assumptions broken %llu times; %llu "
+           "rings of one-member hosts dissolved; longest time to the ideal "
+           "ring %.1f s\n",
+           (unsigned long long)seeds, (unsigned long long)t->failed,
+           (unsigned long long)t->breaks, (unsigned long long)t->dissolved,
+           t->heal);
+    printf("# lookups: %llu right, %llu wrong, %llu failed (the latter two in "
+           "trouble only)\n",
+           (unsigned long long)t->right, (unsigned long long)t->wrong,
+           (unsigned long long)t->lost);
+    printf("# puts and gets: %llu done, %llu not found, %llu not served\n",
+           (unsigned long long)t->ok, (unsigned long long)t->no,
+           (unsigned long long)t->unserved);
+    if (t->failed == 0)
+        printf("ok - small worlds\n");
+    printf("1..%llu\n", (unsigned long long)(t->failed == 0 ? 1 : t->failed));
 }
 
 int main(int argc, char **argv)
 {
     struct options o = {.from = 1, .seeds = 1};
-    uint64_t failed = 0, breaks = 0, dissolved = 0;
-    uint64_t right = 0, wrong = 0, lost = 0;
-    uint64_t ok = 0, no = 0, unserved = 0;
-    double heal = 0;
+    struct sums t = {0};
 
     if (!read_options(argc, argv, &o))
         return usage();
-    for (uint64_t s = o.from; s < o.from + o.seeds; s++) {
+    for (uint64_t i = 0; i < o.seeds; i++) {
+        const uint64_t seed = o.named_n > 0 ? o.named[i] : o.from + i;
         struct life l;
 
-        if (!one(s, &o, &l)) {
-            failed++;
-            printf("not ok - seed %llu: %s\n# again: %s --from %llu -v",
-                   (unsigned long long)s, l.why, argv[0],
-                   (unsigned long long)s);
-            if (o.hosts > 0)
-                printf(" --hosts %u", o.hosts);
-            if (o.members > 0)
-                printf(" --members %u", o.members);
-            printf("\n");
+        if (!one(seed, &o, &l)) {
+            printf("not ok - seed %llu: %s\n", (unsigned long long)seed, l.why);
+            again(seed, &o, argv[0]);
         }
-        breaks += l.breaks;
-        dissolved += l.dissolved;
-        right += l.right_n;
-        wrong += l.wrong_n;
-        lost += l.failed_n;
-        ok += l.data.ok_n;
-        no += l.data.no_n;
-        unserved += l.data.failed_n;
-        heal = heal > (double)l.heal_us / 1e6 ? heal : (double)l.heal_us / 1e6;
+        add(&t, &l);
     }
-    printf("# %llu seeds, %llu failed; assumptions broken %llu times; %llu "
-           "rings of one-member hosts dissolved; longest time to the ideal "
-           "ring %.1f s\n",
-           (unsigned long long)o.seeds, (unsigned long long)failed,
-           (unsigned long long)breaks, (unsigned long long)dissolved, heal);
-    printf("# lookups: %llu right, %llu wrong, %llu failed (the latter two in "
-           "trouble only)\n",
-           (unsigned long long)right, (unsigned long long)wrong,
-           (unsigned long long)lost);
-    printf("# puts and gets: %llu done, %llu not found, %llu not served\n",
-           (unsigned long long)ok, (unsigned long long)no,
-           (unsigned long long)unserved);
-    if (failed == 0)
-        printf("ok - small worlds\n");
-    printf("1..%llu\n", (unsigned long long)(failed == 0 ? 1 : failed));
-    return failed == 0 ? 0 : 1;
+    report(&t, o.seeds);
+    return t.failed == 0 ? 0 : 1;
 }

@@ -632,6 +632,11 @@ enum wr_err wr_session_why(const struct wr_session *s, uint8_t status,
             return wr_why(why, WR_EBUSY,
                           "%s: the super-peer is too busy; try again later",
                           what);
+        if (data && answer->data.down == 0)
+            return wr_why(why, WR_EUNREACH,
+                          "%s: not reachable; the super-peer does not know all "
+                          "hosts yet; try again later",
+                          what);
         if (data)
             return wr_why(why, WR_EUNREACH,
                           "%s: not reachable; %u of %u hosts that may have it "

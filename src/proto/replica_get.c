@@ -138,7 +138,7 @@ static void end_absent(struct wr_replica *r, struct wr_core *c,
 {
     wr_host silent[WR_READ_HOSTS];
     const uint8_t n = list(r, op, false, silent);
-    const bool sure = n == 0 && r->sight->complete(c) &&
+    const bool sure = op->widened && n == 0 && r->sight->complete(c) &&
                       (!op->blind || r->sight->admitted(c) > 0);
     const uint8_t status = sure ? WR_STATUS_NO : (uint8_t)WR_STATUS_UNREACHABLE;
     struct wr_msg m = {.kind = 0};
@@ -273,7 +273,7 @@ void wr_get_found(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     size_t n = routed->routed.set_n;
 
     op->phase = WR_OP_SPREAD;
-    op->looked_up = true;
+    op->until_ms = UINT32_MAX;
     op->blind = routed->routed.status != WR_STATUS_OK;
     if (op->blind)
         return;
@@ -282,6 +282,13 @@ void wr_get_found(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     for (size_t i = 0; i < n; i++)
         v[i] = wr_ref_host(routed->routed.set[i]);
     add_set(r, c, op, v, n);
+}
+
+void wr_get_lost(struct wr_op *op)
+{
+    op->phase = WR_OP_SPREAD;
+    op->until_ms = UINT32_MAX;
+    op->blind = true;
 }
 
 void wr_get_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op)

@@ -362,7 +362,8 @@ void wr_op_pause(struct wr_core *c, struct wr_op *op, uint32_t ms)
 static void find_now(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     op->phase = WR_OP_FIND;
-    op->until_ms = UINT32_MAX;
+    op->until_ms =
+        wr_op_is_get(op) ? wr_op_ms(op, c, WR_FIND_READ_MS) : UINT32_MAX;
     op->finds = op->finds < UINT8_MAX ? (uint8_t)(op->finds + 1) : UINT8_MAX;
     wr_lookups_start(r->lookups, c, &op->key, false, WR_LOOKUP_DATA, op->id);
 }
@@ -413,6 +414,8 @@ static void tick_op(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
             expire(r, c, op, &t[i]);
     if (op->phase == WR_OP_LOAD && over(op, c, op->until_ms))
         wr_push_load(c, op);
+    if (op->phase == WR_OP_FIND && over(op, c, op->until_ms))
+        wr_get_lost(op);
     if (op->phase == WR_OP_PAUSE && over(op, c, op->until_ms)) {
         find_now(r, c, op); /* May have come to its end in there. */
         settle(r, c, op);

@@ -57,7 +57,8 @@ struct wr_op {
     uint64_t version; /* Of a root record. */
     wr_host asker;    /* WR_NO_HOST: ourselves, leaving. */
     uint32_t hash;
-    uint32_t until_ms; /* End of a pause; UINT32_MAX if none. */
+    uint32_t until_ms; /* End of a pause, or of a reader's patience with its
+                          lookup; UINT32_MAX if none. */
     uint8_t kind, phase, level;
     uint8_t copies, durable; /* As asked for; 0 is the default. */
     uint8_t finds;           /* Lookups so far. */
@@ -197,6 +198,7 @@ void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
 void wr_get_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op);
 void wr_get_found(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                   const struct wr_msg *routed);
+void wr_get_lost(struct wr_op *op); /* The lookup takes too long. */
 void wr_get_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op);
 /* DATA or ROOT from `t`; takes the body over. */
 void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,

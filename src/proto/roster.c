@@ -2,6 +2,7 @@
 #include "proto/roster.h"
 
 #include "proto/peers.h"
+#include "proto/ring.h"
 
 /* A number that all hosts agree on for an equal entry (SplitMix64's mixer over
  * the host's id). No defence against forgers: entries are certified. */
@@ -245,7 +246,8 @@ wr_host wr_roster_draw(struct wr_core *c)
 
 bool wr_roster_complete(const struct wr_core *c)
 {
-    return c->roster->compared || c->roster->admitted_n <= 1;
+    return wr_rings_any(c) &&
+           (c->roster->compared || c->roster->admitted_n <= 1);
 }
 
 static void compare(struct wr_core *c, wr_host to)

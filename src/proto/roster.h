@@ -42,9 +42,10 @@ wr_host wr_roster_next(const struct wr_core *c, uint32_t *at);
 
 bool wr_roster_admitted(const struct wr_core *c, wr_host host);
 
-/* Whether the list can be taken for all there are: it was compared with that
- * of another host since we started, or there is no other. A newcomer knows few
- * at first, and must not say for all that nobody has a chunk. */
+/* Whether the list can be taken for all there are: we are in the ring, and it
+ * was compared with that of another host since we started, or there is no
+ * other. A newcomer knows few at first, itself alone perhaps, and must not say
+ * for all that nobody has a chunk. */
 bool wr_roster_complete(const struct wr_core *c);
 
 /* A link to `host` stands: compare at once, unless that was done before. */

@@ -185,6 +185,8 @@ Test(node, a_newcomer_compares_its_roster_before_it_speaks_for_all)
 
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
     wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert_not(wr_roster_complete(&n->core), "it knows of no ring yet");
+    wr_node_start_ring(n, WR_SEC(1), &out);
     cr_assert(wr_roster_complete(&n->core));
     ev.from = guide;
     wr_node_step(n, &ev, WR_SEC(1), &out);

@@ -360,6 +360,33 @@ Test(replica, not_found_needs_everybodys_no)
     close_balanced(w);
 }
 
+/* Nobody but one host answers, so no lookup comes to an end, and only a look
+ * at everybody finds what that one has. What nobody of the two has may be with
+ * the others. */
+Test(replica, a_lookup_without_end_is_no_answer)
+{
+    struct still *w = still_open(10, 3, 25, NULL);
+    const struct wr_id key = key_owned_by(w, 4), other = key_owned_by(w, 5);
+
+    w->roster = true;
+    still_fingers(w, 0);
+    for (wr_host h = 0; h < 10; h++)
+        w->hosts[h].silent = h != 3 && h != 8;
+    keep_at(w, 8, &key);
+    still_ask(w, 3, get_msg(w, key, false));
+    still_ask(w, 3, get_msg(w, other, false));
+    still_run(w, WR_SEC(20));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 2);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    cr_assert_eq(last(w)->data.asked, 10);
+    cr_assert_eq(last(w)->data.down, 8);
+    cr_assert_eq(last(w)->data.hosts_n, 8);
+    close_balanced(w);
+}
+
 Test(replica, a_silent_holder_is_hedged_within_seconds)
 {
     struct still *w = open_full(10, 22);
