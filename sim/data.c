@@ -62,6 +62,34 @@ static wr_host draw_parent(struct wr_data *d)
     return drawn;
 }
 
+/* The chunks that a HAVE for `item` asks about, it first if it is one. */
+static uint8_t chunks_of(const struct wr_data *d, uint32_t item,
+                         uint32_t ret[WR_DATA_HAVE])
+{
+    uint8_t n = 0;
+
+    for (uint32_t i = item + 1; i-- > 0 && n < WR_DATA_HAVE;)
+        if (!d->items[i].root)
+            ret[n++] = i;
+    return n;
+}
+
+/* `digests` is the message's. */
+static void have_message(const struct wr_data *d, const struct wr_data_ask *a,
+                         struct wr_id digests[WR_DATA_HAVE], struct wr_msg *ret)
+{
+    uint32_t chunks[WR_DATA_HAVE];
+    const uint8_t n = chunks_of(d, a->item, chunks);
+
+    for (uint8_t i = 0; i < n; i++)
+        digests[i] = d->items[chunks[i]].key;
+    *ret = (struct wr_msg){.kind = WR_MSG_HAVE,
+                           .from = WR_MEMBER_NONE,
+                           .to = WR_MEMBER_NONE,
+                           .rid = a->rid,
+                           .have = {.n = n, .put.b[0] = 1, .digests = digests}};
+}
+
 static void message(const struct wr_data *d, const struct wr_data_ask *a,
                     struct wr_msg *ret)
 {
@@ -91,6 +119,7 @@ static void message(const struct wr_data *d, const struct wr_data_ask *a,
 static void send(struct wr_data *d, struct wr_data_ask *a)
 {
     const wr_host leaf = WR_HOST_LEAF | (wr_host)(a - d->asks);
+    struct wr_id digests[WR_DATA_HAVE];
     struct wr_msg m;
 
     a->again_at = WR_NEVER;
@@ -101,22 +130,23 @@ static void send(struct wr_data *d, struct wr_data_ask *a)
     a->tries++;
     a->epoch = d->w->hosts[a->host].epoch;
     a->rid = ++d->rid;
-    message(d, a, &m);
+    if (a->have)
+        have_message(d, a, digests, &m);
+    else
+        message(d, a, &m);
     wr_world_ask(d->w, leaf, a->host, &m);
 }
 
-static void ask(struct wr_data *d, uint32_t item, bool put, bool must)
+static void ask(struct wr_data *d, struct wr_data_ask as)
 {
     for (uint32_t i = 0; i < WR_DATA_ASKS; i++) {
         struct wr_data_ask *a = &d->asks[i];
 
         if (a->used)
             continue;
-        *a = (struct wr_data_ask){.used = true,
-                                  .put = put,
-                                  .must = must,
-                                  .item = item,
-                                  .acked = d->items[item].acked};
+        *a = as;
+        a->used = true;
+        a->acked = d->items[as.item].acked;
         send(d, a);
         return;
     }
@@ -130,17 +160,26 @@ void wr_data_put(struct wr_data *d, bool must)
         return;
     *it = (struct wr_data_item){.root = wr_rng_below(&d->rng, 4) == 0};
     wr_rng_fill(&d->rng, it->key.b, sizeof(it->key.b));
-    ask(d, d->items_n++, true, must);
+    ask(d,
+        (struct wr_data_ask){.item = d->items_n++, .put = true, .must = must});
 }
 
 void wr_data_get(struct wr_data *d, uint32_t item, bool must)
 {
-    ask(d, item, false, must);
+    ask(d, (struct wr_data_ask){.item = item, .must = must});
+}
+
+void wr_data_have(struct wr_data *d, uint32_t item, bool must)
+{
+    if (item < d->items_n && !d->items[item].root)
+        ask(d, (struct wr_data_ask){.item = item, .have = true, .must = must});
 }
 
 void wr_data_draw(struct wr_data *d)
 {
-    if (d->items_n == 0 || wr_rng_below(&d->rng, 2) == 0)
+    if (d->haves && wr_rng_below(&d->rng, 4) == 0)
+        wr_data_have(d, (uint32_t)wr_rng_below(&d->rng, d->items_n + 1), false);
+    else if (d->items_n == 0 || wr_rng_below(&d->rng, 2) == 0)
         wr_data_put(d, false);
     else
         wr_data_get(d, (uint32_t)wr_rng_below(&d->rng, d->items_n), false);
@@ -177,6 +216,31 @@ static bool right(const struct wr_data_item *it, const struct wr_msg *m,
            wr_id_eq(&m->data.digest, &it->key) && wr_id_eq(body, &it->key);
 }
 
+/* A yes is an acknowledgement: from now on the chunk must be found. */
+static void judge_have(struct wr_data *d, struct wr_data_ask *a,
+                       const struct wr_msg *m)
+{
+    uint32_t chunks[WR_DATA_HAVE];
+    const uint8_t n = chunks_of(d, a->item, chunks);
+
+    if (m->had.status != WR_STATUS_OK)
+        return;
+    for (uint8_t i = 0; i < n; i++) {
+        const bool yes = (m->had.bits[i / 8] >> (i % 8) & 1) != 0;
+
+        if (!yes && a->must && chunks[i] == a->item)
+            violated(d, a, "what was put in a quiet ring does not stand",
+                     m->had.status);
+        if (yes &&
+            (disks_with(d, chunks[i]) < m->had.copies || m->had.copies == 0))
+            violated(d, a, "stands with fewer copies than it says",
+                     m->had.status);
+        d->items[chunks[i]].acked = d->items[chunks[i]].acked || yes;
+        d->had_n += yes;
+    }
+    d->asked_n += n;
+}
+
 static void judge(struct wr_data *d, struct wr_data_ask *a,
                   const struct wr_msg *m, const struct wr_id *body,
                   uint8_t status, uint8_t copies)
@@ -206,7 +270,9 @@ static void on_leaf(struct wr_world *w, wr_host from, wr_host leaf,
 
     if (!a->used || a->host != from || a->rid != m->rid)
         return;
-    if (m->kind == WR_MSG_PUT_DONE) {
+    if (m->kind == WR_MSG_HAD)
+        status = m->had.status;
+    else if (m->kind == WR_MSG_PUT_DONE) {
         status = m->put_done.status;
         copies = m->put_done.copies;
     } else if (m->kind == WR_MSG_DATA) {
@@ -216,7 +282,10 @@ static void on_leaf(struct wr_world *w, wr_host from, wr_host leaf,
         a->again_at = w->now + WR_MS(200);
         return;
     }
-    judge(d, a, m, body, status, copies);
+    if (m->kind == WR_MSG_HAD)
+        judge_have(d, a, m);
+    else
+        judge(d, a, m, body, status, copies);
     end(d, a, status);
 }
 

@@ -1,7 +1,8 @@
 /*
  * data.h - leaves that put and get in a small world, and what they may expect:
  * an acknowledged chunk or record is found, nothing wrong is ever read, "no"
- * means no, every request ends, and bodies are released exactly once.
+ * means no, HAVE's "yes" is an acknowledgement, every request ends, and bodies
+ * are released exactly once.
  *
  * A leaf asks any host that is up, and another when that one dies or is busy.
  */
@@ -10,16 +11,17 @@
 
 #include "world.h"
 
-enum { WR_DATA_ITEMS = 48, WR_DATA_ASKS = 64 };
+enum { WR_DATA_ITEMS = 48, WR_DATA_ASKS = 64, WR_DATA_HAVE = 16 };
 
 struct wr_data_item {
     struct wr_id key;
     bool root;  /* A root record; else a chunk. */
-    bool acked; /* A put of it was answered OK. */
+    bool acked; /* A put of it was answered OK, or HAVE yes. */
 };
 
 struct wr_data_ask {
     bool used, put;
+    bool have;  /* Which stand: of the item, and of chunks before it. */
     bool acked; /* The item was, when this began. */
     bool must;  /* In a quiet ring: only OK will do. */
     uint32_t item;
@@ -34,11 +36,13 @@ struct wr_data_ask {
 struct wr_data {
     struct wr_world *w;
     struct wr_rng rng;
+    bool haves; /* wr_data_draw() draws them. */
     struct wr_data_item items[WR_DATA_ITEMS];
     uint32_t items_n;
     struct wr_data_ask asks[WR_DATA_ASKS];
     uint64_t rid;
     uint64_t ok_n, no_n, failed_n; /* Requests, by how they ended. */
+    uint64_t had_n, asked_n;       /* Chunks of HAVEs: that stand, of all. */
     const char *why;               /* What was violated first, */
     uint32_t wrong_item;           /* with which item, */
     uint8_t wrong_status;          /* and what the answer was. */
@@ -51,7 +55,10 @@ void wr_data_begin(struct wr_data *d, struct wr_world *w, uint64_t seed);
  * full. */
 void wr_data_put(struct wr_data *d, bool must);
 void wr_data_get(struct wr_data *d, uint32_t item, bool must);
-void wr_data_draw(struct wr_data *d); /* One of the two, by lot. */
+/* HAVE for chunk `item` and up to WR_DATA_HAVE - 1 that were put before it;
+ * `must`: the item stands. */
+void wr_data_have(struct wr_data *d, uint32_t item, bool must);
+void wr_data_draw(struct wr_data *d); /* One of them, by lot. */
 
 /* Retries and deadlines: call it often. */
 void wr_data_tick(struct wr_data *d);

@@ -1,8 +1,9 @@
 /*
  * smallworld.c - many small worlds, each with a life of its own:
  *
- *     smallworld [--seeds N] [--from S] [--hosts H] [--members V] [-v]
- *     smallworld [--hosts H] [--members V] [-v] SEED...
+ *     smallworld [--seeds N] [--from S] [--hosts H] [--members V] [--haves]
+ *                [-v]
+ *     smallworld [--hosts H] [--members V] [--haves] [-v] SEED...
  *
  * A seed draws a ring and a schedule: hosts join, crash, restart, stop and
  * leave; messages are lost and doubled; the network is cut and heals; all
@@ -12,7 +13,9 @@
  *
  * Leaves put and get all the while. What was acknowledged must be found in the
  * quiet ring: while hosts are down if one that is up has it, and in any case
- * once all that have not left are back.
+ * once all that have not left are back. With --haves they also ask all the
+ * while which chunks stand, and a yes counts as an acknowledgement; without it
+ * only once, in the quiet ring.
  *
  * A seed that fails prints the one command that repeats it. Output is TAP.
  */
@@ -30,6 +33,7 @@ struct options {
     uint32_t named_n;
     uint32_t hosts;
     unsigned members;
+    bool haves; /* In the storm as well: this changes what a seed lives. */
     bool verbose;
 };
 
@@ -450,6 +454,19 @@ static void read_all(struct life *l, bool held_up)
     await_requests(l);
 }
 
+/* What is put in a quiet ring stands: nobody would send it again. */
+static void put_and_ask(struct life *l)
+{
+    const uint32_t item = l->data.items_n;
+
+    if (l->why == NULL)
+        wr_data_put(&l->data, true);
+    await_requests(l);
+    if (l->why == NULL)
+        wr_data_have(&l->data, item, true);
+    await_requests(l);
+}
+
 static void check_kept(struct life *l)
 {
     await_requests(l);
@@ -462,9 +479,7 @@ static void check_kept(struct life *l)
         await_ideal(l);
     /* The roster is whole, and all links stand, a few rounds later. */
     run(l, 4 * l->w.cfg.node.roster_us);
-    if (l->why == NULL)
-        wr_data_put(&l->data, true);
-    await_requests(l);
+    put_and_ask(l);
     read_all(l, false);
     run(l, 2 * l->w.cfg.node.request_us);
     if (l->why == NULL && wr_bodies_held(&l->w.bodies) > 0) {
@@ -553,6 +568,7 @@ static void live(struct life *l, uint64_t seed, const struct options *o)
     l->w.done = on_done;
     l->w.done_arg = l;
     wr_data_begin(&l->data, &l->w, seed ^ 0xda7a);
+    l->data.haves = o->haves;
     wr_world_begin(&l->w,
                    cfg.members > cfg.node.succs
                        ? 1
@@ -587,10 +603,11 @@ static bool one(uint64_t seed, const struct options *o, struct life *ret)
 
 static int usage(void)
 {
-    fputs("usage: smallworld [--seeds N] [--from S] [--hosts H] "
-          "[--members V] [-v]\n"
-          "       smallworld [--hosts H] [--members V] [-v] SEED...\n",
-          stderr);
+    fputs(
+        "usage: smallworld [--seeds N] [--from S] [--hosts H] "
+        "[--members V] [--haves] [-v]\n"
+        "       smallworld [--hosts H] [--members V] [--haves] [-v] SEED...\n",
+        stderr);
     return 2;
 }
 
@@ -625,6 +642,8 @@ static bool read_options(int argc, char **argv, struct options *o)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-v") == 0) {
             o->verbose = true;
+        } else if (strcmp(argv[i], "--haves") == 0) {
+            o->haves = true;
         } else if (read_number(argv[i], &v) && o->named_n < NAMED_MAX) {
             o->named[o->named_n++] = v;
         } else if (i + 1 < argc && read_number(argv[i + 1], &v) &&
@@ -643,6 +662,7 @@ struct sums {
     uint64_t failed, breaks, dissolved;
     uint64_t right, wrong, lost;
     uint64_t ok, no, unserved;
+    uint64_t asked, had;
     double heal;
 };
 
@@ -653,6 +673,8 @@ static void again(uint64_t seed, const struct options *o, const char *self)
         printf(" --hosts %u", o->hosts);
     if (o->members > 0)
         printf(" --members %u", o->members);
+    if (o->haves)
+        printf(" --haves");
     printf("\n");
 }
 
@@ -669,6 +691,8 @@ static void add(struct sums *t, const struct life *l)
     t->ok += l->data.ok_n;
     t->no += l->data.no_n;
     t->unserved += l->data.failed_n;
+    t->asked += l->data.asked_n;
+    t->had += l->data.had_n;
     t->heal = t->heal > heal ? t->heal : heal;
 }
 
@@ -687,6 +711,8 @@ static void report(const struct sums *t, uint64_t seeds)
     printf("# puts and gets: %llu done, %llu not found, %llu not served\n",
            (unsigned long long)t->ok, (unsigned long long)t->no,
            (unsigned long long)t->unserved);
+    printf("# chunks that HAVE asked for: %llu, of which stood %llu\n",
+           (unsigned long long)t->asked, (unsigned long long)t->had);
     if (t->failed == 0)
         printf("ok - small worlds\n");
     printf("1..%llu\n", (unsigned long long)(t->failed == 0 ? 1 : t->failed));
