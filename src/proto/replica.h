@@ -43,6 +43,7 @@ enum {
 #define WR_HEDGE_MS 1000       /* Then another holder is asked as well. */
 #define WR_HAVE_SEEK_MS 5000   /* Then an upload is the quicker way. */
 #define WR_FIND_PAUSE_MS 250   /* Before looking up again what just failed. */
+#define WR_AGREE_MS 250        /* For two rosters to become equal. */
 #define WR_FIND_READ_MS 10000  /* Of a lookup, till a reader asks everybody. */
 #define WR_SPREAD_PAUSE_MS 500 /* Before trying the silent hosts again. */
 

@@ -57,21 +57,34 @@ static void add_set(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 }
 
 /* Every host that we know of, clockwise from the key, then the admitted ones
- * that nobody mentioned: absence needs all of them. */
-static void widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+ * that nobody mentioned: absence needs all of them. And all once more if
+ * somebody has left meanwhile, who may have handed it to one that had said no.
+ * False if that makes nobody to ask. */
+static bool widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
+    struct wr_target *t = wr_op_targets(r, op);
+    const unsigned before = op->targets_n;
+    const bool again = op->gone != r->sight->gone(c);
     wr_host v[WR_READ_HOSTS];
     const size_t n =
         wr_routes_clockwise(r->routes, c, &op->key, v, WR_READ_HOSTS);
     uint32_t at = 0;
     wr_host h;
 
+    for (unsigned i = 0; i < before && again; i++) {
+        if (t[i].state != WR_TARGET_NO)
+            continue;
+        t[i] = (struct wr_target){.host = t[i].host, .until_ms = UINT32_MAX};
+        op->answered--;
+    }
+    op->gone = r->sight->gone(c);
     op->widened = true;
     for (size_t i = 0; i < n; i++)
         (void)wr_op_add(r, op, v[i]);
-    while ((h = r->sight->admitted_next(c, &at)) != WR_NO_HOST)
-        if (wr_op_add(r, op, h) == NULL)
-            return;
+    while ((h = r->sight->admitted_next(c, &at)) != WR_NO_HOST &&
+           wr_op_add(r, op, h) != NULL)
+        ;
+    return again || op->targets_n > before;
 }
 
 /* Tallies and ends. */
@@ -131,14 +144,14 @@ static uint8_t list(struct wr_replica *r, const struct wr_op *op, bool holders,
     return n;
 }
 
-/* "Not found" only if everybody who could have it said so; else who did not
- * answer. */
+/* "Not found" only if `all` were asked and everybody who could have it said so;
+ * else who did not answer. */
 static void end_absent(struct wr_replica *r, struct wr_core *c,
-                       struct wr_op *op)
+                       struct wr_op *op, bool all)
 {
     wr_host silent[WR_READ_HOSTS];
     const uint8_t n = list(r, op, false, silent);
-    const bool sure = op->widened && n == 0 && r->sight->complete(c) &&
+    const bool sure = all && n == 0 && r->sight->joined(c) &&
                       (!op->blind || r->sight->admitted(c) > 0);
     const uint8_t status = sure ? WR_STATUS_NO : (uint8_t)WR_STATUS_UNREACHABLE;
     struct wr_msg m = {.kind = 0};
@@ -239,12 +252,10 @@ static bool look_farther(struct wr_replica *r, struct wr_core *c,
         wr_op_find(r, c, op);
         return true;
     }
-    if (!op->widened) {
-        widen(r, c, op);
-        wr_op_run(r, c, op);
-        return true;
-    }
-    return false;
+    if (!widen(r, c, op))
+        return false;
+    wr_op_run(r, c, op);
+    return true;
 }
 
 void wr_get_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
@@ -263,7 +274,7 @@ void wr_get_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
     if (t.yes > 0)
         end_head(r, c, op, &t);
     else if (!look_farther(r, c, op) && t.late == 0)
-        end_absent(r, c, op);
+        end_absent(r, c, op, true);
 }
 
 void wr_get_found(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
@@ -300,7 +311,7 @@ void wr_get_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
     else if (t.yes > 0)
         end_head(r, c, op, &t);
     else
-        end_absent(r, c, op);
+        end_absent(r, c, op, false);
 }
 
 /* Answers. */
@@ -354,6 +365,22 @@ static void note_bad(struct wr_core *c, const struct wr_target *t)
     fx->note.ref = WR_NO_REF;
 }
 
+/* A no counts from one that knows nobody but whom we know: who else there is
+ * might have it. Where the two differ they compare their rosters, and the
+ * question is put again. */
+static void take_no(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                    struct wr_target *t, uint64_t known)
+{
+    if (t->host == c->cfg->self || known == r->sight->known(c)) {
+        t->state = WR_TARGET_NO;
+        op->answered++;
+        return;
+    }
+    r->sight->compare(c, t->host);
+    t->state = WR_TARGET_WAIT;
+    t->until_ms = wr_op_ms(op, c, WR_AGREE_MS);
+}
+
 void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                      struct wr_target *t, const struct wr_msg *m)
 {
@@ -372,8 +399,7 @@ void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     } else if (status == WR_STATUS_OK) {
         take_record(r, op, t, m);
     } else if (status == WR_STATUS_NO) {
-        t->state = WR_TARGET_NO;
-        op->answered++;
+        take_no(r, c, op, t, chunk ? m->data.known : m->root.known);
     } else if (status == WR_STATUS_BUSY) {
         t->state = WR_TARGET_WAIT;
         t->until_ms = wr_op_ms(op, c, wr_op_retry_ms(retry_ms));
@@ -422,6 +448,7 @@ void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     op->key = root ? m->root.position : m->get.digest;
     op->hash = root ? 0 : m->get.hash;
     op->head = !root && m->get.head;
+    op->gone = r->sight->gone(c);
     first_targets(r, c, op);
     wr_op_run(r, c, op);
 }

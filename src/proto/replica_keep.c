@@ -157,6 +157,10 @@ void wr_keep_stored(struct wr_replica *r, struct wr_core *c,
         else
             wr_keep_answer((enum wr_msg_kind)k->kind, &k->digest, k->hash, ev,
                            &m);
+        if (m.kind == WR_MSG_DATA && m.data.status == WR_STATUS_NO)
+            m.data.known = r->sight->known(c);
+        if (m.kind == WR_MSG_ROOT && m.root.status == WR_STATUS_NO)
+            m.root.known = r->sight->known(c);
         m.rid = k->back;
         m.from = m.to = WR_MEMBER_NONE;
         wr_outbox_send(c->out, k->asker, &m);

@@ -33,7 +33,7 @@ enum wr_target_state {
     WR_TARGET_NEW,
     WR_TARGET_ASKED,
     WR_TARGET_LATE, /* Reading: we turned to others, but would still listen. */
-    WR_TARGET_WAIT, /* Said BUSY: to be asked again. */
+    WR_TARGET_WAIT, /* To be asked again: it is busy, or knows others. */
     WR_TARGET_YES,
     WR_TARGET_NO,
     WR_TARGET_SILENT,
@@ -68,6 +68,7 @@ struct wr_op {
     uint8_t tries;       /* PUSH: rounds so far. */
     uint8_t side;        /* Index of its side buffer + 1; 0: none. */
     uint8_t answered;    /* ROOT_GET: hosts that said what they have. */
+    uint32_t gone;       /* GET: hosts that had left when all were asked. */
     uint16_t side_n;     /* Bytes of the record, or put ids, in it. */
     bool head : 1;       /* GET: only who has it. */
     bool acked : 1;      /* The asker has its answer; we go on to n. */

@@ -2,7 +2,6 @@
 #include "proto/roster.h"
 
 #include "proto/peers.h"
-#include "proto/ring.h"
 
 /* A number that all hosts agree on for an equal entry (SplitMix64's mixer over
  * the host's id). No defence against forgers: entries are certified. */
@@ -76,6 +75,7 @@ static struct wr_roster_entry *take(struct wr_core *c, wr_host host)
     memmove(e + 1, e, (r->n - i) * sizeof(*e));
     r->n++;
     *e = (struct wr_roster_entry){.host = host, .state = WR_ROSTER_ADMITTED};
+    r->known += digest(c, e);
     return e;
 }
 
@@ -119,6 +119,16 @@ void wr_roster_admit(struct wr_core *c, wr_host host,
 uint32_t wr_roster_admitted_n(const struct wr_core *c)
 {
     return c->roster->admitted_n;
+}
+
+uint32_t wr_roster_gone_n(const struct wr_core *c)
+{
+    return c->roster->n - c->roster->admitted_n;
+}
+
+uint64_t wr_roster_known(const struct wr_core *c)
+{
+    return c->roster->known;
 }
 
 bool wr_roster_admitted(const struct wr_core *c, wr_host host)
@@ -244,19 +254,13 @@ wr_host wr_roster_draw(struct wr_core *c)
     return drawn;
 }
 
-bool wr_roster_complete(const struct wr_core *c)
-{
-    return wr_rings_any(c) &&
-           (c->roster->compared || c->roster->admitted_n <= 1);
-}
-
-static void compare(struct wr_core *c, wr_host to)
+void wr_roster_compare(struct wr_core *c, wr_host host)
 {
     struct wr_roster *r = c->roster;
 
     r->rid = wr_rng_next(c->rng) | 1;
-    wr_peers_sent(c, to);
-    send(c, to, WR_MSG_ROSTER_ASK, r->rid, NULL, 0);
+    wr_peers_sent(c, host);
+    send(c, host, WR_MSG_ROSTER_ASK, r->rid, NULL, 0);
 }
 
 void wr_roster_greet(struct wr_core *c, wr_host host)
@@ -265,7 +269,7 @@ void wr_roster_greet(struct wr_core *c, wr_host host)
 
     if (r->cap > 0 && !r->compared && c->cfg->roster_us != WR_NEVER &&
         wr_roster_admitted(c, c->cfg->self))
-        compare(c, host);
+        wr_roster_compare(c, host);
 }
 
 void wr_roster_tick(struct wr_core *c)
@@ -289,7 +293,7 @@ void wr_roster_tick(struct wr_core *c)
     r->due_at = c->now + wr_core_interval(c, c->cfg->roster_us);
     to = wr_roster_draw(c);
     if (to != WR_NO_HOST)
-        compare(c, to);
+        wr_roster_compare(c, to);
 }
 
 wr_time wr_roster_deadline(const struct wr_core *c)

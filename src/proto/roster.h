@@ -20,8 +20,9 @@ struct wr_roster {
     struct wr_roster_entry *v; /* By host number, ascending. */
     uint32_t n, cap;
     uint32_t admitted_n;
-    uint64_t sum; /* Over all entries; equal lists have equal sums. */
-    uint64_t rid; /* Of our comparison in flight; 0: none. */
+    uint64_t sum;   /* Over all entries; equal lists have equal sums. */
+    uint64_t known; /* The same over the hosts alone, whatever their state. */
+    uint64_t rid;   /* Of our comparison in flight; 0: none. */
     wr_time due_at;
     uint32_t cursor; /* Where the next answer's pages begin. */
     bool changed;    /* Since the last WR_FX_PERSIST. */
@@ -42,11 +43,14 @@ wr_host wr_roster_next(const struct wr_core *c, uint32_t *at);
 
 bool wr_roster_admitted(const struct wr_core *c, wr_host host);
 
-/* Whether the list can be taken for all there are: we are in the ring, and it
- * was compared with that of another host since we started, or there is no
- * other. A newcomer knows few at first, itself alone perhaps, and must not say
- * for all that nobody has a chunk. */
-bool wr_roster_complete(const struct wr_core *c);
+/* Equal where two know the same hosts, dead or gone ones among them. */
+uint64_t wr_roster_known(const struct wr_core *c);
+
+/* Hosts that have left or were removed: only ever more. */
+uint32_t wr_roster_gone_n(const struct wr_core *c);
+
+/* `host` seems to know others than we do: compare now. */
+void wr_roster_compare(struct wr_core *c, wr_host host);
 
 /* A link to `host` stands: compare at once, unless that was done before. */
 void wr_roster_greet(struct wr_core *c, wr_host host);

@@ -27,8 +27,13 @@ struct wr_sight {
     wr_ref (*pred)(const struct wr_core *c, unsigned index);
     /* Admitted hosts, we among them; 0 without a roster. */
     size_t (*admitted)(const struct wr_core *c);
-    /* Whether these can be taken for all there are. */
-    bool (*complete)(const struct wr_core *c);
+    /* Whether we are in the ring: who is not does not speak for it. */
+    bool (*joined)(const struct wr_core *c);
+    /* Whom we know, as one number; how many of them have left; and: `h` knows
+     * others than we do (roster.h). */
+    uint64_t (*known)(const struct wr_core *c);
+    uint32_t (*gone)(const struct wr_core *c);
+    void (*compare)(struct wr_core *c, wr_host h);
     /* Them in turn: start with *at = 0; WR_NO_HOST at the end. */
     wr_host (*admitted_next)(const struct wr_core *c, uint32_t *at);
     /* Held dead by the detector. */

@@ -533,6 +533,7 @@ static void data(struct io *io, struct wr_msg *m, Wreath__Data *w)
     u32(io, &m->data.retry_ms, &w->retry_ms);
     key(io, &m->data.digest, &w->digest);
     hosts(io, &m->data.hosts, &m->data.hosts_n, &w->hosts, WR_READ_HOSTS);
+    u64(io, &m->data.known, &w->known);
 }
 
 static void root(struct io *io, struct wr_msg *m, Wreath__Root *w)
@@ -545,6 +546,7 @@ static void root(struct io *io, struct wr_msg *m, Wreath__Root *w)
     key(io, &m->root.position, &w->position);
     u64(io, &m->root.version, &w->version);
     span(io, &m->root.record, &w->record, WR_ROOT_RECORD_MAX);
+    u64(io, &m->root.known, &w->known);
 }
 
 static void hello(struct io *io, struct wr_msg *m, Wreath__Hello *w)

@@ -242,6 +242,7 @@ struct wr_msg {
             struct wr_id digest;
             struct wr_body body;
             const wr_host *hosts; /* The silent ones, or the holders (head). */
+            uint64_t known;       /* NO, level COPY: whom we know (roster.h). */
         } data;
         struct { /* ROOT_PUT, ROOT_DONE, ROOT_GET, ROOT */
             uint8_t level;
@@ -251,6 +252,7 @@ struct wr_msg {
             struct wr_id position;
             uint64_t version;
             struct wr_span record; /* PUT, ROOT: signed bytes, opaque here. */
+            uint64_t known;        /* As in DATA. */
         } root;
         struct { /* HELLO */
             uint64_t features;

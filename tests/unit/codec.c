@@ -51,7 +51,8 @@ struct field {
     F(kind, U8, root.level, 2), F(kind, U8, root.copies, 8),                   \
         F(kind, U8, root.durable, 8), F(kind, U8, root.status, 9),             \
         F(kind, U32, root.retry_ms, 0), F(kind, BYTES, root.position, 32),     \
-        F(kind, U64, root.version, 0), F(kind, SPAN, root.record, 512)
+        F(kind, U64, root.version, 0), F(kind, SPAN, root.record, 512),        \
+        F(kind, U64, root.known, 0)
 
 static const struct field table[] = {
     F(PING, U32, ping.incarnation, 0),
@@ -118,6 +119,7 @@ static const struct field table[] = {
     F(DATA, U32, data.retry_ms, 0),
     F(DATA, BYTES, data.digest, 32),
     L(DATA, HOSTS, data.hosts, data.hosts_n, WR_READ_HOSTS),
+    F(DATA, U64, data.known, 0),
     ROOT(ROOT_PUT),
     ROOT(ROOT_DONE),
     ROOT(ROOT_GET),

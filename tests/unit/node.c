@@ -169,8 +169,8 @@ Test(node, copies_follow_the_admitted_hosts)
 }
 
 /* A newcomer knows few at first: it compares its roster with the first host
- * that it is linked to, and only then speaks for all. */
-Test(node, a_newcomer_compares_its_roster_before_it_speaks_for_all)
+ * that it is linked to, and knows whom that one knows. */
+Test(node, a_newcomer_compares_its_roster_at_once)
 {
     const wr_host self = add(1, 17), guide = add(2, 17), third = add(3, 17);
     const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
@@ -182,15 +182,13 @@ Test(node, a_newcomer_compares_its_roster_before_it_speaks_for_all)
     struct wr_msg m = {.kind = WR_MSG_ROSTER};
     struct wr_event ev = {.kind = WR_EV_ADMIT, .from = self};
     struct wr_node *n;
+    uint64_t known;
 
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
     wr_node_step(n, &ev, WR_SEC(1), &out);
-    cr_assert_not(wr_roster_complete(&n->core), "it knows of no ring yet");
-    wr_node_start_ring(n, WR_SEC(1), &out);
-    cr_assert(wr_roster_complete(&n->core));
     ev.from = guide;
     wr_node_step(n, &ev, WR_SEC(1), &out);
-    cr_assert_not(wr_roster_complete(&n->core));
+    known = wr_roster_known(&n->core);
     wr_outbox_clear(&out);
     ev = (struct wr_event){.kind = WR_EV_LINK_UP, .from = guide};
     ev.incarnation = 1;
@@ -205,8 +203,18 @@ Test(node, a_newcomer_compares_its_roster_before_it_speaks_for_all)
     m.roster.entries = all;
     ev = (struct wr_event){.kind = WR_EV_RECV, .from = guide, .msg = &m};
     wr_node_step(n, &ev, WR_SEC(1), &out);
-    cr_assert(wr_roster_complete(&n->core));
     cr_assert_eq(wr_roster_admitted_n(&n->core), 3);
+    cr_assert_neq(wr_roster_known(&n->core), known);
+    /* Whom one knows does not change when that one starts anew, or leaves. */
+    known = wr_roster_known(&n->core);
+    ev = (struct wr_event){.kind = WR_EV_ADMIT, .from = third};
+    ev.admit.incarnation = 7;
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert_eq(wr_roster_gone_n(&n->core), 0);
+    ev.admit.state = WR_ROSTER_LEFT;
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert_eq(wr_roster_gone_n(&n->core), 1);
+    cr_assert_eq(wr_roster_known(&n->core), known);
     wr_node_close(n);
 }
 

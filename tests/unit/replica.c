@@ -387,6 +387,57 @@ Test(replica, a_lookup_without_end_is_no_answer)
     close_balanced(w);
 }
 
+/* Host 9 is known to one host only, and not in the ring now: all that the
+ * parent knows say no, and yet that is not all. */
+Test(replica, a_no_counts_from_one_that_knows_nobody_else)
+{
+    struct still *w = still_open(10, 3, 26, NULL);
+
+    w->roster = true;
+    w->hosts[9].in_ring = false;
+    still_fingers(w, 0);
+    for (wr_host h = 0; h < 10; h++)
+        w->hosts[h].unaware = h == 8 || h == 9 ? 0 : UINT64_C(1) << 9;
+    const struct wr_id key = key_owned_by(w, 4), other = key_owned_by(w, 5);
+
+    keep_at(w, 9, &key);
+    still_ask(w, 3, get_msg(w, key, false));
+    still_run(w, WR_SEC(3));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    still_ask(w, 3, get_msg(w, other, false));
+    still_run(w, WR_SEC(3));
+    cr_assert_eq(w->answers_n, 2);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_NO);
+    cr_assert_eq(last(w)->data.asked, 10);
+    w->hosts[3].in_ring = false; /* No more does it speak for the ring. */
+    still_ask(w, 3, get_msg(w, other, false));
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 3);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    close_balanced(w);
+}
+
+/* Host 5 is slow to answer. Before it does, a host leaves and hands its chunk
+ * to one that has said no. */
+Test(replica, all_are_asked_again_when_somebody_left_meanwhile)
+{
+    struct still *w = open_full(10, 27);
+    const struct wr_id key = still_key(w);
+
+    w->hosts[5].silent = true;
+    still_ask(w, 3, get_msg(w, key, false));
+    still_run(w, WR_MS(2000));
+    cr_assert_eq(w->answers_n, 0);
+    keep_at(w, 4, &key);
+    w->gone++;
+    w->hosts[5].silent = false;
+    still_run(w, WR_SEC(10));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    close_balanced(w);
+}
+
 Test(replica, a_silent_holder_is_hedged_within_seconds)
 {
     struct still *w = open_full(10, 22);

@@ -49,12 +49,13 @@ struct still_host {
     struct wr_lookups lookups;
     struct wr_replica replica;
     wr_ref succs[STILL_SUCCS];
-    bool silent;    /* Gets nothing, says nothing: killed. */
-    bool refuses;   /* Every dial, at once; no detector knows it. */
-    bool in_ring;   /* The ring counts it in. */
-    bool held_dead; /* By every detector. */
-    bool full;      /* Its disk takes nothing. */
-    bool denies;    /* Owns nothing, as HAVE is told. */
+    bool silent;      /* Gets nothing, says nothing: killed. */
+    bool refuses;     /* Every dial, at once; no detector knows it. */
+    bool in_ring;     /* The ring counts it in. */
+    bool held_dead;   /* By every detector. */
+    bool full;        /* Its disk takes nothing. */
+    uint64_t unaware; /* Bit i: its roster lacks host i. */
+    bool denies;      /* Owns nothing, as HAVE is told. */
     struct still_chunk chunks[256];
     uint32_t chunks_n;
     struct still_root roots[16];
@@ -90,6 +91,7 @@ struct still {
     uint32_t drop_permille; /* Of messages. */
     wr_time jitter_us;      /* Spread of the latency of 1 ms. */
     bool roster;
+    uint32_t gone; /* Hosts that have left. */
     struct still_body *bodies;
     uint32_t bodies_n;
     uint64_t sends[256]; /* By kind of message. */
@@ -274,17 +276,40 @@ static inline size_t still_admitted(const struct wr_core *c)
     return h->w->roster ? h->w->n : 0;
 }
 
-static inline bool still_complete(const struct wr_core *c)
+static inline bool still_joined(const struct wr_core *c)
 {
-    (void)c;
-    return true;
+    return still_us(c)->in_ring;
+}
+
+static inline uint64_t still_known(const struct wr_core *c)
+{
+    return ~still_us(c)->unaware;
+}
+
+static inline uint32_t still_gone(const struct wr_core *c)
+{
+    return still_us(c)->w->gone;
+}
+
+/* What one knows the other knows from then on. */
+static inline void still_compare(struct wr_core *c, wr_host h)
+{
+    struct still_host *us = still_us(c), *other = &us->w->hosts[h];
+
+    us->unaware = other->unaware = us->unaware & other->unaware;
 }
 
 static inline wr_host still_admitted_next(const struct wr_core *c, uint32_t *at)
 {
-    const struct still *w = still_us(c)->w;
+    const struct still_host *us = still_us(c);
 
-    return w->roster && *at < w->n ? (*at)++ : WR_NO_HOST;
+    while (us->w->roster && *at < us->w->n) {
+        const wr_host h = (*at)++;
+
+        if (h >= 64 || (us->unaware >> h & 1) == 0)
+            return h;
+    }
+    return WR_NO_HOST;
 }
 
 static inline bool still_dead(const struct wr_core *c, wr_host h)
@@ -327,7 +352,10 @@ static const struct wr_sight still_sight = {
     .succs = still_succs,
     .pred = still_pred,
     .admitted = still_admitted,
-    .complete = still_complete,
+    .joined = still_joined,
+    .known = still_known,
+    .gone = still_gone,
+    .compare = still_compare,
     .admitted_next = still_admitted_next,
     .dead = still_dead,
     .up_permille = still_up,
