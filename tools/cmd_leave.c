@@ -69,8 +69,9 @@ int cmd_leave(struct cli *cli, int argc, char **argv)
     json_decref(o);
     if (!watch(cli, chunks)) {
         wr_why(&why, WR_EUNREACH,
-               "not enough other hosts could be reached to take every chunk; "
-               "this host goes on serving. Try again when they are up");
+               "not enough other hosts could be reached to take every chunk "
+               "and to be told; this host goes on serving. Try again when "
+               "they are up");
         return cli_fail(cli, &why);
     }
     if (cli->json)

@@ -386,11 +386,26 @@ static void done(struct wr_core *c, wr_token token, enum wr_status status)
     }
 }
 
+/* Somebody will hear our BYE, or there is nobody else. Those who did not would
+ * count on us for ever. */
+static bool heard(const struct wr_core *c)
+{
+    uint32_t at = 0;
+    wr_host h;
+
+    while ((h = wr_roster_next(c, &at)) != WR_NO_HOST)
+        if (h != c->cfg->self && wr_peers_alive(c, h))
+            return true;
+    return wr_roster_admitted_n(c) <= 1;
+}
+
 /* Everything is handed on: then, and only then, we go. */
 static void left(void *arg, struct wr_core *c, wr_token token,
                  enum wr_status status)
 {
     (void)arg;
+    if (status == WR_STATUS_OK && !heard(c))
+        status = WR_STATUS_UNREACHABLE;
     if (status == WR_STATUS_OK)
         depart(c);
     done(c, token, status);

@@ -45,6 +45,16 @@ LIMIT=20 w s3 superpeer --listen "$IP:0" >/dev/null
 check 'it hears of it, says so and stops' grep -q removed "$W/said"
 check 'and does not start again' refused 5 'removed' \
     s3 superpeer --listen "$IP:0"
+# ---- a newcomer, who has to hear of the one that is gone -------------------------
+
+w s1 invite --quiet --super-peer -o "$W/s4.ticket"
+w s4 join "$W/s4.ticket" >/dev/null
+start s4
+check 'a newcomer serves' settled 30 s1 s2 s4
+printf 'nobody has put this' >"$W/unput"
+absent=$("$CLUSTER_TOOL" cid "$W/unput")
+LIMIT=8 check 'and knows soon what nobody has' \
+    refused 3 'not found' s4 get "$absent" -o "$W/got"
 check 'only the issuer revokes' refused '1|3|5' 'ring key|issuer' \
     s2 revoke "$gone"
 plan
