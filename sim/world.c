@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum event_kind { DELIVER, TICK, BROKEN, STORED, GONE };
+enum event_kind { DELIVER, TICK, BROKEN, STORED, SAVED, GONE };
 
 /* A disk's answer, and a commit, take this long. */
 enum { DISK_MIN_US = 100, DISK_MORE_US = 20000 };
+
+/* A daemon writes its roster down at once, and further news a second later. */
+enum { SAVE_MIN_US = 1000, SAVE_MORE_US = 30000, SAVE_AGAIN_US = 1000000 };
 
 static const wr_token LEAVE_TOKEN = UINT64_MAX;
 
@@ -251,16 +254,33 @@ static void trace(const struct wr_world *w, wr_host h, const char *what,
                 what, other == WR_NO_HOST ? -1 : (int)other, a, b);
 }
 
-static void persist(struct wr_world *w, wr_host h)
+static void save(struct wr_world_host *host)
 {
-    struct wr_world_host *host = &w->hosts[h];
     const struct wr_roster *r = &host->node->roster;
 
-    host->incarnation = wr_node_incarnation(host->node);
+    host->saving = false;
+    host->known = host->known || host->joined;
     host->saved =
         must(realloc(host->saved, (r->n + 1) * sizeof(host->saved[0])));
     memcpy(host->saved, r->v, r->n * sizeof(r->v[0]));
     host->saved_n = r->n;
+}
+
+/* What a crash overtakes is lost; not the incarnation, which a driver takes
+ * from its clock. */
+static void persist(struct wr_world *w, wr_host h)
+{
+    struct wr_world_host *host = &w->hosts[h];
+
+    host->incarnation = wr_node_incarnation(host->node);
+    if (host->saving)
+        return;
+    host->saving = true;
+    queue_push(w, event_new(w,
+                            wr_time_max(w->now, host->save_at) + SAVE_MIN_US +
+                                wr_rng_below(&w->rng, SAVE_MORE_US),
+                            SAVED, h, h, NULL));
+    host->save_at = wr_time_max(w->now, host->save_at) + SAVE_AGAIN_US;
 }
 
 static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
@@ -273,8 +293,10 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
     if (fx->note.note == WR_NOTE_PEER_DEAD && wr_world_is_up(w, of) &&
         w->hosts[of].joined)
         w->false_deaths++;
-    if (fx->note.note == WR_NOTE_JOINED)
-        w->hosts[h].joined = w->hosts[h].known = true;
+    if (fx->note.note == WR_NOTE_JOINED) {
+        w->hosts[h].joined = true;
+        persist(w, h);
+    }
 }
 
 /* To the disk; it takes effect when it is answered. */
@@ -515,6 +537,9 @@ static void happen(struct wr_world *w, struct wr_world_event *e)
     case STORED:
         stored(w, e);
         return;
+    case SAVED:
+        save(to);
+        return;
     case GONE:
         to->left = true;
         wr_world_crash(w, e->to);
@@ -550,6 +575,8 @@ static void open_node(struct wr_world *w, wr_host h)
     if (wr_node_open(&host->node, &cfg, &w->book) != WR_OK)
         must(NULL);
     host->epoch++;
+    host->saving = false;
+    host->save_at = w->now;
     host->tick_at = WR_NEVER;
     memset(host->met, 0, w->cfg.hosts * sizeof(host->met[0]));
     memset(host->dials, 0, w->cfg.hosts * sizeof(host->dials[0]));
@@ -563,6 +590,7 @@ void wr_world_begin(struct wr_world *w, uint32_t n)
     for (wr_host h = 0; h < n; h++) {
         all[h] = h;
         open_node(w, h);
+        w->hosts[h].known = true; /* The issuer may always, R10. */
     }
     for (wr_host h = 0; h < n; h++) {
         wr_node_start_with(w->hosts[h].node, all, n, w->now, &w->out);
@@ -572,23 +600,32 @@ void wr_world_begin(struct wr_world *w, uint32_t n)
     }
 }
 
+/* `wreath join` writes the parent's card down before the host first starts. */
+static void know_parent(struct wr_world_host *host, wr_host parent)
+{
+    if (parent == WR_NO_HOST)
+        return;
+    host->saved = must(calloc(1, sizeof(host->saved[0])));
+    host->saved[0] = (struct wr_roster_entry){.host = parent};
+    host->saved_n = 1;
+}
+
 void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
 {
     struct wr_world_host *host = &w->hosts[h];
     const wr_host known[] = {via};
     /* Only one that was in the ring before may begin alone (R10). */
     const bool may_start = w->cfg.members > w->cfg.node.succs && host->known;
-    struct wr_roster_entry *saved = host->saved;
-    const uint32_t saved_n = host->saved_n;
 
-    host->saved = NULL; /* Written anew while it is read. */
-    host->saved_n = 0;
+    if (host->epoch == 0)
+        know_parent(host, via);
     open_node(w, h);
-    for (uint32_t i = 0; i < saved_n; i++) {
-        if (saved[i].host != h)
-            admit(w, h, saved[i].host, (enum wr_roster_state)saved[i].state);
+    for (uint32_t i = 0; i < host->saved_n; i++) {
+        const struct wr_roster_entry *e = &host->saved[i];
+
+        if (e->host != h && w->cfg.node.roster_max > 0)
+            admit(w, h, e->host, (enum wr_roster_state)e->state);
     }
-    free(saved);
     trace(w, h, "starts, joins through", via, 0, 0);
     wr_node_join(host->node, known, via == WR_NO_HOST ? 0 : 1, may_start,
                  w->now, &w->out);
@@ -623,6 +660,7 @@ void wr_world_stop(struct wr_world *w, wr_host h)
     const struct wr_event ev = {.kind = WR_EV_STOP};
 
     wr_world_step(w, h, &ev);
+    save(&w->hosts[h]);
     wr_world_crash(w, h);
 }
 

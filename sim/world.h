@@ -5,9 +5,10 @@
  *
  * The world plays the drivers' part: it delivers messages, tells of links that
  * came up and broke, introduces hosts (ADMIT), and keeps what a host persists
- * over a crash: its roster, and its disk (disk.h). A write is durable when it
- * is answered; one that a crash overtakes is lost. Leaves are mere askers: what
- * is sent to one reaches `leaf` after a while, unless the connection is gone.
+ * over a crash: its roster, as soon as a daemon does, and its disk (disk.h). A
+ * write is durable when it is answered; one that a crash overtakes is lost.
+ * Leaves are mere askers: what is sent to one reaches `leaf` after a while,
+ * unless the connection is gone.
  * What it does not model: bandwidth, disks' sizes.
  */
 #ifndef WR_SIM_WORLD_H
@@ -31,16 +32,18 @@ struct wr_world_cfg {
 };
 
 struct wr_world_host {
-    struct wr_node *node;          /* NULL: down, or not yet there. */
-    uint32_t epoch;                /* Starts so far. */
-    uint32_t incarnation;          /* Persisted. */
-    uint32_t side;                 /* Hosts on different sides cannot talk. */
-    bool left;                     /* For good. */
-    bool leaving;                  /* Hands everything on first. */
-    struct wr_disk disk;           /* Survives a crash. */
-    bool joined;                   /* Since it is up: its false death counts. */
-    bool known;                    /* Was in the ring at some time. */
-    wr_time tick_at;               /* The tick that is queued. */
+    struct wr_node *node; /* NULL: down, or not yet there. */
+    uint32_t epoch;       /* Starts so far. */
+    uint32_t incarnation; /* Persisted. */
+    uint32_t side;        /* Hosts on different sides cannot talk. */
+    bool left;            /* For good. */
+    bool leaving;         /* Hands everything on first. */
+    struct wr_disk disk;  /* Survives a crash. */
+    bool joined;          /* Since it is up: its false death counts. */
+    bool known;           /* Was in the ring, and has written that down; */
+    bool saving;          /* it does so soon, with its roster, */
+    wr_time save_at;      /* not before then. */
+    wr_time tick_at;      /* The tick that is queued. */
     struct wr_roster_entry *saved; /* The roster, persisted. */
     uint32_t saved_n;
     uint32_t *met; /* By host: its epoch when the link came up. */

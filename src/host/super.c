@@ -449,6 +449,7 @@ static void on_upkeep(uv_timer_t *t)
     char status[96];
 
     s->upkeeps++;
+    s->saved_soon = false;
     if (s->cards.dirty && !s->saving)
         wr_super_save_members(s);
     if (s->upkeeps % TRIM_EVERY == 0)

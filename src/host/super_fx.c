@@ -127,6 +127,18 @@ static void feed_later(struct wr_super *s, const struct wr_super_later *l)
     wr_node_step(s->node, &ev, wr_clock_now(), &s->out);
 }
 
+/* News of who is there are written down at once, lest a crash forget them: who
+ * has left will not say so again. What follows in the same second waits for the
+ * upkeep, for a storm of news is a big file many times over. */
+static void save_soon(struct wr_super *s)
+{
+    if (!s->cards.dirty || !s->opened || s->saving || s->saved_soon ||
+        s->state == WR_SUPER_STOPPING)
+        return;
+    s->saved_soon = true;
+    wr_super_save_members(s);
+}
+
 /* Performs all effects, then what arose meanwhile, until nothing is left. */
 void wr_super_drain(struct wr_super *s)
 {
@@ -148,6 +160,7 @@ void wr_super_drain(struct wr_super *s)
                WR_KV_U64("lost", s->out.dropped - s->dropped));
         s->dropped = s->out.dropped;
     }
+    save_soon(s);
     arm(s);
 }
 

@@ -308,7 +308,7 @@ void wr_super_on_revoked(void *arg)
 {
     struct wr_super *s = arg;
 
-    s->cards.dirty = true; /* Saved at the next upkeep, by a worker. */
+    s->cards.dirty = true; /* Saved soon, by a worker. */
     for (wr_host h = 0; h < s->book.hosts_n; h++)
         if (wr_cards_state(&s->cards, h) != WR_ROSTER_ADMITTED)
             wr_super_later(

@@ -80,6 +80,7 @@ struct wr_super {
     } state;
     uint64_t pushed; /* Chunks handed over while leaving. */
     bool saving;     /* DIR/members is being written. */
+    bool saved_soon; /* It was, at once, since the last upkeep. */
     bool left;
     bool opened; /* Hub and all: what we know is worth saving. */
     uint32_t incarnation_saved, talk_number;
