@@ -56,35 +56,77 @@ static void add_set(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     nearest_first(r, c, op, first);
 }
 
-/* Every host that we know of, clockwise from the key, then the admitted ones
- * that nobody mentioned: absence needs all of them. And all once more if
- * somebody has left meanwhile, who may have handed it to one that had said no.
- * False if that makes nobody to ask. */
-static bool widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+/* Who said no makes room for others. False if nobody has. */
+static bool make_room(struct wr_replica *r, struct wr_op *op)
 {
     struct wr_target *t = wr_op_targets(r, op);
-    const unsigned before = op->targets_n;
-    const bool again = op->gone != r->sight->gone(c);
-    wr_host v[WR_READ_HOSTS];
-    const size_t n =
-        wr_routes_clockwise(r->routes, c, &op->key, v, WR_READ_HOSTS);
-    uint32_t at = 0;
-    wr_host h;
+    const uint8_t before = op->targets_n;
 
-    for (unsigned i = 0; i < before && again; i++) {
+    op->targets_n = 0;
+    for (unsigned i = 0; i < before; i++)
+        if (t[i].state != WR_TARGET_NO)
+            t[op->targets_n++] = t[i];
+    op->no_n = (uint16_t)(op->no_n + before - op->targets_n);
+    return op->targets_n < before;
+}
+
+/* Somebody has left, who may have handed it to one that had said no. */
+static void forget_noes(struct wr_replica *r, struct wr_op *op)
+{
+    struct wr_target *t = wr_op_targets(r, op);
+
+    for (unsigned i = 0; i < op->targets_n; i++) {
         if (t[i].state != WR_TARGET_NO)
             continue;
         t[i] = (struct wr_target){.host = t[i].host, .until_ms = UINT32_MAX};
         op->answered--;
     }
+    op->no_n = 0;
+    op->at = 0;
+}
+
+/* Every host that we know of, clockwise from the key, then the admitted ones
+ * that nobody mentioned: absence needs all of them, as many at a time as there
+ * is room for. All once more if somebody left meanwhile, and whoever became
+ * known. False if that makes nobody to ask. */
+static bool widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    const unsigned before = op->targets_n;
+    const bool again = op->gone != r->sight->gone(c);
+    wr_host v[WR_READ_HOSTS];
+    bool more = again;
+
+    if (again)
+        forget_noes(r, op);
+    if (op->known != r->sight->known(c))
+        op->at = 0;
     op->gone = r->sight->gone(c);
+    op->known = r->sight->known(c);
+    if (!op->widened) {
+        const size_t n =
+            wr_routes_clockwise(r->routes, c, &op->key, v, WR_READ_HOSTS);
+
+        for (size_t i = 0; i < n; i++)
+            (void)wr_op_add(r, op, v[i]);
+        more = op->targets_n > before;
+    }
     op->widened = true;
-    for (size_t i = 0; i < n; i++)
-        (void)wr_op_add(r, op, v[i]);
-    while ((h = r->sight->admitted_next(c, &at)) != WR_NO_HOST &&
-           wr_op_add(r, op, h) != NULL)
-        ;
-    return again || op->targets_n > before;
+    for (;;) {
+        uint32_t next = op->at;
+        const wr_host h = r->sight->admitted_next(c, &next);
+
+        if (h == WR_NO_HOST)
+            return more;
+        if (wr_op_target(r, op, h) == NULL) {
+            if (wr_op_add(r, op, h) == NULL) {
+                if (more || !make_room(r, op))
+                    return more;
+                continue;
+            }
+            more = true;
+        }
+        op->at = next;
+    }
 }
 
 /* Tallies and ends. */
@@ -144,6 +186,13 @@ static uint8_t list(struct wr_replica *r, const struct wr_op *op, bool holders,
     return n;
 }
 
+static uint8_t asked(const struct wr_op *op)
+{
+    const unsigned n = op->no_n + op->targets_n;
+
+    return n < UINT8_MAX ? (uint8_t)n : UINT8_MAX;
+}
+
 /* "Not found" only if `all` were asked and everybody who could have it said so;
  * else who did not answer. */
 static void end_absent(struct wr_replica *r, struct wr_core *c,
@@ -151,14 +200,16 @@ static void end_absent(struct wr_replica *r, struct wr_core *c,
 {
     wr_host silent[WR_READ_HOSTS];
     const uint8_t n = list(r, op, false, silent);
-    const bool sure = all && n == 0 && r->sight->joined(c) &&
-                      (!op->blind || r->sight->admitted(c) > 0);
+    uint32_t at = op->at;
+    const bool sure =
+        all && n == 0 && r->sight->admitted_next(c, &at) == WR_NO_HOST &&
+        r->sight->joined(c) && (!op->blind || r->sight->admitted(c) > 0);
     const uint8_t status = sure ? WR_STATUS_NO : (uint8_t)WR_STATUS_UNREACHABLE;
     struct wr_msg m = {.kind = 0};
 
     if (op->kind == WR_OP_GET) {
         m.data.status = status;
-        m.data.asked = op->targets_n;
+        m.data.asked = asked(op);
         m.data.down = n;
         m.data.hosts_n = n;
         m.data.hosts = silent;
@@ -177,7 +228,7 @@ static void end_head(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 
     m.data.status = WR_STATUS_OK;
     m.data.copies = (uint8_t)tally->yes;
-    m.data.asked = op->targets_n;
+    m.data.asked = asked(op);
     m.data.down = (uint8_t)(tally->silent + tally->late);
     m.data.hash = op->hash;
     m.data.len = op->body.len;

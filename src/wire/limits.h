@@ -15,7 +15,7 @@ enum {
     WR_HOPS_MAX = 64,    /* Time-to-live: log2 of any ring, many times. */
     WR_NEXT_MAX = 8,     /* Candidates in one NEXT answer. */
     WR_HOSTS_MAX = 4096, /* Super-peers in one book. */
-    WR_READ_HOSTS = 64,  /* Hosts asked for a chunk before giving up. */
+    WR_READ_HOSTS = 64,  /* Hosts that a reader waits for, or names. */
 
     /* Frames. A header holds at most a full HAVE or roster. */
     WR_HEADER_MAX = 16384,

@@ -332,6 +332,33 @@ Test(replica, a_get_finds_the_copy_wherever_it_is)
     close_balanced(w);
 }
 
+/* More hosts than a reader keeps in mind at a time. */
+Test(replica, a_get_asks_all_of_many_hosts)
+{
+    struct still *w = open_full(200, 28);
+    const struct wr_id key = still_key(w), other = still_key(w);
+
+    keep_at(w, still_nth(w, &key, 150), &key);
+    still_ask(w, 3, get_msg(w, key, false));
+    still_run(w, WR_SEC(5));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+
+    still_ask(w, 3, get_msg(w, other, false));
+    still_run(w, WR_SEC(5));
+    cr_assert_eq(w->answers_n, 2);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_NO);
+    cr_assert_geq(last(w)->data.asked, 200);
+
+    w->hosts[still_nth(w, &other, 150)].silent = true;
+    still_ask(w, 3, get_msg(w, other, false));
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 3);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    cr_assert_eq(last(w)->data.down, 1);
+    close_balanced(w);
+}
+
 Test(replica, not_found_needs_everybodys_no)
 {
     struct still *w = open_full(10, 21);
