@@ -56,6 +56,12 @@ static void add_set(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     nearest_first(r, c, op, first);
 }
 
+/* Another number once somebody became known, or has left. */
+static uint32_t roster_now(const struct wr_replica *r, const struct wr_core *c)
+{
+    return (uint32_t)r->sight->known(c) + r->sight->gone(c);
+}
+
 /* Who said no makes room for others. False if nobody has. */
 static bool make_room(struct wr_replica *r, struct wr_op *op)
 {
@@ -66,11 +72,10 @@ static bool make_room(struct wr_replica *r, struct wr_op *op)
     for (unsigned i = 0; i < before; i++)
         if (t[i].state != WR_TARGET_NO)
             t[op->targets_n++] = t[i];
-    op->no_n = (uint16_t)(op->no_n + before - op->targets_n);
     return op->targets_n < before;
 }
 
-/* Somebody has left, who may have handed it to one that had said no. */
+/* Who left may have handed it to one that had said no. */
 static void forget_noes(struct wr_replica *r, struct wr_op *op)
 {
     struct wr_target *t = wr_op_targets(r, op);
@@ -81,52 +86,55 @@ static void forget_noes(struct wr_replica *r, struct wr_op *op)
         t[i] = (struct wr_target){.host = t[i].host, .until_ms = UINT32_MAX};
         op->answered--;
     }
-    op->no_n = 0;
-    op->at = 0;
 }
 
-/* Every host that we know of, clockwise from the key, then the admitted ones
- * that nobody mentioned: absence needs all of them, as many at a time as there
- * is room for. All once more if somebody left meanwhile, and whoever became
- * known. False if that makes nobody to ask. */
-static bool widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+/* Adds the admitted hosts that come next in the roster, as many as there is
+ * room for. False if that is none. */
+static bool add_admitted(struct wr_replica *r, struct wr_core *c,
+                         struct wr_op *op)
 {
-    const unsigned before = op->targets_n;
-    const bool again = op->gone != r->sight->gone(c);
-    wr_host v[WR_READ_HOSTS];
-    bool more = again;
+    bool more = false;
 
-    if (again)
-        forget_noes(r, op);
-    if (op->known != r->sight->known(c))
-        op->at = 0;
-    op->gone = r->sight->gone(c);
-    op->known = r->sight->known(c);
-    if (!op->widened) {
-        const size_t n =
-            wr_routes_clockwise(r->routes, c, &op->key, v, WR_READ_HOSTS);
-
-        for (size_t i = 0; i < n; i++)
-            (void)wr_op_add(r, op, v[i]);
-        more = op->targets_n > before;
-    }
-    op->widened = true;
     for (;;) {
         uint32_t next = op->at;
         const wr_host h = r->sight->admitted_next(c, &next);
 
         if (h == WR_NO_HOST)
             return more;
-        if (wr_op_target(r, op, h) == NULL) {
-            if (wr_op_add(r, op, h) == NULL) {
-                if (more || !make_room(r, op))
-                    return more;
-                continue;
-            }
+        if (wr_op_target(r, op, h) != NULL) {
+            op->at = next;
+        } else if (wr_op_add(r, op, h) != NULL) {
+            op->at = next;
             more = true;
+        } else if (more || !make_room(r, op)) {
+            return more;
         }
-        op->at = next;
     }
+}
+
+/* Every host that we know of, clockwise from the key, then the admitted ones
+ * that nobody mentioned: absence needs all of them. And all once more if the
+ * roster has changed meanwhile. False if that makes nobody to ask. */
+static bool widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    const unsigned before = op->targets_n;
+    const bool again = op->roster != roster_now(r, c);
+    wr_host v[WR_READ_HOSTS];
+
+    if (again) {
+        forget_noes(r, op);
+        op->roster = roster_now(r, c);
+        op->at = 0;
+    }
+    if (!op->widened)
+        for (size_t i = 0, n = wr_routes_clockwise(r->routes, c, &op->key, v,
+                                                   WR_READ_HOSTS);
+             i < n; i++)
+            (void)wr_op_add(r, op, v[i]);
+    op->widened = true;
+    if (again || op->targets_n > before)
+        return true;
+    return add_admitted(r, c, op);
 }
 
 /* Tallies and ends. */
@@ -186,9 +194,12 @@ static uint8_t list(struct wr_replica *r, const struct wr_op *op, bool holders,
     return n;
 }
 
-static uint8_t asked(const struct wr_op *op)
+/* Some of which made room, where hosts are many. */
+static uint8_t asked(const struct wr_replica *r, const struct wr_core *c,
+                     const struct wr_op *op)
 {
-    const unsigned n = op->no_n + op->targets_n;
+    const size_t all = op->at > 0 ? r->sight->admitted(c) : 0;
+    const size_t n = all > op->targets_n ? all : op->targets_n;
 
     return n < UINT8_MAX ? (uint8_t)n : UINT8_MAX;
 }
@@ -209,7 +220,7 @@ static void end_absent(struct wr_replica *r, struct wr_core *c,
 
     if (op->kind == WR_OP_GET) {
         m.data.status = status;
-        m.data.asked = asked(op);
+        m.data.asked = asked(r, c, op);
         m.data.down = n;
         m.data.hosts_n = n;
         m.data.hosts = silent;
@@ -228,7 +239,7 @@ static void end_head(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 
     m.data.status = WR_STATUS_OK;
     m.data.copies = (uint8_t)tally->yes;
-    m.data.asked = asked(op);
+    m.data.asked = asked(r, c, op);
     m.data.down = (uint8_t)(tally->silent + tally->late);
     m.data.hash = op->hash;
     m.data.len = op->body.len;
@@ -499,7 +510,7 @@ void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     op->key = root ? m->root.position : m->get.digest;
     op->hash = root ? 0 : m->get.hash;
     op->head = !root && m->get.head;
-    op->gone = r->sight->gone(c);
+    op->roster = roster_now(r, c);
     first_targets(r, c, op);
     wr_op_run(r, c, op);
 }

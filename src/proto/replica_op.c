@@ -286,12 +286,13 @@ static void ask_store(struct wr_replica *r, struct wr_core *c,
     if (fx == NULL)
         return;
     fx->store.token = op->id;
-    fx->store.put = op->put;
     fx->store.digest = op->key;
     fx->store.hash = op->hash;
     fx->store.head = op->head;
-    if (op->kind == WR_OP_PUT)
+    if (op->kind == WR_OP_PUT) {
+        fx->store.put = op->put;
         fx->store.body = op->body;
+    }
     if (op->kind == WR_OP_ROOT_PUT &&
         !wr_fx_store_record(
             c->out, fx, op->version,

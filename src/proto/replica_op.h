@@ -52,12 +52,15 @@ struct wr_op {
     uint64_t back; /* The asker's rid. */
     wr_time born;
     struct wr_id key;
-    struct wr_put_id put;
+    union {
+        struct wr_put_id put; /* PUT, PUSH */
+        struct {
+            uint32_t roster; /* GET: which one all are asked by, */
+            uint32_t at;     /* and how far in it we are. */
+        };
+    };
     struct wr_body body;
     uint64_t version; /* Of a root record. */
-    uint64_t known;   /* GET: by the roster that we ask through, */
-    uint32_t at;      /* how far in it we are, */
-    uint32_t gone;    /* and how many in it had left. */
     wr_host asker;    /* WR_NO_HOST: ourselves, leaving. */
     uint32_t hash;
     uint32_t until_ms; /* End of a pause, or of a reader's patience with its
@@ -71,7 +74,6 @@ struct wr_op {
     uint8_t tries;       /* PUSH: rounds so far. */
     uint8_t side;        /* Index of its side buffer + 1; 0: none. */
     uint8_t answered;    /* ROOT_GET: hosts that said what they have. */
-    uint16_t no_n;       /* GET: hosts that said no and made room for others. */
     uint16_t side_n;     /* Bytes of the record, or put ids, in it. */
     bool head : 1;       /* GET: only who has it. */
     bool acked : 1;      /* The asker has its answer; we go on to n. */
