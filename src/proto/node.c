@@ -404,8 +404,10 @@ static void left(void *arg, struct wr_core *c, wr_token token,
                  enum wr_status status)
 {
     (void)arg;
-    if (status == WR_STATUS_OK && !heard(c))
+    if (status == WR_STATUS_OK && !heard(c)) {
         status = WR_STATUS_UNREACHABLE;
+        wr_replica_stay(c->replica);
+    }
     if (status == WR_STATUS_OK)
         depart(c);
     done(c, token, status);

@@ -58,6 +58,8 @@ typedef void wr_left_fn(void *arg, struct wr_core *c, wr_token token,
 /* Walks the own store: first all chunks, then all root records. */
 struct wr_push {
     bool active, roots;
+    bool closed;  /* We take nothing in: the walk may be past its place. */
+    bool begun;   /* The walk has; what was being written was waited for. */
     bool walking; /* A STORE_*_NEXT is under way. */
     bool at_end;  /* The walk has brought the last key. */
     bool failed;  /* Some key did not find its copies. */
@@ -120,6 +122,9 @@ void wr_replica_link_down(struct wr_replica *r, struct wr_core *c, wr_host h);
  * progress, and ends with `left_fn` (OK, or UNREACHABLE if some key did not
  * find its copies). A second command while one runs is BUSY. */
 void wr_replica_leave(struct wr_replica *r, struct wr_core *c, wr_token token);
+
+/* We do not go after all. */
+void wr_replica_stay(struct wr_replica *r);
 
 void wr_replica_tick(struct wr_replica *r, struct wr_core *c);
 wr_time wr_replica_deadline(const struct wr_replica *r);

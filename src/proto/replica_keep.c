@@ -78,6 +78,12 @@ void wr_keep_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
         wr_replica_refuse(c, from, m, WR_STATUS_BAD);
         return;
     }
+    if (r->push.closed && m->kind != WR_MSG_GET && m->kind != WR_MSG_ROOT_GET) {
+        if (m->kind == WR_MSG_PUT)
+            wr_outbox_release(c->out, m->put.body);
+        wr_replica_refuse(c, from, m, WR_STATUS_UNREACHABLE);
+        return;
+    }
     struct wr_keep *k = keep_new(r, c);
     struct wr_fx *fx =
         k == NULL ? NULL : wr_outbox_push(c->out, WR_FX_STORE_GET);

@@ -24,6 +24,7 @@ static void finish(struct wr_replica *r, struct wr_core *c)
         r->push.failed ? WR_STATUS_UNREACHABLE : WR_STATUS_OK;
 
     r->push.active = false;
+    r->push.closed = status == WR_STATUS_OK;
     if (r->left_fn != NULL) {
         r->left_fn(r->left_arg, c, r->push.token, status);
         return;
@@ -68,6 +69,27 @@ static bool push_next(struct wr_replica *r, struct wr_core *c)
     return true;
 }
 
+/* Something is on its way into our store, which the walk could miss. */
+static bool writing(struct wr_replica *r, const struct wr_core *c)
+{
+    for (uint32_t i = 0; i < r->keeps_cap; i++) {
+        const struct wr_keep *k = &r->keeps[i];
+
+        if (k->id != 0 && k->kind != WR_MSG_GET && k->kind != WR_MSG_ROOT_GET &&
+            c->now < k->born + c->cfg->request_us)
+            return true;
+    }
+    for (uint32_t i = 0; i < r->ops_cap; i++) {
+        const struct wr_op *op = &r->ops[i];
+        const struct wr_target *t = wr_op_target(r, op, c->cfg->self);
+
+        if (op->phase == WR_OP_SPREAD && !wr_op_is_get(op) && t != NULL &&
+            t->state == WR_TARGET_ASKED)
+            return true;
+    }
+    return false;
+}
+
 /* Starts what may start: keys up to the window, then the next walk, then the
  * root records, then the end. */
 void wr_push_advance(struct wr_replica *r, struct wr_core *c)
@@ -76,6 +98,11 @@ void wr_push_advance(struct wr_replica *r, struct wr_core *c)
 
     if (!p->active || p->walking)
         return;
+    if (!p->begun && writing(r, c)) {
+        p->stalled_until = c->now + WR_MS(WR_BUSY_RETRY_MS);
+        return;
+    }
+    p->begun = true;
     while (p->batch_i < p->batch_n && p->open < WR_PUSH_WINDOW &&
            push_next(r, c))
         continue;
@@ -210,13 +237,17 @@ void wr_replica_leave(struct wr_replica *r, struct wr_core *c, wr_token token)
         return;
     }
     r->push = (struct wr_push){.active = true,
+                               .closed = true,
                                .token = token,
                                .stalled_until = WR_NEVER,
                                .batch = r->push.batch,
                                .batch_cap = r->push.batch_cap};
-    walk(r, c);
-    if (!r->push.walking)
-        r->push.stalled_until = c->now + WR_MS(WR_BUSY_RETRY_MS);
+    wr_push_advance(r, c);
+}
+
+void wr_replica_stay(struct wr_replica *r)
+{
+    r->push.closed = false;
 }
 
 void wr_push_tick(struct wr_replica *r, struct wr_core *c)

@@ -105,7 +105,9 @@ static struct tally spread(struct wr_replica *r, struct wr_core *c,
 
         if (t == NULL)
             break;
-        if (t->state == WR_TARGET_NEW && r->sight->dead(c, t->host))
+        if (t->state == WR_TARGET_NEW &&
+            (r->sight->dead(c, t->host) ||
+             (set[i] == c->cfg->self && r->push.closed)))
             t->state = WR_TARGET_SILENT;
         if (t->state == WR_TARGET_SILENT || t->state == WR_TARGET_FAILED)
             continue;
@@ -316,6 +318,11 @@ static void copy_answered(struct wr_replica *r, struct wr_core *c,
                           struct wr_op *op, struct wr_target *t,
                           enum wr_status status)
 {
+    if (status == WR_STATUS_UNREACHABLE) { /* It leaves: as good as gone. */
+        t->state = WR_TARGET_SILENT;
+        wr_op_run(r, c, op);
+        return;
+    }
     t->state = status == WR_STATUS_OK ? WR_TARGET_YES : WR_TARGET_FAILED;
     if (status != WR_STATUS_OK && op->worst != WR_STATUS_FULL)
         op->worst = (uint8_t)status;

@@ -593,6 +593,32 @@ Test(replica, a_leaving_host_hands_on_every_chunk_reference_and_record)
     close_balanced(w);
 }
 
+/* Hosts 0 and 1 of three go at the same time, and their walks are over. A put
+ * whose copies only they took would be lost with them. */
+Test(replica, who_leaves_takes_nothing_in)
+{
+    struct still *w = open_full(3, 52);
+    const struct wr_id key = key_owned_by(w, 0);
+
+    for (wr_host h = 0; h < 2; h++) {
+        w->hosts[h].core.now = w->now;
+        wr_replica_leave(&w->hosts[h].replica, &w->hosts[h].core, h);
+        still_drain(w, &w->hosts[h]);
+    }
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(w->done_n, 2, "there was nothing to hand on");
+    w->answers_n = 0;
+    still_ask(w, 2, put_msg(w, key));
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_UNREACHABLE);
+    cr_assert_null(still_find(&w->hosts[0], &key));
+    cr_assert_null(still_find(&w->hosts[1], &key));
+    wr_replica_stay(&w->hosts[0].replica);
+    put_ok(w, 2, key);
+    cr_assert_eq(copies(w, &key), 2);
+    close_balanced(w);
+}
+
 Test(replica, leaving_says_when_some_chunk_found_no_home)
 {
     struct still *w = open_full(3, 51);
