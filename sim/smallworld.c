@@ -569,7 +569,7 @@ static void live(struct life *l, uint64_t seed, const struct options *o)
     l->w.done_arg = l;
     wr_data_begin(&l->data, &l->w, seed ^ 0xda7a);
     l->data.haves = o->haves;
-    wr_world_begin(&l->w,
+    wr_world_begin(&l->w, NULL,
                    cfg.members > cfg.node.succs
                        ? 1
                        : cfg.node.succs + 1u +

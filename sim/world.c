@@ -1,16 +1,19 @@
 /* world.c - see world.h. */
-#include "world.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
-enum event_kind { DELIVER, TICK, BROKEN, STORED, SAVED, GONE };
+#include "cost.h"
+#include "world_private.h"
+
+enum event_kind { DELIVER, TICK, BROKEN, STORED, SAVED, GONE, ALARM };
 
 /* A disk's answer, and a commit, take this long. */
 enum { DISK_MIN_US = 100, DISK_MORE_US = 20000 };
 
 /* A daemon writes its roster down at once, and further news a second later. */
 enum { SAVE_MIN_US = 1000, SAVE_MORE_US = 30000, SAVE_AGAIN_US = 1000000 };
+
+enum { EPOCH_MASK = (1 << 30) - 1 };
 
 static const wr_token LEAVE_TOKEN = UINT64_MAX;
 
@@ -20,13 +23,14 @@ struct wr_world_event {
     enum event_kind kind;
     wr_host from, to;
     uint32_t from_epoch, to_epoch;
+    uint64_t cookie;   /* ALARM */
     struct wr_id body; /* Whose bytes the message's, or write's, body is. */
     struct wr_msg msg; /* Its arrays lie behind the struct. */
     struct wr_fx fx;   /* STORED: so do these. */
     _Alignas(8) uint8_t arrays[];
 };
 
-static void *must(void *p)
+void *world_must(void *p)
 {
     if (p == NULL) {
         fputs("out of memory\n", stderr);
@@ -50,7 +54,8 @@ static void queue_push(struct wr_world *w, struct wr_world_event *e)
     e->order = w->order++;
     if (w->queue_n > w->queue_cap) {
         w->queue_cap = w->queue_cap == 0 ? 1024 : 2 * w->queue_cap;
-        w->queue = must(realloc(w->queue, w->queue_cap * sizeof(w->queue[0])));
+        w->queue =
+            world_must(realloc(w->queue, w->queue_cap * sizeof(w->queue[0])));
     }
     for (; i > 0 && before(e, w->queue[(i - 1) / 2]); i = (i - 1) / 2)
         w->queue[i] = w->queue[(i - 1) / 2];
@@ -142,7 +147,7 @@ static struct wr_world_event *event_new(struct wr_world *w, wr_time at,
     }
     for (size_t i = 0; i < n; i++)
         bytes += (a[i].bytes + 7) & ~(size_t)7;
-    e = must(calloc(1, sizeof(*e) + bytes));
+    e = world_must(calloc(1, sizeof(*e) + bytes));
     *e = (struct wr_world_event){
         .at = at,
         .kind = kind,
@@ -205,28 +210,62 @@ static void post(struct wr_world *w, wr_host from, wr_host to,
     queue_push(w, e);
 }
 
+/* The first message between two that are up sets a link up. */
+static void connect(struct wr_world *w, wr_host from, wr_host to)
+{
+    struct wr_sim_link *l = world_must(wr_links_at(&w->hosts[from].links, to));
+
+    if (l->epoch == w->hosts[to].epoch)
+        return;
+    *l = (struct wr_sim_link){.peer = l->peer,
+                              .epoch = w->hosts[to].epoch & EPOCH_MASK};
+    w->setups_n++;
+    w->setup_bytes += w->dial_bytes + w->accept_bytes;
+    w->hosts[from].sent_bytes += w->dial_bytes;
+    w->hosts[from].recv_bytes += w->accept_bytes;
+    w->hosts[to].sent_bytes += w->accept_bytes;
+    w->hosts[to].recv_bytes += w->dial_bytes;
+}
+
+static void refuse(struct wr_world *w, wr_host from, wr_host to)
+{
+    struct wr_sim_link *l;
+
+    w->lost++;
+    if (!w->cfg.resets)
+        return;
+    l = world_must(wr_links_at(&w->hosts[from].links, to));
+    if (l->dials != 0)
+        return; /* One dial for all that waits. */
+    l->dials = 1;
+    queue_push(w,
+               event_new(w, w->now + 2 * latency(w), BROKEN, to, from, NULL));
+}
+
 static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
 {
     const wr_host to = fx->to;
+    uint64_t bytes;
 
     if (wr_host_is_leaf(to))
         post(w, from, to, &fx->msg);
     if (to >= w->cfg.hosts)
         return;
+    bytes = wr_cost_message(&fx->msg);
     w->sent++;
+    w->sent_n[fx->msg.kind]++;
+    w->sent_bytes[fx->msg.kind] += bytes;
+    w->hosts[from].sent_bytes += bytes;
     if (!reach(w, from, to) || lucky(w, w->cfg.loss_permille)) {
         w->lost++;
         return;
     }
-    if (!wr_world_is_up(w, to)) { /* The dial is refused. */
-        w->lost++;
-        if (w->cfg.resets && !w->hosts[from].dials[to]) {
-            w->hosts[from].dials[to] = true; /* One dial for all that waits. */
-            queue_push(w, event_new(w, w->now + 2 * latency(w), BROKEN, to,
-                                    from, NULL));
-        }
+    if (!wr_world_is_up(w, to)) {
+        refuse(w, from, to);
         return;
     }
+    connect(w, from, to);
+    w->hosts[to].recv_bytes += bytes;
     post(w, from, to, &fx->msg);
     if (lucky(w, w->cfg.twice_permille))
         post(w, from, to, &fx->msg);
@@ -261,7 +300,7 @@ static void save(struct wr_world_host *host)
     host->saving = false;
     host->known = host->known || host->joined;
     host->saved =
-        must(realloc(host->saved, (r->n + 1) * sizeof(host->saved[0])));
+        world_must(realloc(host->saved, (r->n + 1) * sizeof(host->saved[0])));
     memcpy(host->saved, r->v, r->n * sizeof(r->v[0]));
     host->saved_n = r->n;
 }
@@ -307,7 +346,7 @@ static void submit(struct wr_world *w, wr_host h, const struct wr_fx *fx)
     const size_t bytes = digests  ? fx->store.n * sizeof(struct wr_id)
                          : record ? fx->store.record.n
                                   : 0;
-    struct wr_world_event *e = must(calloc(1, sizeof(*e) + bytes));
+    struct wr_world_event *e = world_must(calloc(1, sizeof(*e) + bytes));
 
     *e = (struct wr_world_event){
         .at = w->now + DISK_MIN_US + wr_rng_below(&w->rng, DISK_MORE_US),
@@ -392,7 +431,7 @@ static void perform(struct wr_world *w, wr_host h)
 }
 
 /* After each step: the effects, and one tick in the queue for the deadline. */
-static void settle(struct wr_world *w, wr_host h)
+void world_settle(struct wr_world *w, wr_host h)
 {
     struct wr_world_host *host = &w->hosts[h];
     wr_time at;
@@ -408,14 +447,14 @@ static void settle(struct wr_world *w, wr_host h)
 void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev)
 {
     wr_node_step(w->hosts[h].node, ev, w->now, &w->out);
-    settle(w, h);
+    world_settle(w, h);
 }
 
 /* ---- delivery --------------------------------------------------------------
  */
 
-static void admit(struct wr_world *w, wr_host to, wr_host of,
-                  enum wr_roster_state state)
+void world_admit(struct wr_world *w, wr_host to, wr_host of,
+                 enum wr_roster_state state)
 {
     struct wr_event ev = {.kind = WR_EV_ADMIT, .from = of};
 
@@ -428,23 +467,25 @@ static void admit(struct wr_world *w, wr_host to, wr_host of,
 static void introduce(struct wr_world *w, const struct wr_world_event *e)
 {
     struct wr_world_host *to = &w->hosts[e->to];
+    struct wr_sim_link *l = world_must(wr_links_at(&to->links, e->from));
     struct wr_event ev = {.kind = WR_EV_LINK_UP, .from = e->from};
 
-    if (to->met[e->from] != e->from_epoch) {
-        to->met[e->from] = e->from_epoch;
+    if (l->epoch != e->from_epoch || l->told == 0) {
+        l->epoch = e->from_epoch & EPOCH_MASK;
+        l->told = 1;
         ev.incarnation = w->hosts[e->from].incarnation;
         wr_world_step(w, e->to, &ev);
         if (to->node->cfg.roster_max > 0)
-            admit(w, e->to, e->from, WR_ROSTER_ADMITTED);
+            world_admit(w, e->to, e->from, WR_ROSTER_ADMITTED);
     }
     if (e->msg.kind == WR_MSG_BYE && e->msg.bye.why == WR_BYE_LEFT)
-        admit(w, e->to, e->from, WR_ROSTER_LEFT);
+        world_admit(w, e->to, e->from, WR_ROSTER_LEFT);
     for (uint8_t i = 0; e->msg.kind == WR_MSG_ROSTER && i < e->msg.roster.n;
          i++) {
         const wr_host of = e->msg.roster.entries[i].host;
 
         if (w->hosts[of].left)
-            admit(w, e->to, of, WR_ROSTER_LEFT);
+            world_admit(w, e->to, of, WR_ROSTER_LEFT);
     }
 }
 
@@ -509,12 +550,19 @@ static void stored(struct wr_world *w, const struct wr_world_event *e)
 
 static void happen(struct wr_world *w, struct wr_world_event *e)
 {
+    struct wr_event ev = {.kind = WR_EV_LINK_DOWN, .from = e->from};
+    struct wr_world_host *to;
+    struct wr_sim_link *l;
+
+    if (e->kind == ALARM) {
+        w->alarm(w, e->cookie);
+        return;
+    }
     if (wr_host_is_leaf(e->to)) {
         deliver(w, e);
         return;
     }
-    struct wr_world_host *to = &w->hosts[e->to];
-    struct wr_event ev = {.kind = WR_EV_LINK_DOWN, .from = e->from};
+    to = &w->hosts[e->to];
 
     if (to->node == NULL || to->epoch != e->to_epoch)
         return;
@@ -527,11 +575,12 @@ static void happen(struct wr_world *w, struct wr_world_event *e)
             return; /* Another, earlier one has replaced it. */
         to->tick_at = WR_NEVER;
         wr_node_tick(to->node, w->now, &w->out);
-        settle(w, e->to);
+        world_settle(w, e->to);
         return;
     case BROKEN:
-        to->met[e->from] = 0;
-        to->dials[e->from] = false;
+        l = wr_links_find(&to->links, e->from);
+        if (l != NULL)
+            *l = (struct wr_sim_link){.peer = l->peer};
         wr_world_step(w, e->to, &ev);
         return;
     case STORED:
@@ -544,7 +593,19 @@ static void happen(struct wr_world *w, struct wr_world_event *e)
         to->left = true;
         wr_world_crash(w, e->to);
         return;
+    case ALARM:
+        break;
     }
+    WR_UNREACHABLE();
+}
+
+void wr_world_at(struct wr_world *w, wr_time at, uint64_t cookie)
+{
+    struct wr_world_event *e = event_new(w, wr_time_max(at, w->now), ALARM,
+                                         WR_NO_HOST, WR_NO_HOST, NULL);
+
+    e->cookie = cookie;
+    queue_push(w, e);
 }
 
 void wr_world_run(struct wr_world *w, wr_time until)
@@ -562,7 +623,7 @@ void wr_world_run(struct wr_world *w, wr_time until)
 /* ---- coming and going -------------------------------------------------------
  */
 
-static void open_node(struct wr_world *w, wr_host h)
+void world_open(struct wr_world *w, wr_host h)
 {
     struct wr_world_host *host = &w->hosts[h];
     struct wr_node_cfg cfg = w->cfg.node;
@@ -573,31 +634,12 @@ static void open_node(struct wr_world *w, wr_host h)
     cfg.incarnation = ++host->incarnation;
     cfg.seed = wr_rng_next(&w->rng);
     if (wr_node_open(&host->node, &cfg, &w->book) != WR_OK)
-        must(NULL);
+        world_must(NULL);
     host->epoch++;
     host->saving = false;
     host->save_at = w->now;
     host->tick_at = WR_NEVER;
-    memset(host->met, 0, w->cfg.hosts * sizeof(host->met[0]));
-    memset(host->dials, 0, w->cfg.hosts * sizeof(host->dials[0]));
-}
-
-void wr_world_begin(struct wr_world *w, uint32_t n)
-{
-    wr_host all[WR_START_MAX];
-
-    WR_CHECK(n <= WR_START_MAX && n <= w->cfg.hosts);
-    for (wr_host h = 0; h < n; h++) {
-        all[h] = h;
-        open_node(w, h);
-        w->hosts[h].known = true; /* The issuer may always, R10. */
-    }
-    for (wr_host h = 0; h < n; h++) {
-        wr_node_start_with(w->hosts[h].node, all, n, w->now, &w->out);
-        settle(w, h);
-        for (wr_host k = 0; k < n && w->cfg.node.roster_max > 0; k++)
-            admit(w, h, k, WR_ROSTER_ADMITTED);
-    }
+    wr_links_clear(&host->links);
 }
 
 /* `wreath join` writes the parent's card down before the host first starts. */
@@ -605,7 +647,7 @@ static void know_parent(struct wr_world_host *host, wr_host parent)
 {
     if (parent == WR_NO_HOST)
         return;
-    host->saved = must(calloc(1, sizeof(host->saved[0])));
+    host->saved = world_must(calloc(1, sizeof(host->saved[0])));
     host->saved[0] = (struct wr_roster_entry){.host = parent};
     host->saved_n = 1;
 }
@@ -619,28 +661,56 @@ void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
 
     if (host->epoch == 0)
         know_parent(host, via);
-    open_node(w, h);
+    world_open(w, h);
     for (uint32_t i = 0; i < host->saved_n; i++) {
         const struct wr_roster_entry *e = &host->saved[i];
 
         if (e->host != h && w->cfg.node.roster_max > 0)
-            admit(w, h, e->host, (enum wr_roster_state)e->state);
+            world_admit(w, h, e->host, (enum wr_roster_state)e->state);
     }
     trace(w, h, "starts, joins through", via, 0, 0);
     wr_node_join(host->node, known, via == WR_NO_HOST ? 0 : 1, may_start,
                  w->now, &w->out);
-    settle(w, h);
+    world_settle(w, h);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const wr_host x = *(const wr_host *)a, y = *(const wr_host *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The link of `k` to `h` has been up since `h` started. */
+static bool linked(const struct wr_world *w, wr_host k, wr_host h)
+{
+    const struct wr_sim_link *l = wr_links_find(&w->hosts[k].links, h);
+
+    return l != NULL && l->told != 0 && l->epoch == w->hosts[h].epoch;
 }
 
 /* Its peers' links break; they may be told, each after its own delay. */
 static void break_links(struct wr_world *w, wr_host h)
 {
-    for (wr_host k = 0; k < w->cfg.hosts && w->cfg.resets; k++) {
-        if (k != h && wr_world_is_up(w, k) && reach(w, h, k) &&
-            w->hosts[k].met[h] == w->hosts[h].epoch)
-            queue_push(w,
-                       event_new(w, w->now + latency(w), BROKEN, h, k, NULL));
+    const struct wr_links *t = &w->hosts[h].links;
+    wr_host *peers;
+    uint32_t n = 0;
+
+    if (!w->cfg.resets || t->n == 0)
+        return;
+    peers = world_must(calloc(t->n, sizeof(peers[0])));
+    for (uint32_t i = 0; i < t->cap; i++) {
+        const wr_host k = wr_link_peer(&t->v[i]);
+
+        if (t->v[i].peer != 0 && wr_world_is_up(w, k) && reach(w, h, k) &&
+            linked(w, k, h))
+            peers[n++] = k;
     }
+    qsort(peers, n, sizeof(peers[0]), by_number);
+    for (uint32_t i = 0; i < n; i++)
+        queue_push(
+            w, event_new(w, w->now + latency(w), BROKEN, h, peers[i], NULL));
+    free(peers);
 }
 
 void wr_world_crash(struct wr_world *w, wr_host h)
@@ -694,7 +764,12 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
     static const uint8_t ring[32] = "a small world";
     enum wr_err err;
 
-    *w = (struct wr_world){.cfg = *cfg, .rng = {cfg->seed}};
+    *w = (struct wr_world){
+        .cfg = *cfg,
+        .rng = {cfg->seed},
+        .dial_bytes = wr_cost_dial(),
+        .accept_bytes = wr_cost_accept(),
+    };
     err = wr_book_init(&w->book, ring, cfg->hosts, cfg->hosts * cfg->members);
     if (err == WR_OK)
         err = wr_outbox_init(&w->out, 4096, 1 << 20);
@@ -708,8 +783,6 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
 
         wr_rng_fill(&w->rng, id.b, sizeof(id.b));
         WR_CHECK(wr_book_add(&w->book, &id, cfg->members, 0, NULL) == h);
-        w->hosts[h].met = must(calloc(cfg->hosts, sizeof(uint32_t)));
-        w->hosts[h].dials = must(calloc(cfg->hosts, sizeof(bool)));
     }
     return WR_OK;
 }
@@ -719,8 +792,7 @@ void wr_world_done(struct wr_world *w)
     for (wr_host h = 0; w->hosts != NULL && h < w->cfg.hosts; h++) {
         wr_node_close(w->hosts[h].node);
         free(w->hosts[h].saved);
-        free(w->hosts[h].met);
-        free(w->hosts[h].dials);
+        wr_links_done(&w->hosts[h].links);
         wr_disk_done(&w->hosts[h].disk);
     }
     wr_bodies_done(&w->bodies);

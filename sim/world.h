@@ -16,6 +16,7 @@
 
 #include "base/rng.h"
 #include "disk.h"
+#include "links.h"
 #include "proto/node_private.h"
 
 struct wr_world_cfg {
@@ -46,11 +47,13 @@ struct wr_world_host {
     wr_time tick_at;      /* The tick that is queued. */
     struct wr_roster_entry *saved; /* The roster, persisted. */
     uint32_t saved_n;
-    uint32_t *met; /* By host: its epoch when the link came up. */
-    bool *dials;   /* By host: a dial is under way, to be refused. */
+    struct wr_links links;
+    uint64_t sent_bytes, recv_bytes;
 };
 
 struct wr_world_event;
+
+enum { WR_WORLD_KINDS = 72 }; /* Numbers of kinds are below. */
 
 struct wr_world {
     struct wr_world_cfg cfg;
@@ -67,6 +70,10 @@ struct wr_world {
     uint64_t bodies_wrong;   /* Released twice, or used after that. */
     uint64_t digest;         /* Rolling, over all that was delivered. */
     uint64_t sent, lost, delivered;
+    uint64_t sent_n[WR_WORLD_KINDS];     /* By kind of message, of hosts; */
+    uint64_t sent_bytes[WR_WORLD_KINDS]; /* on the wire (cost.h). */
+    uint64_t setups_n, setup_bytes;      /* Of links. */
+    uint64_t dial_bytes, accept_bytes;   /* Of each of those. */
     uint64_t false_deaths; /* Somebody up and reachable was held for dead. */
 
     /* A command ended, if anybody wants to know. */
@@ -75,8 +82,11 @@ struct wr_world {
      * really is. */
     void (*leaf)(struct wr_world *w, wr_host from, wr_host leaf,
                  const struct wr_msg *m, const struct wr_id *body);
+    /* The time of a wr_world_at() came. */
+    void (*alarm)(struct wr_world *w, uint64_t cookie);
     void *leaf_arg;
     void *done_arg;
+    void *alarm_arg;
 };
 
 /* WR_ENOMEM. All hosts are in the book, none is up. */
@@ -84,8 +94,8 @@ WR_MUST_USE enum wr_err wr_world_init(struct wr_world *w,
                                       const struct wr_world_cfg *cfg);
 void wr_world_done(struct wr_world *w);
 
-/* The first `n` hosts come up as an ideal ring (R1). */
-void wr_world_begin(struct wr_world *w, uint32_t n);
+/* These `n` hosts (NULL: the first) come up as one ideal ring (R1). */
+void wr_world_begin(struct wr_world *w, const wr_host *hosts, uint32_t n);
 
 /* `h` comes up and joins through `via` and whom it has persisted. */
 void wr_world_up(struct wr_world *w, wr_host h, wr_host via);
@@ -105,6 +115,10 @@ void wr_world_heal(struct wr_world *w);
 
 /* A command or other event for a host that is up. */
 void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev);
+
+/* `w->alarm` is called with `cookie` at `at` (now, if that is past), in order
+ * with all that happens then. */
+void wr_world_at(struct wr_world *w, wr_time at, uint64_t cookie);
 
 /* Runs until virtual time `until`. */
 void wr_world_run(struct wr_world *w, wr_time until);

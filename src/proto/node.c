@@ -517,6 +517,24 @@ void wr_node_start_ring(struct wr_node *n, wr_time now, struct wr_outbox *out)
     wr_node_start_with(n, &n->cfg.self, 1, now, out);
 }
 
+void wr_node_start_at(struct wr_node *n, const struct wr_node_place *place,
+                      wr_time now, struct wr_outbox *out)
+{
+    struct wr_core *c = enter(n, now, out);
+    const wr_time finger_us = c->cfg->finger_us;
+
+    wr_boot_started(c);
+    for (uint8_t i = 0; i < c->cfg->members; i++)
+        wr_ring_start(c, &c->rings[i], place->preds[i],
+                      place->succs + (size_t)i * c->cfg->succs,
+                      wr_rng_below(c->rng, c->cfg->round_us));
+    if (finger_us != WR_NEVER)
+        wr_routes_begin(c->routes, c, place->fingers, place->fingers_n,
+                        now + wr_rng_below(c->rng, finger_us));
+    wr_core_note(c, WR_NOTE_RING_STARTED, c->cfg->self, WR_NO_REF);
+    settle(n);
+}
+
 void wr_node_join(struct wr_node *n, const wr_host *known, size_t known_n,
                   bool may_start, wr_time now, struct wr_outbox *out)
 {

@@ -37,6 +37,18 @@ void wr_node_start_ring(struct wr_node *n, wr_time now, struct wr_outbox *out);
 void wr_node_start_with(struct wr_node *n, const wr_host *hosts, size_t hosts_n,
                         wr_time now, struct wr_outbox *out);
 
+/* R1 for rings too large to list: where our members are in the ideal ring that
+ * starts now, by index. Member i follows preds[i] and precedes the r members
+ * from succs[i * r] on. `fingers` are members worth knowing from the start.
+ * First rounds are spread over a whole interval: a large ring starts as if it
+ * had run for a while. */
+struct wr_node_place {
+    const wr_ref *preds, *succs, *fingers;
+    size_t fingers_n;
+};
+void wr_node_start_at(struct wr_node *n, const struct wr_node_place *place,
+                      wr_time now, struct wr_outbox *out);
+
 /* R2, R10: our members join through `known` hosts (tickets' addresses, the
  * persisted roster); alone after cfg.rejoin_us if `may_start`. */
 void wr_node_join(struct wr_node *n, const wr_host *known, size_t known_n,

@@ -662,8 +662,22 @@ static void be_in(struct wr_core *c, struct wr_ring *r)
     wr_core_note(c, WR_NOTE_JOINED, c->cfg->self, r->self);
 }
 
+void wr_ring_start(struct wr_core *c, struct wr_ring *r, wr_ref pred,
+                   const wr_ref *succs, wr_time first_us)
+{
+    WR_CHECK(r->phase == WR_RING_OUT);
+    be_out(r);
+    memcpy(r->succs, succs, c->cfg->succs * sizeof(succs[0]));
+    r->succs_n = c->cfg->succs;
+    r->pred = pred;
+    be_in(c, r);
+    r->round_at = c->now + first_us;
+}
+
 void wr_rings_start(struct wr_core *c, wr_ref *members, size_t n)
 {
+    wr_ref succs[WR_SUCCS_MAX];
+
     WR_CHECK(n > c->cfg->succs); /* R1: never fewer than r+1. */
     sort_by_id(c, members, n);
     for (size_t i = 0; i < n; i++) {
@@ -671,14 +685,10 @@ void wr_rings_start(struct wr_core *c, wr_ref *members, size_t n)
 
         if (r == NULL)
             continue;
-        WR_CHECK(r->phase == WR_RING_OUT);
-        be_out(r);
         for (uint8_t k = 0; k < c->cfg->succs; k++)
-            r->succs[k] = members[(i + 1 + k) % n];
-        r->succs_n = c->cfg->succs;
-        r->pred = members[(i + n - 1) % n];
-        be_in(c, r);
-        r->round_at = c->now + wr_core_interval(c, c->cfg->round_us);
+            succs[k] = members[(i + 1 + k) % n];
+        wr_ring_start(c, r, members[(i + n - 1) % n], succs,
+                      wr_core_interval(c, c->cfg->round_us));
     }
 }
 

@@ -74,6 +74,12 @@ void wr_rings_init(struct wr_core *c, wr_ref *succs);
  * r+1, our own among them, in any order; sorted here). Only from OUT. */
 void wr_rings_start(struct wr_core *c, wr_ref *members, size_t n);
 
+/* R1 for one member of ours, whose place in the ideal ring is known: its
+ * predecessor and its r successors. Its first round is due within `first_us`.
+ */
+void wr_ring_start(struct wr_core *c, struct wr_ring *r, wr_ref pred,
+                   const wr_ref *succs, wr_time first_us);
+
 /* R2's last step: `pred` answered as a member with this list, between it and
  * whose head we fit. False, and nothing changed, if we do not. */
 bool wr_ring_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,

@@ -565,6 +565,15 @@ void wr_routes_finger(struct wr_routes *r, struct wr_core *c, wr_ref ref)
         r->fingers[at] = r->round;
 }
 
+void wr_routes_begin(struct wr_routes *r, struct wr_core *c,
+                     const wr_ref *fingers, size_t n, wr_time at)
+{
+    for (size_t i = 0; i < n; i++)
+        wr_routes_finger(r, c, fingers[i]);
+    if (r->finger_at != WR_NEVER)
+        r->finger_at = at;
+}
+
 wr_time wr_routes_deadline(const struct wr_routes *r)
 {
     return r->finger_at;

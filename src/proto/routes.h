@@ -95,6 +95,10 @@ bool wr_routes_finger_due(struct wr_routes *r, struct wr_core *c,
 /* Its owner was found. */
 void wr_routes_finger(struct wr_routes *r, struct wr_core *c, wr_ref ref);
 
+/* `fingers` are known beforehand; the first refresh is due at `at`. */
+void wr_routes_begin(struct wr_routes *r, struct wr_core *c,
+                     const wr_ref *fingers, size_t n, wr_time at);
+
 wr_time wr_routes_deadline(const struct wr_routes *r);
 
 #endif

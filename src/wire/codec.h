@@ -60,6 +60,10 @@ WR_MUST_USE enum wr_err wr_codec_decode(struct wr_codec *c,
                                         struct wr_msg *ret,
                                         struct wr_span *ret_extra);
 
+/* How long the header that wr_codec_encode() would make of a legal `m` is,
+ * without making it: what a simulated message costs. */
+size_t wr_msg_size(const struct wr_msg *m);
+
 /* The hosts that `m` mentions, each once, WR_MENTIONS_MAX at most: a link
  * carries a CARD of each before its first mention. */
 size_t wr_msg_mentions(const struct wr_msg *m,
