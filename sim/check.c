@@ -1,17 +1,17 @@
 /* check.c - see check.h. */
 #include "check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* All live members, by id. */
 struct view {
     const struct wr_world *w;
-    wr_ref *refs;
+    const struct wr_circle *all;
     const struct wr_ring **rings;
     uint32_t n;
-    uint32_t *skips; /* Differences; then how often each is skipped. */
-    uint32_t *next;  /* The first live entry of each. */
+    uint32_t *before; /* How many of them come before each rank. */
+    uint32_t *skips;  /* Differences; then how often each is skipped. */
+    uint32_t *next;   /* The first live entry of each. */
     uint8_t *colour;
 };
 
@@ -20,28 +20,26 @@ static const struct wr_id *id_of(const struct view *v, wr_ref r)
     return wr_book_id(&v->w->book, r);
 }
 
-/* How many live members have an id below `id`. */
-static uint32_t below(const struct view *v, const struct wr_id *id)
+static const struct wr_ring *live(const struct wr_world *w, wr_ref ref)
 {
-    uint32_t lo = 0, hi = v->n;
+    const struct wr_world_host *host = &w->hosts[wr_ref_host(ref)];
+    const struct wr_ring *r;
 
-    while (lo < hi) {
-        const uint32_t mid = lo + (hi - lo) / 2;
+    if (host->node == NULL)
+        return NULL;
+    r = &host->node->core.rings[wr_ref_index(ref)];
+    return r->phase == WR_RING_MEMBER ? r : NULL;
+}
 
-        if (wr_id_cmp(id_of(v, v->refs[mid]), id) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
+static wr_ref ref_of(const struct view *v, uint32_t i)
+{
+    return v->rings[i % v->n]->self;
 }
 
 static bool index_of(const struct view *v, wr_ref r, uint32_t *ret)
 {
-    const uint32_t i = below(v, id_of(v, r));
-
-    *ret = i;
-    return i < v->n && v->refs[i] == r;
+    *ret = v->before[wr_circle_rank(v->all, r)];
+    return live(v->w, r) != NULL;
 }
 
 static void *room(size_t n, size_t each)
@@ -53,45 +51,32 @@ static void *room(size_t n, size_t each)
     return p;
 }
 
-static void insert(struct view *v, const struct wr_ring *r)
+static void view_init(struct view *v, const struct wr_world *w,
+                      const struct wr_circle *all)
 {
-    uint32_t i = v->n++;
-
-    for (; i > 0 && wr_id_cmp(id_of(v, r->self), id_of(v, v->refs[i - 1])) < 0;
-         i--) {
-        v->refs[i] = v->refs[i - 1];
-        v->rings[i] = v->rings[i - 1];
-    }
-    v->refs[i] = r->self;
-    v->rings[i] = r;
-}
-
-static void view_init(struct view *v, const struct wr_world *w)
-{
-    const size_t most = (size_t)w->cfg.hosts * w->cfg.members;
-
     *v = (struct view){
         .w = w,
-        .refs = room(most, sizeof(wr_ref)),
-        .rings = room(most, sizeof(struct wr_ring *)),
-        .skips = room(most, sizeof(uint32_t)),
-        .next = room(most, sizeof(uint32_t)),
-        .colour = room(most, 1),
+        .all = all,
+        .rings = room(all->n, sizeof(v->rings[0])),
+        .before = room(all->n, sizeof(v->before[0])),
     };
-    for (wr_host h = 0; h < w->cfg.hosts; h++) {
-        for (uint8_t i = 0; wr_world_is_up(w, h) && i < w->cfg.members; i++) {
-            const struct wr_ring *r = &w->hosts[h].node->core.rings[i];
+    for (uint32_t rank = 0; rank < all->n; rank++) {
+        const struct wr_ring *r = live(w, all->refs[rank]);
 
-            if (r->phase == WR_RING_MEMBER)
-                insert(v, r);
-        }
+        v->before[rank] = v->n;
+        if (r != NULL)
+            v->rings[v->n++] = r;
     }
+    v->before[all->n] = v->n;
+    v->skips = room(v->n, sizeof(v->skips[0]));
+    v->next = room(v->n, sizeof(v->next[0]));
+    v->colour = room(v->n, 1);
 }
 
 static void view_done(struct view *v)
 {
-    free(v->refs);
     free(v->rings);
+    free(v->before);
     free(v->skips);
     free(v->next);
     free(v->colour);
@@ -101,12 +86,10 @@ static void view_done(struct view *v)
  * difference at each end, two pairs where the arc passes zero. */
 static void skip(struct view *v, wr_ref x, wr_ref y)
 {
-    const struct wr_id *a = id_of(v, x), *b = id_of(v, y);
-    uint32_t from = below(v, a), to = below(v, b);
+    const uint32_t a = wr_circle_rank(v->all, x), b = wr_circle_rank(v->all, y);
+    const uint32_t from = v->before[a + 1], to = v->before[b];
 
-    if (from < v->n && wr_id_eq(id_of(v, v->refs[from]), a))
-        from++;
-    if (wr_id_cmp(a, b) < 0) {
+    if (a < b) {
         v->skips[from]++;
         v->skips[to]--;
     } else {
@@ -137,10 +120,10 @@ static bool ideal(const struct view *v, uint32_t i)
     const uint32_t want =
         v->n - 1 < v->w->cfg.node.succs ? v->n - 1 : v->w->cfg.node.succs;
 
-    if (r->succs_n != want || r->pred != v->refs[(i + v->n - 1) % v->n])
+    if (r->succs_n != want || r->pred != ref_of(v, i + v->n - 1))
         return false;
     for (uint32_t k = 0; k < want; k++) {
-        if (r->succs[k] != v->refs[(i + 1 + k) % v->n])
+        if (r->succs[k] != ref_of(v, i + 1 + k))
             return false;
     }
     return true;
@@ -165,6 +148,10 @@ static void look_at(struct view *v, uint32_t i, struct wr_check *ret)
     }
     if (v->next[i] == v->n)
         ret->starved++;
+    if (v->n > 1) {
+        ret->wrong_heads += r->succs_n == 0 || r->succs[0] != ref_of(v, i + 1);
+        ret->wrong_preds += r->pred != ref_of(v, i + v->n - 1);
+    }
     if (!ideal(v, i)) {
         ret->not_ideal++;
         if (ret->first_wrong == WR_NO_REF)
@@ -191,12 +178,13 @@ static void count_rings(struct view *v, struct wr_check *ret)
     }
 }
 
-void wr_check(const struct wr_world *w, struct wr_check *ret)
+void wr_check_by(const struct wr_world *w, const struct wr_circle *all,
+                 struct wr_check *ret)
 {
     struct view v;
     uint32_t skipped = 0;
 
-    view_init(&v, w);
+    view_init(&v, w, all);
     *ret = (struct wr_check){.members = v.n, .first_wrong = WR_NO_REF};
     for (uint32_t i = 0; i < v.n; i++)
         look_at(&v, i, ret);
@@ -207,6 +195,16 @@ void wr_check(const struct wr_world *w, struct wr_check *ret)
     }
     count_rings(&v, ret);
     view_done(&v);
+}
+
+void wr_check(const struct wr_world *w, struct wr_check *ret)
+{
+    struct wr_circle all;
+
+    if (wr_circle_init(&all, &w->book) != WR_OK)
+        abort();
+    wr_check_by(w, &all, ret);
+    wr_circle_done(&all);
 }
 
 bool wr_check_invariant(const struct wr_world *w, const struct wr_check *k)
@@ -226,12 +224,21 @@ bool wr_check_ideal(const struct wr_world *w, const struct wr_check *k)
 
 wr_ref wr_check_owner(const struct wr_world *w, const struct wr_id *key)
 {
-    struct view v;
     wr_ref owner = WR_NO_REF;
 
-    view_init(&v, w);
-    if (v.n > 0)
-        owner = v.refs[below(&v, key) % v.n];
-    view_done(&v);
+    for (wr_host h = 0; h < w->cfg.hosts; h++) {
+        for (uint8_t i = 0; wr_world_is_up(w, h) && i < w->cfg.members; i++) {
+            const wr_ref ref = wr_ref_of(h, i);
+            const struct wr_id *id = wr_book_id(&w->book, ref);
+
+            if (live(w, ref) == NULL)
+                continue;
+            if (wr_id_eq(id, key))
+                return ref;
+            if (owner == WR_NO_REF ||
+                wr_id_between(key, id, wr_book_id(&w->book, owner)))
+                owner = ref;
+        }
+    }
     return owner;
 }
