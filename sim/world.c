@@ -17,19 +17,6 @@ enum { EPOCH_MASK = (1 << 30) - 1 };
 
 static const wr_token LEAVE_TOKEN = UINT64_MAX;
 
-struct wr_world_event {
-    wr_time at;
-    uint64_t order;
-    enum event_kind kind;
-    wr_host from, to;
-    uint32_t from_epoch, to_epoch;
-    uint64_t cookie;   /* ALARM */
-    struct wr_id body; /* Whose bytes the message's, or write's, body is. */
-    struct wr_msg msg; /* Its arrays lie behind the struct. */
-    struct wr_fx fx;   /* STORED: so do these. */
-    _Alignas(8) uint8_t arrays[];
-};
-
 void *world_must(void *p)
 {
     if (p == NULL) {
@@ -39,132 +26,39 @@ void *world_must(void *p)
     return p;
 }
 
-/* ---- the queue ----------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------
+ */
 
-static bool before(const struct wr_world_event *a,
-                   const struct wr_world_event *b)
+static uint32_t epoch_of(const struct wr_world *w, wr_host h)
 {
-    return a->at < b->at || (a->at == b->at && a->order < b->order);
+    return h < w->cfg.hosts ? w->hosts[h].epoch : 0;
 }
 
-static void queue_push(struct wr_world *w, struct wr_world_event *e)
+/* It is void if either end has started anew by then. */
+static void push(struct wr_world *w, wr_time at, enum event_kind kind,
+                 wr_host from, wr_host to, struct wr_parcel *parcel)
 {
-    size_t i = w->queue_n++;
-
-    e->order = w->order++;
-    if (w->queue_n > w->queue_cap) {
-        w->queue_cap = w->queue_cap == 0 ? 1024 : 2 * w->queue_cap;
-        w->queue =
-            world_must(realloc(w->queue, w->queue_cap * sizeof(w->queue[0])));
-    }
-    for (; i > 0 && before(e, w->queue[(i - 1) / 2]); i = (i - 1) / 2)
-        w->queue[i] = w->queue[(i - 1) / 2];
-    w->queue[i] = e;
-}
-
-static struct wr_world_event *queue_pop(struct wr_world *w)
-{
-    struct wr_world_event *first = w->queue[0];
-    struct wr_world_event *last = w->queue[--w->queue_n];
-    size_t i = 0;
-
-    for (;;) {
-        size_t child = 2 * i + 1;
-
-        if (child >= w->queue_n)
-            break;
-        if (child + 1 < w->queue_n &&
-            before(w->queue[child + 1], w->queue[child]))
-            child++;
-        if (!before(w->queue[child], last))
-            break;
-        w->queue[i] = w->queue[child];
-        i = child;
-    }
-    w->queue[i] = last;
-    return first;
-}
-
-/* ---- messages ------------------------------------------------------------ */
-
-struct array {
-    const void **p;
-    size_t bytes;
-};
-
-/* The arrays of a message, at most two. */
-static size_t arrays_of(struct wr_msg *m, struct array ret[2])
-{
-    switch (m->kind) {
-    case WR_MSG_VIEW:
-        ret[0] = (struct array){(const void **)&m->view.succs,
-                                m->view.succs_n * sizeof(wr_ref)};
-        return 1;
-    case WR_MSG_ROUTED:
-        ret[0] = (struct array){(const void **)&m->routed.set,
-                                m->routed.set_n * sizeof(wr_ref)};
-        ret[1] = (struct array){(const void **)&m->routed.path,
-                                m->routed.path_n * sizeof(wr_host)};
-        return 2;
-    case WR_MSG_NEXT:
-        ret[0] = (struct array){(const void **)&m->next.nodes,
-                                m->next.n * sizeof(wr_ref)};
-        return 1;
-    case WR_MSG_ROSTER:
-        ret[0] = (struct array){(const void **)&m->roster.entries,
-                                m->roster.n * sizeof(*m->roster.entries)};
-        return 1;
-    case WR_MSG_HAVE:
-        ret[0] = (struct array){(const void **)&m->have.digests,
-                                m->have.n * sizeof(struct wr_id)};
-        return 1;
-    case WR_MSG_DATA:
-        ret[0] = (struct array){(const void **)&m->data.hosts,
-                                m->data.hosts_n * sizeof(wr_host)};
-        return 1;
-    case WR_MSG_ROOT_PUT:
-    case WR_MSG_ROOT:
-        ret[0] =
-            (struct array){(const void **)&m->root.record.p, m->root.record.n};
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-static struct wr_world_event *event_new(struct wr_world *w, wr_time at,
-                                        enum event_kind kind, wr_host from,
-                                        wr_host to, const struct wr_msg *msg)
-{
-    struct wr_msg m = {0};
-    struct array a[2];
-    size_t n = 0, bytes = 0;
-    struct wr_world_event *e;
-
-    if (msg != NULL) {
-        m = *msg;
-        n = arrays_of(&m, a);
-    }
-    for (size_t i = 0; i < n; i++)
-        bytes += (a[i].bytes + 7) & ~(size_t)7;
-    e = world_must(calloc(1, sizeof(*e) + bytes));
-    *e = (struct wr_world_event){
+    const struct wr_sim_event e = {
         .at = at,
-        .kind = kind,
+        .kind = (uint8_t)kind,
         .from = from,
         .to = to,
-        .to_epoch = to < w->cfg.hosts ? w->hosts[to].epoch : 0,
-        .from_epoch = from < w->cfg.hosts ? w->hosts[from].epoch : 0,
+        .from_epoch = epoch_of(w, from),
+        .to_epoch = epoch_of(w, to),
+        .parcel = parcel,
     };
-    bytes = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (a[i].bytes > 0)
-            memcpy(e->arrays + bytes, *a[i].p, a[i].bytes);
-        *a[i].p = e->arrays + bytes;
-        bytes += (a[i].bytes + 7) & ~(size_t)7;
-    }
-    e->msg = m;
-    return e;
+
+    if (wr_queue_push(&w->queue, &e) != WR_OK)
+        world_must(NULL);
+}
+
+void wr_world_at(struct wr_world *w, wr_time at, uint64_t cookie)
+{
+    const struct wr_sim_event e = {
+        .at = wr_time_max(at, w->now), .kind = ALARM, .cookie = cookie};
+
+    if (at != WR_NEVER && wr_queue_push(&w->queue, &e) != WR_OK)
+        world_must(NULL);
 }
 
 static wr_time latency(struct wr_world *w)
@@ -184,7 +78,7 @@ static bool reach(const struct wr_world *w, wr_host a, wr_host b)
     return w->hosts[a].side == w->hosts[b].side;
 }
 
-static struct wr_body *body_of(struct wr_msg *m)
+static const struct wr_body *body_of(const struct wr_msg *m)
 {
     if (m->kind == WR_MSG_PUT)
         return &m->put.body;
@@ -195,19 +89,16 @@ static struct wr_body *body_of(struct wr_msg *m)
 static void post(struct wr_world *w, wr_host from, wr_host to,
                  const struct wr_msg *m)
 {
-    struct wr_world_event *e =
-        event_new(w, w->now + latency(w), DELIVER, from, to, m);
-    struct wr_body *body = body_of(&e->msg);
+    const struct wr_body *body = body_of(m);
+    const struct wr_held *held = NULL;
 
     if (body != NULL && body->id != 0) {
-        const struct wr_held *held = wr_bodies_get(&w->bodies, from, *body);
-
-        if (held != NULL)
-            e->body = held->digest;
-        else
-            w->bodies_wrong++;
+        held = wr_bodies_get(&w->bodies, from, *body);
+        w->bodies_wrong += held == NULL;
     }
-    queue_push(w, e);
+    push(w, w->now + latency(w), DELIVER, from, to,
+         world_must(wr_parcel_message(&w->parcels, m,
+                                      held != NULL ? &held->digest : NULL)));
 }
 
 /* The first message between two that are up sets a link up. */
@@ -238,8 +129,7 @@ static void refuse(struct wr_world *w, wr_host from, wr_host to)
     if (l->dials != 0)
         return; /* One dial for all that waits. */
     l->dials = 1;
-    queue_push(w,
-               event_new(w, w->now + 2 * latency(w), BROKEN, to, from, NULL));
+    push(w, w->now + 2 * latency(w), BROKEN, to, from, NULL);
 }
 
 static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
@@ -274,12 +164,10 @@ static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
 void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
                   const struct wr_msg *m)
 {
-    struct wr_world_event *e =
-        event_new(w, w->now + latency(w), DELIVER, leaf, parent, m);
+    const struct wr_id *body = m->kind == WR_MSG_PUT ? &m->put.digest : NULL;
 
-    if (m->kind == WR_MSG_PUT)
-        e->body = m->put.digest;
-    queue_push(w, e);
+    push(w, w->now + latency(w), DELIVER, leaf, parent,
+         world_must(wr_parcel_message(&w->parcels, m, body)));
 }
 
 /* ---- effects --------------------------------------------------------------
@@ -315,10 +203,10 @@ static void persist(struct wr_world *w, wr_host h)
     if (host->saving)
         return;
     host->saving = true;
-    queue_push(w, event_new(w,
-                            wr_time_max(w->now, host->save_at) + SAVE_MIN_US +
-                                wr_rng_below(&w->rng, SAVE_MORE_US),
-                            SAVED, h, h, NULL));
+    push(w,
+         wr_time_max(w->now, host->save_at) + SAVE_MIN_US +
+             wr_rng_below(&w->rng, SAVE_MORE_US),
+         SAVED, h, h, NULL);
     host->save_at = wr_time_max(w->now, host->save_at) + SAVE_AGAIN_US;
 }
 
@@ -341,36 +229,14 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 /* To the disk; it takes effect when it is answered. */
 static void submit(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 {
-    const bool digests = fx->kind == WR_FX_STORE_REF;
-    const bool record = fx->kind == WR_FX_STORE_ROOT_PUT;
-    const size_t bytes = digests  ? fx->store.n * sizeof(struct wr_id)
-                         : record ? fx->store.record.n
-                                  : 0;
-    struct wr_world_event *e = world_must(calloc(1, sizeof(*e) + bytes));
-
-    *e = (struct wr_world_event){
-        .at = w->now + DISK_MIN_US + wr_rng_below(&w->rng, DISK_MORE_US),
-        .kind = STORED,
-        .from = h,
-        .to = h,
-        .to_epoch = w->hosts[h].epoch,
-        .fx = *fx,
-    };
-    if (bytes > 0)
-        memcpy(e->arrays,
-               digests ? (const void *)fx->store.digests : fx->store.record.p,
-               bytes);
-    if (digests)
-        e->fx.store.digests = (const struct wr_id *)(void *)e->arrays;
-    if (record)
-        e->fx.store.record = wr_span(e->arrays, bytes);
     if (fx->kind == WR_FX_STORE_PUT) {
         const struct wr_held *b = wr_bodies_get(&w->bodies, h, fx->store.body);
 
         if (b == NULL || !wr_id_eq(&b->digest, &fx->store.digest))
             w->bodies_wrong++;
     }
-    queue_push(w, e);
+    push(w, w->now + DISK_MIN_US + wr_rng_below(&w->rng, DISK_MORE_US), STORED,
+         h, h, world_must(wr_parcel_store(&w->parcels, fx)));
 }
 
 static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
@@ -378,7 +244,7 @@ static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
     if (w->hosts[h].leaving && fx->done.token == LEAVE_TOKEN) {
         w->hosts[h].leaving = fx->done.status == WR_STATUS_OK;
         if (w->hosts[h].leaving)
-            queue_push(w, event_new(w, w->now, GONE, h, h, NULL));
+            push(w, w->now, GONE, h, h, NULL);
     } else if (w->done != NULL) {
         w->done(w, h, fx);
     }
@@ -440,7 +306,7 @@ void world_settle(struct wr_world *w, wr_host h)
     at = wr_node_deadline(host->node);
     if (at != WR_NEVER && at < host->tick_at) {
         host->tick_at = wr_time_max(at, w->now);
-        queue_push(w, event_new(w, host->tick_at, TICK, h, h, NULL));
+        push(w, host->tick_at, TICK, h, h, NULL);
     }
 }
 
@@ -464,7 +330,8 @@ void world_admit(struct wr_world *w, wr_host to, wr_host of,
 }
 
 /* What a link's HELLO and CARDs do before the first message. */
-static void introduce(struct wr_world *w, const struct wr_world_event *e)
+static void introduce(struct wr_world *w, const struct wr_sim_event *e,
+                      const struct wr_msg *m)
 {
     struct wr_world_host *to = &w->hosts[e->to];
     struct wr_sim_link *l = world_must(wr_links_at(&to->links, e->from));
@@ -478,11 +345,10 @@ static void introduce(struct wr_world *w, const struct wr_world_event *e)
         if (to->node->cfg.roster_max > 0)
             world_admit(w, e->to, e->from, WR_ROSTER_ADMITTED);
     }
-    if (e->msg.kind == WR_MSG_BYE && e->msg.bye.why == WR_BYE_LEFT)
+    if (m->kind == WR_MSG_BYE && m->bye.why == WR_BYE_LEFT)
         world_admit(w, e->to, e->from, WR_ROSTER_LEFT);
-    for (uint8_t i = 0; e->msg.kind == WR_MSG_ROSTER && i < e->msg.roster.n;
-         i++) {
-        const wr_host of = e->msg.roster.entries[i].host;
+    for (uint8_t i = 0; m->kind == WR_MSG_ROSTER && i < m->roster.n; i++) {
+        const wr_host of = m->roster.entries[i].host;
 
         if (w->hosts[of].left)
             world_admit(w, e->to, of, WR_ROSTER_LEFT);
@@ -496,47 +362,59 @@ static void mix(struct wr_world *w, uint64_t v)
     w->digest = wr_rng_next(&r);
 }
 
-static void deliver(struct wr_world *w, struct wr_world_event *e)
+/* Into the core of `to`, which owns the body from now on. */
+static void receive(struct wr_world *w, const struct wr_sim_event *e,
+                    struct wr_msg *m, const struct wr_id *digest)
 {
-    struct wr_event ev = {.kind = WR_EV_RECV, .from = e->from};
-    struct wr_body *body = body_of(&e->msg);
+    struct wr_event ev = {.kind = WR_EV_RECV, .from = e->from, .msg = m};
+    struct wr_body *body = wr_msg_body(m);
 
-    if (wr_host_is_leaf(e->to)) {
-        if (w->leaf != NULL && wr_world_is_up(w, e->from) &&
-            w->hosts[e->from].epoch == e->from_epoch)
-            w->leaf(w, e->from, e->to, &e->msg, &e->body);
+    if (body != NULL && (body->id != 0 || wr_host_is_leaf(e->from)))
+        *body = wr_bodies_give(&w->bodies, e->to, digest, body->len);
+    wr_world_step(w, e->to, &ev);
+}
+
+static void deliver_leaf(struct wr_world *w, const struct wr_sim_event *e)
+{
+    struct wr_msg m = {0};
+    struct wr_id body = {0};
+
+    if (w->leaf == NULL || !wr_world_is_up(w, e->from) ||
+        w->hosts[e->from].epoch != e->from_epoch)
         return;
-    }
+    wr_parcel_open(e->parcel, &m, &body);
+    w->leaf(w, e->from, e->to, &m, &body);
+}
+
+static void deliver(struct wr_world *w, const struct wr_sim_event *e)
+{
+    struct wr_msg m = {0};
+    struct wr_id body = {0};
+
+    wr_parcel_open(e->parcel, &m, &body);
     if (wr_host_is_leaf(e->from)) {
-        if (body != NULL)
-            *body = wr_bodies_give(&w->bodies, e->to, &e->body, body->len);
-        ev.msg = &e->msg;
-        wr_world_step(w, e->to, &ev);
+        receive(w, e, &m, &body);
         return;
     }
     /* A connection dies with either end's process, and with the cut. */
     if (!reach(w, e->from, e->to) || (wr_world_is_up(w, e->from) &&
                                       w->hosts[e->from].epoch != e->from_epoch))
         return;
-    introduce(w, e);
-    if (body != NULL && body->id != 0)
-        *body = wr_bodies_give(&w->bodies, e->to, &e->body, body->len);
+    introduce(w, e, &m);
     w->delivered++;
-    mix(w,
-        e->at ^ (uint64_t)e->to << 40 ^ (uint64_t)e->from << 20 ^ e->msg.kind);
-    mix(w, e->msg.rid);
-    ev.msg = &e->msg;
+    mix(w, e->at ^ (uint64_t)e->to << 40 ^ (uint64_t)e->from << 20 ^ m.kind);
+    mix(w, m.rid);
     if (w->cfg.trace)
         fprintf(stderr, "%10.3f  %3u <- %3u  %s %u to %u\n",
-                (double)w->now / 1e6, e->to, e->from, wr_msg_name(e->msg.kind),
-                e->msg.from, e->msg.to);
-    wr_world_step(w, e->to, &ev);
+                (double)w->now / 1e6, e->to, e->from, wr_msg_name(m.kind),
+                m.from, m.to);
+    receive(w, e, &m, &body);
 }
 
 /* The disk has done it, durably. */
-static void stored(struct wr_world *w, const struct wr_world_event *e)
+static void stored(struct wr_world *w, const struct wr_sim_event *e)
 {
-    const struct wr_fx *fx = &e->fx;
+    const struct wr_fx *fx = wr_parcel_fx(e->parcel);
     struct wr_event ev = {.kind = WR_EV_STORED, .from = e->to};
 
     wr_disk_do(&w->hosts[e->to].disk, fx, fx->store.body.len, &ev);
@@ -548,40 +426,51 @@ static void stored(struct wr_world *w, const struct wr_world_event *e)
     wr_world_step(w, e->to, &ev);
 }
 
-static void happen(struct wr_world *w, struct wr_world_event *e)
+static void broken(struct wr_world *w, const struct wr_sim_event *e)
 {
-    struct wr_event ev = {.kind = WR_EV_LINK_DOWN, .from = e->from};
+    const struct wr_event ev = {.kind = WR_EV_LINK_DOWN, .from = e->from};
+    struct wr_sim_link *l = wr_links_find(&w->hosts[e->to].links, e->from);
+
+    if (l != NULL)
+        *l = (struct wr_sim_link){.peer = l->peer};
+    wr_world_step(w, e->to, &ev);
+}
+
+static void tick(struct wr_world *w, const struct wr_sim_event *e)
+{
+    struct wr_world_host *to = &w->hosts[e->to];
+
+    if (e->at != to->tick_at)
+        return; /* Another, earlier one has replaced it. */
+    to->tick_at = WR_NEVER;
+    wr_node_tick(to->node, w->now, &w->out);
+    world_settle(w, e->to);
+}
+
+static void happen(struct wr_world *w, const struct wr_sim_event *e)
+{
     struct wr_world_host *to;
-    struct wr_sim_link *l;
 
     if (e->kind == ALARM) {
         w->alarm(w, e->cookie);
         return;
     }
     if (wr_host_is_leaf(e->to)) {
-        deliver(w, e);
+        deliver_leaf(w, e);
         return;
     }
     to = &w->hosts[e->to];
-
     if (to->node == NULL || to->epoch != e->to_epoch)
         return;
-    switch (e->kind) {
+    switch ((enum event_kind)e->kind) {
     case DELIVER:
         deliver(w, e);
         return;
     case TICK:
-        if (e->at != to->tick_at)
-            return; /* Another, earlier one has replaced it. */
-        to->tick_at = WR_NEVER;
-        wr_node_tick(to->node, w->now, &w->out);
-        world_settle(w, e->to);
+        tick(w, e);
         return;
     case BROKEN:
-        l = wr_links_find(&to->links, e->from);
-        if (l != NULL)
-            *l = (struct wr_sim_link){.peer = l->peer};
-        wr_world_step(w, e->to, &ev);
+        broken(w, e);
         return;
     case STORED:
         stored(w, e);
@@ -599,23 +488,21 @@ static void happen(struct wr_world *w, struct wr_world_event *e)
     WR_UNREACHABLE();
 }
 
-void wr_world_at(struct wr_world *w, wr_time at, uint64_t cookie)
+static void discard(struct wr_world *w, const struct wr_sim_event *e)
 {
-    struct wr_world_event *e = event_new(w, wr_time_max(at, w->now), ALARM,
-                                         WR_NO_HOST, WR_NO_HOST, NULL);
-
-    e->cookie = cookie;
-    queue_push(w, e);
+    if (e->kind == DELIVER || e->kind == STORED)
+        wr_parcel_free(&w->parcels, e->parcel);
 }
 
 void wr_world_run(struct wr_world *w, wr_time until)
 {
-    while (w->queue_n > 0 && w->queue[0]->at <= until) {
-        struct wr_world_event *e = queue_pop(w);
+    struct wr_sim_event e;
 
-        w->now = e->at;
-        happen(w, e);
-        free(e);
+    while (wr_queue_pop(&w->queue, until, &e)) {
+        w->now = e.at;
+        w->events++;
+        happen(w, &e);
+        discard(w, &e);
     }
     w->now = until;
 }
@@ -708,8 +595,7 @@ static void break_links(struct wr_world *w, wr_host h)
     }
     qsort(peers, n, sizeof(peers[0]), by_number);
     for (uint32_t i = 0; i < n; i++)
-        queue_push(
-            w, event_new(w, w->now + latency(w), BROKEN, h, peers[i], NULL));
+        push(w, w->now + latency(w), BROKEN, h, peers[i], NULL);
     free(peers);
 }
 
@@ -770,6 +656,7 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
         .dial_bytes = wr_cost_dial(),
         .accept_bytes = wr_cost_accept(),
     };
+    wr_queue_init(&w->queue);
     err = wr_book_init(&w->book, ring, cfg->hosts, cfg->hosts * cfg->members);
     if (err == WR_OK)
         err = wr_outbox_init(&w->out, 4096, 1 << 20);
@@ -789,6 +676,8 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
 
 void wr_world_done(struct wr_world *w)
 {
+    struct wr_sim_event e;
+
     for (wr_host h = 0; w->hosts != NULL && h < w->cfg.hosts; h++) {
         wr_node_close(w->hosts[h].node);
         free(w->hosts[h].saved);
@@ -796,9 +685,10 @@ void wr_world_done(struct wr_world *w)
         wr_disk_done(&w->hosts[h].disk);
     }
     wr_bodies_done(&w->bodies);
-    while (w->queue_n > 0)
-        free(queue_pop(w));
-    free(w->queue);
+    while (wr_queue_pop(&w->queue, WR_NEVER, &e))
+        discard(w, &e);
+    wr_queue_done(&w->queue);
+    wr_parcels_done(&w->parcels);
     free(w->hosts);
     wr_outbox_done(&w->out);
     wr_book_done(&w->book);

@@ -17,7 +17,9 @@
 #include "base/rng.h"
 #include "disk.h"
 #include "links.h"
+#include "parcel.h"
 #include "proto/node_private.h"
+#include "queue.h"
 
 struct wr_world_cfg {
     uint64_t seed;
@@ -51,8 +53,6 @@ struct wr_world_host {
     uint64_t sent_bytes, recv_bytes;
 };
 
-struct wr_world_event;
-
 enum { WR_WORLD_KINDS = 72 }; /* Numbers of kinds are below. */
 
 struct wr_world {
@@ -62,9 +62,9 @@ struct wr_world {
     struct wr_world_host *hosts;
     struct wr_outbox out;
     wr_time now;
-    uint64_t order;                /* Of events at the same time. */
-    struct wr_world_event **queue; /* A heap. */
-    size_t queue_n, queue_cap;
+    struct wr_queue queue;
+    struct wr_parcels parcels; /* What its events carry. */
+    uint64_t events;           /* That happened. */
 
     struct wr_bodies bodies; /* In the cores' hands. */
     uint64_t bodies_wrong;   /* Released twice, or used after that. */

@@ -1,0 +1,113 @@
+/* simbench.c - how fast a world runs, and how much memory it takes; no test.
+ *
+ *     simbench MEMBERS [VIRTUAL_SECONDS [SEED]]
+ *
+ * One member per host, r = 8, upkeep every 20 s, a lookup per member every
+ * 60 s, 10 to 150 ms one way. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "world.h"
+
+struct bench {
+    struct wr_rng rng;
+    uint64_t asked, answered, failed, hops;
+    wr_time every;
+};
+
+static double wall_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void on_done(struct wr_world *w, wr_host host, const struct wr_fx *fx)
+{
+    struct bench *b = w->done_arg;
+
+    (void)host;
+    b->answered++;
+    b->failed += fx->done.status != WR_STATUS_OK;
+    b->hops += fx->done.answer.routed.hops;
+}
+
+/* Each host has an alarm of its own. */
+static void on_alarm(struct wr_world *w, uint64_t host)
+{
+    struct bench *b = w->alarm_arg;
+    struct wr_event ev = {.kind = WR_EV_LOOKUP, .lookup = {.token = 1}};
+
+    wr_rng_fill(&b->rng, ev.lookup.key.b, sizeof(ev.lookup.key.b));
+    b->asked++;
+    wr_world_step(w, (wr_host)host, &ev);
+    wr_world_at(w, w->now + b->every / 2 + wr_rng_below(&b->rng, b->every),
+                host);
+}
+
+int main(int argc, char **argv)
+{
+    const uint32_t hosts = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
+    const uint64_t seconds = argc > 2 ? strtoull(argv[2], NULL, 10) : 60;
+    struct bench b = {.rng = {42}, .every = WR_SEC(60)};
+    static struct wr_world w;
+    struct wr_world_cfg cfg = {
+        .seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1,
+        .hosts = hosts,
+        .members = 1,
+        .node = wr_node_cfg_default(0, 1),
+        .latency_min_us = WR_MS(10),
+        .latency_max_us = WR_MS(150),
+    };
+    struct rusage use;
+    double t;
+
+    if (hosts < 10) {
+        fputs("usage: simbench MEMBERS [VIRTUAL_SECONDS [SEED]]\n", stderr);
+        return 2;
+    }
+    cfg.node.succs = 8;
+    cfg.node.round_us = WR_SEC(20);
+    cfg.node.finger_us = WR_SEC(60);
+    cfg.node.roster_us = WR_NEVER;
+    cfg.node.roster_max = 0;
+    cfg.node.peers_max = 32;
+    cfg.node.routes_max = 64;
+    cfg.node.lookups_max = 16;
+    cfg.node.ops_max = cfg.node.have_ops_max = 1;
+    t = wall_s();
+    if (wr_world_init(&w, &cfg) != WR_OK)
+        return 1;
+    w.done = on_done;
+    w.alarm = on_alarm;
+    w.done_arg = w.alarm_arg = &b;
+    wr_world_begin(&w, NULL, hosts);
+    for (wr_host h = 0; h < hosts; h++)
+        wr_world_at(&w, wr_rng_below(&b.rng, b.every), h);
+    getrusage(RUSAGE_SELF, &use);
+    printf("%u members: began in %.2f s, %zu bytes a node, %ld MiB\n", hosts,
+           wall_s() - t, wr_node_size(w.hosts[0].node), use.ru_maxrss / 1024);
+    t = wall_s();
+    wr_world_run(&w, WR_SEC(seconds));
+    t = wall_s() - t;
+    getrusage(RUSAGE_SELF, &use);
+    printf("%lu s: %lu events, %lu delivered, %.2f s, %.0f events/s, %ld MiB\n",
+           (unsigned long)seconds, (unsigned long)w.events,
+           (unsigned long)w.delivered, t, (double)w.events / t,
+           use.ru_maxrss / 1024);
+    printf("lookups %lu, answered %lu, failed %lu, hops %.2f; setups %lu; "
+           "digest %016lx\n",
+           (unsigned long)b.asked, (unsigned long)b.answered,
+           (unsigned long)b.failed, (double)b.hops / (double)(b.answered + 1),
+           (unsigned long)w.setups_n, (unsigned long)w.digest);
+    for (unsigned k = 0; k < WR_WORLD_KINDS; k++)
+        if (w.sent_n[k] > 0)
+            printf("%12s %12lu, %4.0f B each\n", wr_msg_name(k),
+                   (unsigned long)w.sent_n[k],
+                   (double)w.sent_bytes[k] / (double)w.sent_n[k]);
+    wr_world_done(&w);
+    return 0;
+}
