@@ -303,6 +303,8 @@ void world_settle(struct wr_world *w, wr_host h)
     wr_time at;
 
     perform(w, h);
+    if (w->changed != NULL)
+        w->changed(w, h);
     at = wr_node_deadline(host->node);
     if (at != WR_NEVER && at < host->tick_at) {
         host->tick_at = wr_time_max(at, w->now);
@@ -609,6 +611,8 @@ void wr_world_crash(struct wr_world *w, wr_host h)
     w->hosts[h].node = NULL;
     w->hosts[h].joined = w->hosts[h].leaving = false;
     wr_bodies_crash(&w->bodies, h);
+    if (w->changed != NULL)
+        w->changed(w, h);
 }
 
 void wr_world_stop(struct wr_world *w, wr_host h)

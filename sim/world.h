@@ -84,9 +84,12 @@ struct wr_world {
                  const struct wr_msg *m, const struct wr_id *body);
     /* The time of a wr_world_at() came. */
     void (*alarm)(struct wr_world *w, uint64_t cookie);
+    /* Something happened at a host, or it went: its ring may have changed. */
+    void (*changed)(struct wr_world *w, wr_host host);
     void *leaf_arg;
     void *done_arg;
     void *alarm_arg;
+    void *changed_arg;
 };
 
 /* WR_ENOMEM. All hosts are in the book, none is up. */
