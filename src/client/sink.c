@@ -123,7 +123,10 @@ enum wr_err wr_sink_open(struct wr_sink **ret, const struct wr_sink_cfg *cfg,
     enum wr_err err = WR_OK;
     if (s->name[0] == '\0' || strcmp(s->name, ".") == 0 ||
         strcmp(s->name, "..") == 0) {
-        err = wr_why(why, WR_EINVAL, "%s: no name for a new file", s->path);
+        err = wr_why(why, WR_EINVAL,
+                     "%s is a directory; say with -o what the new file or "
+                     "folder shall be called",
+                     s->path);
     } else {
         s->parent_fd = open(s->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (s->parent_fd < 0)
@@ -132,9 +135,10 @@ enum wr_err wr_sink_open(struct wr_sink **ret, const struct wr_sink_cfg *cfg,
         else if (!cfg->force &&
                  fstatat(s->parent_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
             err = wr_why(why, WR_EEXIST,
-                         "%s is there already; say --force to replace it, or "
-                         "choose another name with -o",
-                         s->path);
+                         "%s is there already; choose another name with -o, "
+                         "or say --force to replace %s",
+                         s->path,
+                         S_ISDIR(st.st_mode) ? "all that is in it" : "it");
     }
     if (err != WR_OK) {
         wr_sink_close(s, true);
@@ -184,6 +188,14 @@ enum wr_err wr_sink_begin(struct wr_sink *s, bool is_tree, uint64_t size,
                         : wr_why(why, WR_EUNSUPPORTED,
                                  "it is a directory: say where to put it with "
                                  "-o, or name a file in it (CID/PATH)");
+    /* Whoever forces a file upon a directory meant to put it inside. */
+    if (!is_tree &&
+        fstatat(s->parent_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISDIR(st.st_mode))
+        return wr_why(why, WR_EEXIST,
+                      "%s is a directory, which a file does not replace; "
+                      "choose another name with -o",
+                      s->path);
     s->root_fd = open_part(s);
     if (s->root_fd < 0 || fstat(s->root_fd, &st) != 0)
         return why_errno(s, errno, NULL, why);

@@ -27,6 +27,7 @@ check 'and stat says the same' refused 3 'not found|nobody|no host' \
 check 'nothing is left of these gets' nothing_at "$W/out/refused"
 
 check 'an unknown command' refused 2 'help' l1 fetch "$cid"
+check 'help for an unknown command' refused 2 'help' l1 help fetch
 check 'an unknown option' refused 2 'option|usage' l1 put --fast "$W/file"
 check 'put of nothing' refused 2 'usage|path|what' l1 put
 check 'a path that is not there' refused '1|3' 'absent' l1 put "$W/absent"
@@ -42,6 +43,11 @@ check 'output that exists' refused 1 'exists|already|--force' \
 check 'is not touched' test "$(<"$W/out/there")" = precious
 check 'is replaced with --force' w l1 get "$cid" --force -o "$W/out/there"
 check 'as a whole' cmp "$W/file" "$W/out/there"
+mkdir "$W/out/folder"
+echo precious >"$W/out/folder/there"
+check 'a file does not replace a folder' refused 1 'directory' \
+    l1 get "$cid" --force -o "$W/out/folder"
+check 'which is not touched' test "$(<"$W/out/folder/there")" = precious
 check 'output into a folder that is not there' refused '1|3' 'no such|absent' \
     l1 get "$cid" -o "$W/out/absent/f"
 

@@ -483,6 +483,10 @@ Test(client, what_is_there_is_not_replaced)
     expect_ok(
         wreath_get_path(bed.w, tree.cid, at("mine"), &force, NULL, &bed.error));
     cr_assert_eq(shell("test \"$(cat %s/x)\" = x%s", at("mine"), ""), 0);
+    expect_error(
+        wreath_get_path(bed.w, put.cid, at("mine"), &force, NULL, &bed.error),
+        WREATH_EEXIST);
+    cr_assert_eq(shell("test \"$(cat %s/x)\" = x%s", at("mine"), ""), 0);
     cr_assert(nothing_left());
 }
 
