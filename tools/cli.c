@@ -93,11 +93,8 @@ int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
     return 2;
 }
 
-static void print_help(const char *command)
+void cli_describe(const struct command *c)
 {
-    const struct command *c = find(command);
-
-    WR_CHECK(c != NULL);
     print_usage(c->usage);
     printf("\n%s\n", c->summary);
     if (c->help != NULL)
@@ -127,11 +124,17 @@ static int take(struct cli *cli, const char *command,
     return 0;
 }
 
+void cli_set_dir(struct cli *cli, const char *dir)
+{
+    snprintf(cli->dir, sizeof(cli->dir), "%s", dir);
+    cli->dir_given = true;
+}
+
 static int take_global(struct cli *cli, const char *command, int code)
 {
     switch (code) {
     case GLOBAL_DIR:
-        snprintf(cli->dir, sizeof(cli->dir), "%s", optarg);
+        cli_set_dir(cli, optarg);
         return 0;
     case GLOBAL_JSON:
         cli->json = true;
@@ -140,7 +143,7 @@ static int take_global(struct cli *cli, const char *command, int code)
         cli->quiet = true;
         return 0;
     case GLOBAL_HELP:
-        print_help(command);
+        cli_describe(find(command));
         return 1;
     default: /* getopt_long has said what is wrong. */
         print_hint(command, find(command)->usage);
@@ -296,7 +299,7 @@ static void pace(const struct cli_progress *p, uint64_t done, uint64_t total,
     char rate[16], left[24];
 
     if (still > WR_SEC(2)) {
-        snprintf(ret, room, "  waiting for %u s",
+        snprintf(ret, room, "  no progress for %u s",
                  (unsigned)(still / WR_SEC(1)));
         return;
     }

@@ -17,6 +17,7 @@ enum { CLI_MEMBERS_LEAST = 17 }; /* R1: a ring starts with r + 1 members. */
 
 struct cli {
     char dir[WR_HOME_DIR_MAX]; /* The identity's directory. */
+    bool dir_given;            /* --dir said it: what we advise repeats it. */
     bool json;                 /* --json: machines read standard output. */
     bool quiet;                /* --quiet: no progress, no remarks. */
     bool colour; /* Standard output is a terminal and NO_COLOR is unset. */
@@ -63,6 +64,12 @@ int cli_fail(const struct cli *cli, const struct wr_why *why);
 /* "wreath: TEXT", the command's usage, status 2. */
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Usage, summary and options of a command, on standard output. */
+void cli_describe(const struct command *c);
+
+/* What --dir says. */
+void cli_set_dir(struct cli *cli, const char *dir);
 
 /* Opens cli->dir's identity and takes the settings of its wreath.ini. 0, or an
  * exit status: it has been printed why, and nothing is open. */

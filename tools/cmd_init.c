@@ -64,6 +64,8 @@ static void found(struct wr_home *h, const struct wr_sign_key *key,
 
 static void tell(const struct cli *cli, const struct wr_home *h)
 {
+    const char *option = cli->dir_given ? " --dir " : "";
+    const char *dir = cli->dir_given ? h->dir : "";
     char ring[WR_HEX_SIZE(WR_SIGN_PUBLIC)], host[WR_HEX_SIZE(WR_CRED_HOST)];
 
     wr_hex(wr_span(h->ring, sizeof(h->ring)), ring);
@@ -81,8 +83,7 @@ static void tell(const struct cli *cli, const struct wr_home *h)
         "next:  wreath%s%s superpeer\n"
         "then:  wreath%s%s invite --super-peer    for another box\n"
         "       wreath%s%s invite                 for a leaf\n",
-        ring, host, h->dir, " --dir ", h->dir, " --dir ", h->dir, " --dir ",
-        h->dir);
+        ring, host, h->dir, option, dir, option, dir, option, dir);
 }
 
 int cmd_init(struct cli *cli, int argc, char **argv)

@@ -74,18 +74,18 @@ static enum wr_err remember_parent(const struct wr_home *h,
 static void tell(const struct cli *cli, const struct wr_home *h)
 {
     const bool super = h->cred.role == WR_ROLE_SUPERPEER;
+    const char *option = cli->dir_given ? " --dir " : "";
+    const char *dir = cli->dir_given ? h->dir : "";
     char host[WR_HEX_SIZE(WR_CRED_HOST)];
 
     wr_hex(wr_span(h->cred.host, WR_CRED_HOST), host);
     if (cli->json)
         printf("{\"host\":\"%s\",\"role\":\"%s\"}\n", host,
                super ? "super-peer" : "leaf");
-    else if (!cli->quiet && super)
-        printf("joined as super-peer %.8s\nnext:  wreath --dir %s superpeer\n",
-               host, h->dir);
     else if (!cli->quiet)
-        printf("joined as leaf %.8s\nnext:  wreath --dir %s put FILE\n", host,
-               h->dir);
+        printf("joined as %s %.8s\nnext:  wreath%s%s %s\n",
+               super ? "super-peer" : "leaf", host, option, dir,
+               super ? "superpeer" : "put FILE");
 }
 
 /* Whether the identity in this directory came from this ticket: then there is

@@ -76,6 +76,7 @@ static void on_root(void *arg, const wreath_root *r)
 {
     struct listing *l = arg;
     const time_t created = (time_t)r->created_s;
+    const bool whole = r->cid[0] != '\0'; /* Else its size is not known. */
     char size[16], date[32];
     struct tm tm;
 
@@ -94,8 +95,8 @@ static void on_root(void *arg, const wreath_root *r)
     }
     localtime_r(&created, &tm);
     strftime(date, sizeof(date), "%Y-%m-%d %H:%M", &tm);
-    printf("%s  %-4s %10s  %s  ", date, r->state, cli_bytes(r->size, size),
-           r->cid[0] != '\0' ? r->cid : r->put);
+    printf("%s  %-4s %10s  %s  ", date, r->state,
+           whole ? cli_bytes(r->size, size) : "-", whole ? r->cid : r->put);
     print_name(l->cli, r->name);
     putchar('\n');
 }

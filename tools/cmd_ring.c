@@ -77,6 +77,21 @@ static void print_status(const json_t *o)
     printf("up        %s\n", cli_time(number_of(o, "uptime_s") * 1000000, up));
 }
 
+/* A leaf's question went to its super-peer, whose answer follows. */
+static void print_leaf(const struct cli *cli)
+{
+    char id[WR_HEX_SIZE(WR_CRED_HOST)];
+    struct wr_home h;
+    struct wr_why why;
+
+    if (wr_home_open(&h, cli->dir, &why) != WR_OK)
+        return;
+    wr_hex(wr_span(h.cred.host, WR_CRED_HOST), id);
+    if (h.cred.role == WR_ROLE_LEAF)
+        printf("leaf      %.8s, attached to\n", id);
+    wr_home_close(&h);
+}
+
 int cmd_status(struct cli *cli, int argc, char **argv)
 {
     json_t *o;
@@ -87,10 +102,12 @@ int cmd_status(struct cli *cli, int argc, char **argv)
     status = cli_ask(cli, "status", "", &o);
     if (status != 0)
         return status;
-    if (cli->json)
+    if (cli->json) {
         cli_json(o);
-    else
+    } else {
+        print_leaf(cli);
         print_status(o);
+    }
     json_decref(o);
     return 0;
 }

@@ -73,7 +73,7 @@ const struct command cli_commands[] = {
      "Fetch a file or tree.",
      "  -o OUT             write to OUT; - is standard output\n"
      "  --range A:B        only bytes A to B, B excluded\n"
-     "  --force            overwrite OUT\n"
+     "  --force            replace OUT, a whole directory by a tree too\n"
      "  --timeout T        give up after T without progress (60s)\n",
      true},
     {"ls", cmd_ls, "ls [CID[/PATH]]",
@@ -158,9 +158,9 @@ static int globals(struct cli *cli, int argc, char **argv, int *ret_status)
     *ret_status = 2;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc) {
-            snprintf(cli->dir, sizeof(cli->dir), "%s", argv[++i]);
+            cli_set_dir(cli, argv[++i]);
         } else if (strncmp(argv[i], "--dir=", 6) == 0) {
-            snprintf(cli->dir, sizeof(cli->dir), "%s", argv[i] + 6);
+            cli_set_dir(cli, argv[i] + 6);
         } else if (strcmp(argv[i], "--json") == 0) {
             cli->json = true;
         } else if (strcmp(argv[i], "--quiet") == 0 ||
@@ -225,12 +225,18 @@ int main(int argc, char **argv)
     const int at = globals(&cli, argc, argv, &status);
     if (at < 0)
         return status;
-    if (strcmp(argv[at], "help") == 0) {
+    const bool asks = strcmp(argv[at], "help") == 0;
+    if (asks && (at + 1 == argc || argv[at + 1][0] == '-')) {
         help(true);
         return 0;
     }
+    const char *name = argv[asks ? at + 1 : at];
     for (size_t i = 0; i < cli_commands_n; i++)
-        if (strcmp(argv[at], cli_commands[i].name) == 0)
-            return cli_commands[i].run(&cli, argc - at, argv + at);
-    return unknown(argv[at]);
+        if (strcmp(name, cli_commands[i].name) == 0) {
+            if (!asks)
+                return cli_commands[i].run(&cli, argc - at, argv + at);
+            cli_describe(&cli_commands[i]);
+            return 0;
+        }
+    return unknown(name);
 }
