@@ -95,3 +95,26 @@ enum wr_err wr_unbase32(struct wr_span text, uint8_t *ret, size_t room,
     *ret_n = n;
     return WR_OK;
 }
+
+unsigned wr_text_distance(const char *a, const char *b)
+{
+    unsigned row[64];
+    const size_t whole = strlen(b), n = whole < 63 ? whole : 63;
+
+    for (unsigned j = 0; j <= n; j++)
+        row[j] = j;
+    for (unsigned i = 1; *a != '\0'; a++, i++) {
+        unsigned corner = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            const unsigned swap = corner + (*a != b[j - 1]);
+            unsigned best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+
+            best = swap < best ? swap : best;
+            corner = row[j];
+            row[j] = best;
+        }
+    }
+    return row[n];
+}

@@ -1,6 +1,7 @@
 /*
  * text.h - bytes as text: hexadecimal and base32 (RFC 4648, lower case, no
- * padding), both ways. Pure; the caller owns every buffer.
+ * padding), both ways; how far two names are apart. Pure; the caller owns every
+ * buffer.
  */
 #ifndef WR_BASE_TEXT_H
 #define WR_BASE_TEXT_H
@@ -25,5 +26,8 @@ void wr_base32(struct wr_span in, char *ret);
  * WR_ETOOBIG. */
 WR_MUST_USE enum wr_err wr_unbase32(struct wr_span text, uint8_t *ret,
                                     size_t room, size_t *ret_n);
+
+/* Levenshtein's distance, for "did you mean"; of `b`, the first 63 letters. */
+unsigned wr_text_distance(const char *a, const char *b);
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 struct row {
     const char *name;
     enum wr_config_kind kind;
@@ -147,37 +149,13 @@ static bool same_name(const char *a, const char *b)
     return *a == *b;
 }
 
-/* Levenshtein's distance, for names of at most 31 letters. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[32];
-    const size_t n = strnlen(b, 31);
-
-    for (unsigned j = 0; j <= n; j++)
-        row[j] = j;
-    for (unsigned i = 1; *a != '\0'; a++, i++) {
-        unsigned corner = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            const unsigned swap = corner + (*a != b[j - 1]);
-            unsigned best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-
-            best = swap < best ? swap : best;
-            corner = row[j];
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
 static const char *nearest(const char *name)
 {
     const char *best = rows[0].name;
     unsigned least = UINT32_MAX;
 
     for (size_t i = 0; i < WR_CONFIG_N; i++) {
-        const unsigned d = distance(name, rows[i].name);
+        const unsigned d = wr_text_distance(name, rows[i].name);
 
         if (d < least) {
             least = d;
