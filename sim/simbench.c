@@ -77,7 +77,8 @@ int main(int argc, char **argv)
     cfg.node.peers_max = 32;
     cfg.node.routes_max = 64;
     cfg.node.lookups_max = 16;
-    cfg.node.ops_max = cfg.node.have_ops_max = 1;
+    cfg.node.ops_max = 1;
+    cfg.node.have_ops_max = 0;
     t = wall_s();
     if (wr_world_init(&w, &cfg) != WR_OK)
         return 1;

@@ -4,6 +4,7 @@
 #include "proto/peers.h"
 #include "proto/ring.h"
 #include "proto/roster.h"
+#include "proto/routes.h"
 
 enum {
     FIND_TRIES = 2, /* Asks of one candidate: there are others. */
@@ -87,6 +88,7 @@ void wr_boot_next(const struct wr_core *c, const struct wr_id *key,
                   wr_host without, struct wr_msg *ret, wr_ref *ret_nodes)
 {
     const struct wr_ring *best = best_ours(c, key);
+    wr_ref known[WR_NEXT_MAX];
 
     *ret = (struct wr_msg){
         .kind = WR_MSG_NEXT, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
@@ -110,6 +112,11 @@ void wr_boot_next(const struct wr_core *c, const struct wr_id *key,
         for (uint8_t k = 0; k < r->succs_n; k++)
             offer(&s, r->succs[k]);
     }
+    /* And by fingers, or the walk would take a step for every r members. */
+    const size_t n =
+        wr_routes_before(c->routes, c, key, known, WR_ARRAY_LEN(known));
+    for (size_t i = 0; i < n; i++)
+        offer(&s, known[i]);
     ret->next.n = s.n;
 }
 

@@ -37,7 +37,7 @@ struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members)
 
 /* The tables of a node, one after another in its block. */
 struct layout {
-    size_t rings, places, peers, roster, succs, refs, size;
+    size_t rings, places, peers, hosts, roster, succs, refs, size;
 };
 
 static size_t put(size_t *at, size_t n, size_t each)
@@ -56,6 +56,7 @@ static struct layout layout_of(const struct wr_node_cfg *cfg)
     l.rings = put(&at, cfg->members, sizeof(struct wr_ring));
     l.places = put(&at, cfg->members, sizeof(struct wr_place));
     l.peers = put(&at, cfg->peers_max, sizeof(struct wr_peer));
+    l.hosts = put(&at, cfg->peers_max, sizeof(wr_host));
     l.roster = put(&at, cfg->roster_max, sizeof(struct wr_roster_entry));
     l.succs = put(&at, (size_t)cfg->members * cfg->succs, sizeof(wr_ref));
     l.refs =
@@ -125,7 +126,8 @@ enum wr_err wr_node_open(struct wr_node **ret, const struct wr_node_cfg *cfg,
         .merge = &n->merge,
         .incarnation = cfg->incarnation,
     };
-    wr_peers_init(&n->peers, (void *)(block + l.peers), cfg->peers_max);
+    wr_peers_init(&n->peers, (void *)(block + l.peers),
+                  (void *)(block + l.hosts), cfg->peers_max);
     wr_rings_init(&n->core, (void *)(block + l.succs));
     wr_places_init(&n->core, (void *)(block + l.refs));
     wr_roster_init(&n->core, (void *)(block + l.roster), cfg->roster_max);

@@ -3,29 +3,31 @@
 
 enum { UNMEASURED = 4 }; /* Patience before the first sample, in floors. */
 
-void wr_peers_init(struct wr_peers *p, struct wr_peer *v, uint32_t cap)
+void wr_peers_init(struct wr_peers *p, struct wr_peer *v, wr_host *hosts,
+                   uint32_t cap)
 {
-    *p = (struct wr_peers){.v = v, .cap = cap, .due_at = WR_NEVER};
+    *p = (struct wr_peers){
+        .v = v, .hosts = hosts, .cap = cap, .due_at = WR_NEVER};
     for (unsigned i = 0; i < WR_PEER_PROBES; i++)
         p->probes[i].asker = WR_NO_HOST;
 }
 
 /* ---- the table ----------------------------------------------------------- */
 
-/* Where `host` is, or would be. */
+/* Where `host` is, or would be. Asked for each candidate of each hop, so it is
+ * written for a loop without branches that could be mispredicted. */
 static uint32_t place_of(const struct wr_peers *p, wr_host host)
 {
-    uint32_t lo = 0, hi = p->n;
+    const wr_host *v = p->hosts;
+    uint32_t n = p->n;
 
-    while (lo < hi) {
-        const uint32_t mid = lo + (hi - lo) / 2;
+    while (n > 1) {
+        const uint32_t half = n / 2;
 
-        if (p->v[mid].host < host)
-            lo = mid + 1;
-        else
-            hi = mid;
+        v = v[half - 1] < host ? v + half : v;
+        n -= half;
     }
-    return lo;
+    return (uint32_t)(v - p->hosts) + (n == 1 && v[0] < host);
 }
 
 static struct wr_peer *find(const struct wr_core *c, wr_host host)
@@ -33,7 +35,7 @@ static struct wr_peer *find(const struct wr_core *c, wr_host host)
     const struct wr_peers *p = c->peers;
     const uint32_t i = place_of(p, host);
 
-    return i < p->n && p->v[i].host == host ? &p->v[i] : NULL;
+    return i < p->n && p->hosts[i] == host ? &p->v[i] : NULL;
 }
 
 /* Who may be forgotten: first the one up that was heard longest ago (it will
@@ -73,11 +75,16 @@ static struct wr_peer *track(struct wr_core *c, wr_host host)
             return NULL;
         const uint32_t at = (uint32_t)(e - p->v);
         memmove(e, e + 1, (p->n - at - 1) * sizeof(*e));
+        memmove(&p->hosts[at], &p->hosts[at + 1],
+                (p->n - at - 1) * sizeof(p->hosts[0]));
         p->n--;
     }
     const uint32_t at = place_of(p, host);
     memmove(&p->v[at + 1], &p->v[at], (p->n - at) * sizeof(*e));
+    memmove(&p->hosts[at + 1], &p->hosts[at],
+            (p->n - at) * sizeof(p->hosts[0]));
     p->n++;
+    p->hosts[at] = host;
     p->v[at] = (struct wr_peer){
         .host = host,
         .state = WR_PEER_UP,
@@ -210,18 +217,32 @@ uint32_t wr_peers_rtt_us(const struct wr_core *c, wr_host host)
     return e == NULL || e->srtt_us == 0 ? UINT32_MAX : e->srtt_us;
 }
 
+/* The chance of an entry that is neither away nor dead. */
+static uint32_t chance(const struct wr_core *c, const struct wr_peer *e)
+{
+    const wr_time since = c->now - wr_time_min(e->heard_at, c->now);
+    const wr_time up_at = WR_SEC(e->up_s);
+    const wr_time up = e->heard_at > up_at ? e->heard_at - up_at : 0;
+
+    return (uint32_t)((up + 1) * 1000 / (up + 1 + since));
+}
+
 uint32_t wr_peers_up_permille(const struct wr_core *c, wr_host host)
 {
     const struct wr_peer *e = find(c, host);
 
     if (host == c->cfg->self)
         return 1000;
-    if (e == NULL || e->state > WR_PEER_PROBED)
-        return 0;
-    const wr_time since = c->now - wr_time_min(e->heard_at, c->now);
-    const wr_time up_at = WR_SEC(e->up_s);
-    const wr_time up = e->heard_at > up_at ? e->heard_at - up_at : 0;
-    return (uint32_t)((up + 1) * 1000 / (up + 1 + since));
+    return e == NULL || e->state > WR_PEER_PROBED ? 0 : chance(c, e);
+}
+
+uint32_t wr_peers_bet_permille(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    if (e == NULL)
+        return 1000;
+    return e->state == WR_PEER_UP ? chance(c, e) : 0;
 }
 
 uint32_t wr_peers_incarnation(const struct wr_core *c, wr_host host)

@@ -61,14 +61,16 @@ struct wr_peer_probe {
 };
 
 struct wr_peers {
-    struct wr_peer *v; /* By host number, ascending. */
+    struct wr_peer *v; /* By host number, ascending; */
+    wr_host *hosts;    /* their hosts once more, to search in few lines. */
     uint32_t n, cap;
     uint32_t news_n;
     wr_time due_at; /* No later than the first due_at of all. */
     struct wr_peer_probe probes[WR_PEER_PROBES];
 };
 
-void wr_peers_init(struct wr_peers *p, struct wr_peer *v, uint32_t cap);
+void wr_peers_init(struct wr_peers *p, struct wr_peer *v, wr_host *hosts,
+                   uint32_t cap);
 
 /* How long to wait for an answer of `host`: the smoothed round trip and four
  * times its variation, within cfg's floor and ceiling, doubled for each
@@ -90,6 +92,12 @@ uint32_t wr_peers_rtt_us(const struct wr_core *c, wr_host host);
 /* The chance that it is up still, in permille: time known up against that
  * plus the time since it was heard. 0 for one that is not in the table. */
 uint32_t wr_peers_up_permille(const struct wr_core *c, wr_host host);
+
+/* The same for whoever would bet a hop on it. Of one that is not in the table
+ * nothing bad is known: 1000. One under suspicion is not used until the
+ * detector has made up its mind: 0. A refused dial takes no time, and a request
+ * could circle among the refusing. */
+uint32_t wr_peers_bet_permille(const struct wr_core *c, wr_host host);
 
 /* The incarnation that `host` was last heard with; 0 if never. */
 uint32_t wr_peers_incarnation(const struct wr_core *c, wr_host host);

@@ -16,6 +16,12 @@ static uint32_t targets_for(const struct wr_node_cfg *cfg)
     return n < WR_READ_HOSTS ? n : WR_READ_HOSTS;
 }
 
+/* None at all is no failure to get them. */
+static void *table(size_t n, size_t each)
+{
+    return calloc(1, n * each + 1);
+}
+
 enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
                             struct wr_routes *routes,
                             struct wr_lookups *lookups,
@@ -38,9 +44,9 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
     r->targets =
         calloc((size_t)r->ops_cap * r->targets_cap, sizeof(*r->targets));
     r->keeps = calloc(r->keeps_cap, sizeof(*r->keeps));
-    r->haves = calloc(r->haves_cap + 1u, wr_have_size());
-    r->sides = calloc(r->sides_cap + 1u, sizeof(*r->sides));
-    r->sides_used = calloc(r->sides_cap + 1u, sizeof(*r->sides_used));
+    r->haves = table(r->haves_cap, wr_have_size());
+    r->sides = table(r->sides_cap, sizeof(*r->sides));
+    r->sides_used = table(r->sides_cap, sizeof(*r->sides_used));
     r->push.stalled_until = WR_NEVER;
     r->haves_due = WR_NEVER;
     r->push.batch_cap =

@@ -9,16 +9,30 @@ static const struct wr_id *id_at(const struct wr_routes *r,
     return wr_book_id(c->book, r->refs[i]);
 }
 
+static uint32_t start_of(const struct wr_id *id)
+{
+    return (uint32_t)(wr_id_prefix(id) >> 32);
+}
+
+static bool before(const struct wr_routes *r, const struct wr_book *book,
+                   uint32_t i, uint32_t start, const struct wr_id *key)
+{
+    if (r->starts[i] != start)
+        return r->starts[i] < start;
+    return wr_id_cmp(wr_book_id(book, r->refs[i]), key) < 0;
+}
+
 /* The first entry at or after `key` in the order of numbers; n if none. */
 static uint32_t find(const struct wr_routes *r, const struct wr_book *book,
                      const struct wr_id *key)
 {
+    const uint32_t start = start_of(key);
     uint32_t lo = 0, hi = r->n;
 
     while (lo < hi) {
         const uint32_t mid = lo + (hi - lo) / 2;
 
-        if (wr_id_cmp(wr_book_id(book, r->refs[mid]), key) < 0)
+        if (before(r, book, mid, start, key))
             lo = mid + 1;
         else
             hi = mid;
@@ -26,21 +40,28 @@ static uint32_t find(const struct wr_routes *r, const struct wr_book *book,
     return lo;
 }
 
-static void insert(struct wr_routes *r, uint32_t at, wr_ref ref)
+static void insert(struct wr_routes *r, uint32_t at, wr_ref ref,
+                   const struct wr_id *id)
 {
+    const uint32_t after = r->n - at;
+
     WR_CHECK(r->n < r->cap);
-    memmove(&r->refs[at + 1], &r->refs[at], (r->n - at) * sizeof(*r->refs));
-    memmove(&r->fingers[at + 1], &r->fingers[at], r->n - at);
+    memmove(&r->refs[at + 1], &r->refs[at], after * sizeof(*r->refs));
+    memmove(&r->starts[at + 1], &r->starts[at], after * sizeof(*r->starts));
+    memmove(&r->fingers[at + 1], &r->fingers[at], after);
     r->refs[at] = ref;
+    r->starts[at] = start_of(id);
     r->fingers[at] = 0;
     r->n++;
 }
 
 static void drop(struct wr_routes *r, uint32_t at)
 {
-    r->n--;
-    memmove(&r->refs[at], &r->refs[at + 1], (r->n - at) * sizeof(*r->refs));
-    memmove(&r->fingers[at], &r->fingers[at + 1], r->n - at);
+    const uint32_t after = --r->n - at;
+
+    memmove(&r->refs[at], &r->refs[at + 1], after * sizeof(*r->refs));
+    memmove(&r->starts[at], &r->starts[at + 1], after * sizeof(*r->starts));
+    memmove(&r->fingers[at], &r->fingers[at + 1], after);
 }
 
 enum wr_err wr_routes_init(struct wr_routes *r, const struct wr_sight *sight,
@@ -53,20 +74,23 @@ enum wr_err wr_routes_init(struct wr_routes *r, const struct wr_sight *sight,
     *r = (struct wr_routes){
         .sight = sight,
         .refs = calloc(cap, sizeof(*r->refs)),
+        .starts = calloc(cap, sizeof(*r->starts)),
         .fingers = calloc(cap, sizeof(*r->fingers)),
         .cap = cap,
         .round = 1,
         .bit = 255,
         .finger_at = cfg->finger_us == WR_NEVER ? WR_NEVER : 0,
     };
-    if (r->refs == NULL || r->fingers == NULL) {
+    if (r->refs == NULL || r->starts == NULL || r->fingers == NULL) {
         wr_routes_done(r);
         return WR_ENOMEM;
     }
     for (uint8_t i = 0; i < cfg->members; i++) {
         const wr_ref own = wr_ref_of(cfg->self, i);
 
-        insert(r, find(r, book, wr_book_id(book, own)), own);
+        const struct wr_id *id = wr_book_id(book, own);
+
+        insert(r, find(r, book, id), own, id);
     }
     return WR_OK;
 }
@@ -74,13 +98,15 @@ enum wr_err wr_routes_init(struct wr_routes *r, const struct wr_sight *sight,
 void wr_routes_done(struct wr_routes *r)
 {
     free(r->refs);
+    free(r->starts);
     free(r->fingers);
     *r = (struct wr_routes){0};
 }
 
 size_t wr_routes_size(const struct wr_routes *r)
 {
-    return r->cap * (sizeof(*r->refs) + sizeof(*r->fingers));
+    return r->cap *
+           (sizeof(*r->refs) + sizeof(*r->starts) + sizeof(*r->fingers));
 }
 
 /* Learning and forgetting. */
@@ -89,14 +115,9 @@ size_t wr_routes_size(const struct wr_routes *r)
 static uint32_t worth_dropping(const struct wr_routes *r,
                                const struct wr_core *c, uint32_t i)
 {
-    const struct wr_sight *s = r->sight;
-    const wr_host h = wr_ref_host(r->refs[i]);
-
     if (r->fingers[i] != 0 || wr_core_ours(c, r->refs[i]))
         return 0;
-    if (s->dead(c, h))
-        return 2000;
-    return 1001 - s->up_permille(c, h);
+    return 1001 - r->sight->up_permille(c, wr_ref_host(r->refs[i]));
 }
 
 /* Makes room by the worst of a sample that starts anywhere, so that whoever
@@ -136,7 +157,7 @@ static uint32_t place(struct wr_routes *r, struct wr_core *c, wr_ref ref)
             return r->cap;
         at = find(r, c->book, id);
     }
-    insert(r, at, ref);
+    insert(r, at, ref, id);
     return at;
 }
 
@@ -185,10 +206,10 @@ static bool alive(const struct wr_routes *r, const struct wr_core *c,
 static bool usable(const struct wr_routes *r, const struct wr_core *c,
                    const struct wr_route_ask *ask, wr_ref ref)
 {
-    const struct wr_sight *s = r->sight;
+    const wr_host h = wr_ref_host(ref);
 
-    return alive(r, c, ask, ref) &&
-           s->up_permille(c, wr_ref_host(ref)) >= WR_UP_MIN;
+    return !wr_core_ours(c, ref) && !left_out(ask, h) &&
+           r->sight->up_permille(c, h) >= WR_UP_MIN;
 }
 
 /* The number of the highest bit in which b is after a; 0 if they are equal.
@@ -486,6 +507,23 @@ size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
 
         if (!listed(ret, n, h))
             ret[n++] = h;
+    }
+    return n;
+}
+
+size_t wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
+                        const struct wr_id *key, wr_ref *ret, size_t max)
+{
+    const uint32_t start = find(r, c->book, key);
+    size_t n = 0;
+
+    for (uint32_t k = 1; k <= r->n && n < max; k++) {
+        const wr_ref ref = r->refs[(start + r->n - k) % r->n];
+
+        if (wr_core_ours(c, ref))
+            break;
+        if (!r->sight->dead(c, wr_ref_host(ref)))
+            ret[n++] = ref;
     }
     return n;
 }

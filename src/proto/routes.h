@@ -25,7 +25,8 @@ enum {
 /* Transparent on purpose: tests and the simulator read it. */
 struct wr_routes {
     const struct wr_sight *sight;
-    wr_ref *refs;     /* By id, ascending; our own members among them. */
+    wr_ref *refs;     /* By id, ascending; our own members among them; */
+    uint32_t *starts; /* their ids' first four bytes, to search by. */
     uint8_t *fingers; /* The round that last found it a finger; 0: none did. */
     uint32_t n, cap;
     bool fingers_only; /* Learn nothing: the figure of the Chord paper. */
@@ -84,6 +85,11 @@ bool wr_routes_owner(const struct wr_routes *r, const struct wr_core *c,
  * far as known; the dead as well, for they may hold what is asked for. */
 size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
                            const struct wr_id *key, wr_host *ret, size_t max);
+
+/* At most `max` members of other hosts that precede `key`, the nearest first,
+ * back to the first of ours. */
+size_t wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
+                        const struct wr_id *key, wr_ref *ret, size_t max);
 
 /* Whether we know at least half of the ring, by the density of our successor
  * lists: then the first known member at a key likely owns it. */

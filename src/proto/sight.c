@@ -46,18 +46,6 @@ static bool dead(const struct wr_core *c, wr_host h)
     return !wr_peers_alive(c, h);
 }
 
-/* Of one that is not in the table nothing bad is known. One under suspicion is
- * not used until the detector has made up its mind: a refused dial takes no
- * time, and a request could circle among the refusing. */
-static uint32_t up_permille(const struct wr_core *c, wr_host h)
-{
-    const uint32_t up = wr_peers_up_permille(c, h);
-
-    if (!wr_peers_steady(c, h))
-        return 0;
-    return up == 0 ? 1000 : up;
-}
-
 static wr_time rtt(const struct wr_core *c, wr_host h)
 {
     const uint32_t us = wr_peers_rtt_us(c, h);
@@ -87,7 +75,7 @@ const struct wr_sight wr_sight_node = {
     .compare = wr_roster_compare,
     .admitted_next = wr_roster_next,
     .dead = dead,
-    .up_permille = up_permille,
+    .up_permille = wr_peers_bet_permille,
     .rtt = rtt,
     .patience = wr_peers_patience,
     .silent = wr_peers_silent,

@@ -39,7 +39,8 @@ struct wr_sight {
     /* Held dead by the detector. */
     bool (*dead)(const struct wr_core *c, wr_host h);
     /* The chance that `h` is up, of 1000, by time since heard against time
-     * known up; 1000 for a host that has not had its chance to speak. */
+     * known up; 1000 for a host that has not had its chance to speak, 0 for
+     * one that is held dead, away or under suspicion. */
     uint32_t (*up_permille)(const struct wr_core *c, wr_host h);
     /* The smoothed round trip; 0 if it is unknown. */
     wr_time (*rtt)(const struct wr_core *c, wr_host h);

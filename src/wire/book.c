@@ -74,6 +74,7 @@ static wr_host add(struct wr_book *b, const struct wr_host_id *id,
     b->hosts[b->hosts_n] =
         (struct wr_book_host){.id = *id, .members = members, .first = b->ids_n};
     b->ids_n += members;
+    b->each = b->hosts_n == 0 || b->each == members ? members : 0;
     return b->hosts_n++;
 }
 

@@ -77,6 +77,7 @@ struct wr_book {
     uint32_t hosts_n, hosts_cap;
     struct wr_id *ids; /* Of all members of all hosts, host by host. */
     uint32_t ids_n, ids_cap;
+    uint8_t each; /* Members of every host so far; 0: not all have as many. */
     uint32_t *index; /* Open addressing over host ids; 0 is empty. */
     uint32_t index_mask;
 };
@@ -105,14 +106,21 @@ static inline const struct wr_book_host *wr_book_host(const struct wr_book *b,
 /* Whether `r` names a member of a host in the book. */
 static inline bool wr_book_has(const struct wr_book *b, wr_ref r)
 {
-    return wr_ref_host(r) < b->hosts_n &&
-           wr_ref_index(r) < b->hosts[wr_ref_host(r)].members;
+    if (wr_ref_host(r) >= b->hosts_n)
+        return false;
+    return wr_ref_index(r) <
+           (b->each != 0 ? b->each : b->hosts[wr_ref_host(r)].members);
 }
 
+/* Where all hosts have as many members, as in a simulated world, one look into
+ * memory is enough. */
 static inline const struct wr_id *wr_book_id(const struct wr_book *b, wr_ref r)
 {
+    const uint32_t host = wr_ref_host(r);
+
     WR_CHECK(wr_book_has(b, r));
-    return &b->ids[b->hosts[wr_ref_host(r)].first + wr_ref_index(r)];
+    return &b->ids[(b->each != 0 ? host * b->each : b->hosts[host].first) +
+                   wr_ref_index(r)];
 }
 
 #endif

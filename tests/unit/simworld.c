@@ -122,6 +122,24 @@ Test(simworld, those_named_start_and_no_others)
     wr_world_done(&w);
 }
 
+/* The way to its place is a walk by fingers: by successors alone it would take
+ * a hundred steps, and is given up before. */
+Test(simworld, a_host_joins_a_large_ring)
+{
+    const struct wr_world_cfg cfg = large(1001, 1);
+    struct wr_world w;
+
+    cr_assert_eq(wr_world_init(&w, &cfg), WR_OK);
+    wr_world_begin(&w, NULL, 1000);
+    wr_world_run(&w, WR_SEC(1));
+    wr_world_up(&w, 1000, 17);
+    wr_world_run(&w, WR_SEC(3));
+    cr_assert(w.hosts[1000].joined);
+    wr_world_run(&w, WR_SEC(60));
+    assert_ideal(&w);
+    wr_world_done(&w);
+}
+
 /* ---- alarms -------------------------------------------------------------- */
 
 struct alarms {

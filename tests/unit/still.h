@@ -321,9 +321,7 @@ static inline bool still_dead(const struct wr_core *c, wr_host h)
 
 static inline uint32_t still_up(const struct wr_core *c, wr_host h)
 {
-    (void)c;
-    (void)h;
-    return 1000;
+    return still_dead(c, h) ? 0 : 1000;
 }
 
 static inline wr_time still_rtt(const struct wr_core *c, wr_host h)
