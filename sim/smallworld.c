@@ -182,9 +182,14 @@ static void check_data(struct life *l)
 {
     const struct wr_data *d = &l->data;
 
-    if (l->why != NULL || (d->why == NULL && l->w.bodies_wrong == 0))
+    if (l->why != NULL ||
+        (d->why == NULL && l->w.bodies_wrong == 0 && l->w.codec_wrong == 0))
         return;
-    l->why = d->why != NULL ? d->why : "a body released twice";
+    if (d->why != NULL)
+        l->why = d->why;
+    else
+        l->why = l->w.codec_wrong > 0 ? "a message that breaks a limit"
+                                      : "a body released twice";
     printf("# %s at %.3f s", l->why, (double)l->w.now / 1e6);
     if (d->why != NULL)
         printf(": item %u (%s), answer %s; on %u disks, %u of them up",
@@ -544,6 +549,7 @@ static struct wr_world_cfg draw_world(struct life *l, uint64_t seed,
     cfg.loss_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 50);
     cfg.twice_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 50);
     cfg.resets = below(l, 2) == 0;
+    cfg.codec = true;
     n.round_us = WR_SEC(1 + below(l, 5));
     n.roster_us = WR_SEC(5);
     n.probe_dead_us = WR_SEC(10 + below(l, 50));

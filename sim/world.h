@@ -20,6 +20,7 @@
 #include "parcel.h"
 #include "proto/node_private.h"
 #include "queue.h"
+#include "wire/codec.h"
 
 struct wr_world_cfg {
     uint64_t seed;
@@ -31,6 +32,7 @@ struct wr_world_cfg {
     uint32_t loss_permille;
     uint32_t twice_permille; /* Messages that arrive twice. */
     bool resets; /* Broken links are told of, as TCP does at once. */
+    bool codec;  /* Each message is encoded and decoded, as on the wire. */
     bool trace;  /* Every message and note, on standard error. */
 };
 
@@ -67,6 +69,9 @@ struct wr_world {
     uint64_t events;           /* That happened. */
 
     struct wr_bodies bodies; /* In the cores' hands. */
+    struct wr_codec codec;   /* If messages go through it. */
+    uint8_t *codec_room;     /* Its arena, and a header. */
+    uint64_t codec_wrong;    /* Messages that did not survive it. */
     uint64_t bodies_wrong;   /* Released twice, or used after that. */
     uint64_t digest;         /* Rolling, over all that was delivered. */
     uint64_t sent, lost, delivered;

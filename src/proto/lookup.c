@@ -426,14 +426,16 @@ static void on_ack(struct wr_lookups *l, struct wr_core *c, wr_host from,
     l->due = wr_time_min(l->due, k->until);
 }
 
-/* What an answer names is worth knowing (R9), whoever asked for it. */
+/* What an answer names is worth knowing (R9): to a forwarder the owner, which
+ * is one name for each that passes; to whoever asked, for it will go there, the
+ * replica set as well. */
 static void learn(struct wr_lookups *l, struct wr_core *c,
-                  const struct wr_msg *m)
+                  const struct wr_lookup *k, const struct wr_msg *m)
 {
     if (m->routed.status != WR_STATUS_OK)
         return;
     wr_routes_learn(l->routes, c, m->routed.owner);
-    for (unsigned i = 0; i < m->routed.set_n; i++)
+    for (unsigned i = 0; k->prev == WR_NO_HOST && i < m->routed.set_n; i++)
         wr_routes_learn(l->routes, c, m->routed.set[i]);
 }
 
@@ -467,7 +469,7 @@ static void on_routed(struct wr_lookups *l, struct wr_core *c,
         c->count->recv_misfit_total++;
         return; /* Still waiting: such an answer is worth silence. */
     }
-    learn(l, c, m);
+    learn(l, c, k, m);
     if (m->routed.status == WR_STATUS_OK)
         finish(l, c, k, m);
     else if (k->state != WR_LOOKUP_PAUSE)
