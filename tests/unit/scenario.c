@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "../../sim/scenario.h"
+#include "../../sim/preset.h"
 
 static struct wr_scenario s;
 static struct wr_why why;
@@ -195,4 +195,23 @@ Test(scenario, what_does_not_fit_together_is_refused)
     cr_expect(refused("[event.x]\nwhat = heal\nat = 3 h\n", "after the end"));
     cr_expect(refused("[event.x]\nwhat = kill\nat = 1 s\nwhom = site 1\n",
                       "no site 1"));
+}
+
+Test(scenario, every_preset_fits_together)
+{
+    for (size_t i = 0; i < wr_presets_n; i++) {
+        char text[128];
+
+        cr_expect_eq(wr_scenario_load(&s, wr_presets[i].name, &why), WR_OK,
+                     "%s", why.text);
+        cr_expect_eq(wr_scenario_check(&s, &why), WR_OK, "%s: %s",
+                     wr_presets[i].name, why.text);
+        cr_expect_str_eq(s.name, wr_presets[i].name);
+        cr_expect(strlen(wr_preset_summary(&wr_presets[i], text)) > 20);
+        cr_expect(strstr(wr_presets[i].text, "\n; Source: ") != NULL,
+                  "%s has no source", wr_presets[i].name);
+    }
+    cr_assert_eq(wr_presets_n, 11);
+    cr_assert_eq(wr_scenario_load(&s, "half-dyes", &why), WR_ENOTFOUND);
+    cr_assert(says("'half-dies'"), "%s", why.text);
 }

@@ -1,0 +1,165 @@
+/* cmd_run.c - wreath-sim run: one scenario, one seed. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "out.h"
+#include "sys/clock.h"
+#include "value.h"
+
+/* ---- progress ---------------------------------------------------------- */
+
+struct progress {
+    wr_time started, drawn; /* Real. */
+    bool shown;
+};
+
+static const char *print_time(wr_time us, char ret[WR_SCENARIO_TEXT_MAX])
+{
+    const wr_time whole = us - us % WR_SEC(us >= WR_SEC(3600) ? 60 : 1);
+
+    return wr_value_print(WR_SCENARIO_TIME, NULL, (union wr_value){.n = whole},
+                          ret);
+}
+
+static const char *left_text(double s, char ret[32])
+{
+    if (s < 120)
+        snprintf(ret, 32, "%.0f s", s);
+    else if (s < 7200)
+        snprintf(ret, 32, "%.0f min", s / 60);
+    else
+        snprintf(ret, 32, "%.0f h", s / 3600);
+    return ret;
+}
+
+static bool show(void *arg, wr_time now, wr_time end, uint64_t events)
+{
+    struct progress *p = arg;
+    const wr_time t = wr_clock_now();
+    char a[WR_SCENARIO_TEXT_MAX], b[WR_SCENARIO_TEXT_MAX], left[32];
+
+    if (t - p->drawn < WR_MS(100))
+        return true;
+    p->drawn = t;
+    p->shown = true;
+    const double spent = (double)(t - p->started) / 1e6;
+    fprintf(stderr, "\r%3.0f %%  %s of %s  %.0f events/s",
+            end > 0 ? 100 * (double)now / (double)end : 0, print_time(now, a),
+            print_time(end, b), spent > 0 ? (double)events / spent : 0);
+    if (now > 0 && spent > 1)
+        fprintf(stderr, "  %s left",
+                left_text(spent * (double)(end - now) / (double)now, left));
+    fputs("\033[K", stderr);
+    fflush(stderr);
+    return true;
+}
+
+enum wr_err sim_run(const struct wr_scenario *s, struct wr_run_hooks *hooks,
+                    bool quiet, json_t **ret)
+{
+    struct progress p = {.started = wr_clock_now()};
+
+    hooks->stop = &sim_stop;
+    hooks->check = s->run_check != 0;
+    hooks->codec = s->run_codec != 0;
+    if (!quiet && isatty(STDERR_FILENO) == 1) {
+        hooks->progress = show;
+        hooks->arg = &p;
+    }
+    const enum wr_err err = wr_run(s, hooks, ret);
+    if (p.shown)
+        fputs("\r\033[K", stderr);
+    if (err != WR_OK)
+        hooks->why.err = err;
+    return err;
+}
+
+/* ---- the command ------------------------------------------------------- */
+
+/* "2s..3s"; without B, to the end. */
+static bool parse_trace(const char *text, struct wr_run_hooks *hooks)
+{
+    const char *dots = strstr(text, "..");
+    union wr_value a = {0}, b = {.n = WR_NEVER - 1};
+    char from[64];
+
+    if (dots == NULL || (size_t)(dots - text) >= sizeof(from))
+        return false;
+    snprintf(from, sizeof(from), "%.*s", (int)(dots - text), text);
+    if ((from[0] != '\0' &&
+         wr_value_parse(WR_SCENARIO_TIME, NULL, from, &a) != WR_OK) ||
+        (dots[2] != '\0' &&
+         wr_value_parse(WR_SCENARIO_TIME, NULL, dots + 2, &b) != WR_OK))
+        return false;
+    hooks->trace_from = a.n;
+    hooks->trace_to = b.n;
+    return a.n <= b.n;
+}
+
+static enum wr_err write_out(const json_t *result, const char *json,
+                             const char *csv, struct wr_why *why)
+{
+    enum wr_err err = WR_OK;
+
+    if (json != NULL)
+        err = wr_out_json(json, result, why);
+    if (err == WR_OK && csv != NULL)
+        err = wr_out_csv(csv, result, why);
+    return err;
+}
+
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    static struct wr_scenario s; /* 10 KiB: no need to burden the stack. */
+    struct sim_list settings = {0};
+    const char *json = NULL, *csv = NULL, *trace = NULL;
+    bool quiet = false;
+    const struct sim_option rows[] = {
+        {.name = "hosts", .key = "ring.hosts"},
+        {.name = "members", .key = "ring.members"},
+        {.name = "seed", .key = "run.seed"},
+        {.name = "for", .key = "run.for"},
+        {.name = "set", .list = &settings},
+        {.name = "check", .key = "run.check", .fixed = "yes"},
+        {.name = "codec", .key = "run.codec", .fixed = "yes"},
+        {.name = "json", .value = &json},
+        {.name = "csv", .value = &csv},
+        {.name = "trace", .value = &trace},
+        {.name = "quiet", .flag = &quiet},
+    };
+    struct wr_run_hooks hooks = {.trace_from = WR_NEVER, .trace_to = WR_NEVER};
+    json_t *result = NULL;
+    int first;
+    const int end = sim_options("run", rows, WR_ARRAY_LEN(rows), &settings,
+                                argc, argv, &first);
+
+    if (end != 0)
+        return end - 1;
+    if (argc - first != 1)
+        return sim_usage("run", "run takes one scenario or preset");
+    if (is_stdout(json) && is_stdout(csv))
+        return sim_usage("run", "--json and --csv cannot both be -");
+    if (trace != NULL && !parse_trace(trace, &hooks))
+        return sim_usage("run", "--trace %s is not FROM..TO, as 2s..3s", trace);
+    if (sim_scenario(&s, argv[first], &settings, &hooks.why) != WR_OK)
+        return sim_fail(&hooks.why);
+    sim_catch_stop();
+    if (sim_run(&s, &hooks, quiet, &result) != WR_OK)
+        return sim_fail(&hooks.why);
+    int status = wr_out_bad(result) ? 1 : 0;
+    if (write_out(result, json, csv, &hooks.why) != WR_OK)
+        status = sim_fail(&hooks.why);
+    else if (sim_stop)
+        status = SIM_INTERRUPTED;
+    if (!quiet && !is_stdout(json) && !is_stdout(csv))
+        wr_out_summary(stdout, result);
+    json_decref(result);
+    return status;
+}

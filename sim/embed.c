@@ -1,0 +1,48 @@
+/*
+ * embed.c - runs while building: prints scenario files as a C table, so that
+ * the program needs no files. The first line of each, a comment, says what it
+ * is.
+ */
+#include <stdio.h>
+#include <string.h>
+
+static void letter(int c)
+{
+    if (c == '"' || c == '\\')
+        printf("\\%c", c);
+    else if (c == '\n')
+        fputs("\\n\"\n    \"", stdout);
+    else
+        putchar(c);
+}
+
+static int embed(const char *path)
+{
+    const char *base =
+        strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+    FILE *f = fopen(path, "r");
+    int c;
+
+    if (f == NULL) {
+        perror(path);
+        return 1;
+    }
+    /* Less ".ini". */
+    printf("    {\"%.*s\",\n    \"", (int)strlen(base) - 4, base);
+    while ((c = getc(f)) != EOF)
+        letter(c);
+    fputs("\"},\n", stdout);
+    return fclose(f) != 0;
+}
+
+int main(int argc, char **argv)
+{
+    int status = 0;
+
+    puts("#include \"preset.h\"\n\n"
+         "const struct wr_preset wr_presets[] = {");
+    for (int i = 1; i < argc && status == 0; i++)
+        status = embed(argv[i]);
+    printf("};\n\nconst size_t wr_presets_n = %d;\n", argc - 1);
+    return status;
+}

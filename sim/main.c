@@ -1,0 +1,252 @@
+/* main.c - the program `wreath-sim`: finds the command. */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cmd.h"
+
+#define SCENARIO_HELP                                                          \
+    "  --hosts N          ring.hosts\n"                                        \
+    "  --members N        ring.members\n"                                      \
+    "  --for TIME         run.for, as 2h\n"                                    \
+    "  --set KEY=VALUE    any key; 'wreath-sim list keys' lists them\n"
+
+const struct sim_command sim_commands[] = {
+    {"run", cmd_run,
+     "run SCENARIO|PRESET [--seed S] [--hosts N] [--members N] [--for TIME] "
+     "[--set KEY=VALUE] [--check] [--codec] [--json FILE] [--csv FILE] "
+     "[--trace A..B] [--quiet]",
+     "Simulate a ring, and measure.",
+     SCENARIO_HELP
+     "  --seed S           run.seed: draws everything (1)\n"
+     "  --check            judge the ring's invariants all the while\n"
+     "  --codec            encode and decode each message\n"
+     "  --json FILE        write the whole result; - is standard output\n"
+     "  --csv FILE         write the series\n"
+     "  --trace A..B       every message from A to B of virtual time, as "
+     "2s..3s\n"
+     "  --quiet            no progress, no summary\n"},
+    {"sweep", cmd_sweep,
+     "sweep SCENARIO|PRESET [--vary KEY=A,B,C] [--seeds K] [--jobs J] [--hosts "
+     "N] [--members N] [--for TIME] [--set KEY=VALUE] [--check] [--json FILE] "
+     "[--quiet]",
+     "Run over values and seeds; mean and 95 % interval of each figure.",
+     "  --vary KEY=A,B,C   a run for each value; twice: for each pair\n"
+     "  --seeds K          runs of each, from run.seed on (5)\n"
+     "  --jobs J           processes at a time (one a processor)\n" //
+     SCENARIO_HELP
+     "  --check            judge the ring's invariants all the while\n"
+     "  --json FILE        write all results; - is standard output\n"
+     "  --quiet            no progress, no table\n"},
+    {"compare", cmd_compare,
+     "compare A B ... [--seed S] [--json FILE] [--quiet]",
+     "Results (JSON), scenarios or presets, side by side.",
+     "  --seed S           of those that are run (1)\n"
+     "  --json FILE        write all results; - is standard output\n"
+     "  --quiet            no progress\n"},
+    {"list", cmd_list, "list [keys]",
+     "The presets; or every key, its default and range.", NULL},
+};
+
+const size_t sim_commands_n = WR_ARRAY_LEN(sim_commands);
+
+static const struct sim_command *find(const char *name)
+{
+    for (size_t i = 0; i < sim_commands_n; i++)
+        if (strcmp(sim_commands[i].name, name) == 0)
+            return &sim_commands[i];
+    return NULL;
+}
+
+int sim_fail(const struct wr_why *why)
+{
+    const int status = wr_err_status(why->err);
+
+    fprintf(stderr, "wreath-sim: %s\n",
+            why->text[0] != '\0' ? why->text : wr_err_text(why->err));
+    return status == 0 ? 1 : status;
+}
+
+static int hint(const char *command)
+{
+    fprintf(stderr, "'wreath-sim %s --help' tells how to use it\n", command);
+    return 2;
+}
+
+int sim_usage(const char *command, const char *fmt, ...)
+{
+    va_list ap;
+
+    fputs("wreath-sim: ", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    return hint(command);
+}
+
+static void print_help(const struct sim_command *c)
+{
+    printf("usage: wreath-sim %s\n\n%s\n", c->usage, c->summary);
+    if (c->help != NULL)
+        printf("\n%s", c->help);
+}
+
+enum { OPTIONS_MAX = 24, CODE_HELP = 1, CODE_ROW = 1000 };
+
+static int take(const char *command, const struct sim_option *o,
+                struct sim_list *settings)
+{
+    static char room[SIM_LIST_MAX][WR_SCENARIO_TEXT_MAX];
+    struct sim_list *list = o->key != NULL ? settings : o->list;
+
+    if (o->value != NULL)
+        *o->value = optarg;
+    if (o->flag != NULL)
+        *o->flag = true;
+    if (list == NULL)
+        return 0;
+    if (list->n == SIM_LIST_MAX)
+        return sim_usage(command, "more than %d times --%s", SIM_LIST_MAX,
+                         o->name) +
+               1;
+    if (o->key != NULL) {
+        snprintf(room[list->n], sizeof(room[0]), "%s=%s", o->key,
+                 o->fixed != NULL ? o->fixed : optarg);
+        list->v[list->n] = room[list->n];
+    } else {
+        list->v[list->n] = optarg;
+    }
+    list->n++;
+    return 0;
+}
+
+int sim_options(const char *command, const struct sim_option *rows, size_t n,
+                struct sim_list *settings, int argc, char **argv,
+                int *ret_first)
+{
+    struct option longs[OPTIONS_MAX + 2] = {
+        {"help", no_argument, NULL, CODE_HELP}};
+    static char name[] = "wreath-sim";
+    int code, end = 0;
+
+    WR_CHECK(n <= OPTIONS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const bool bare = rows[i].flag != NULL || rows[i].fixed != NULL;
+
+        longs[1 + i] = (struct option){rows[i].name,
+                                       bare ? no_argument : required_argument,
+                                       NULL, CODE_ROW + (int)i};
+    }
+    optind = 1;
+    argv[0] = name;
+    while (end == 0 &&
+           (code = getopt_long(argc, argv, "hq", longs, NULL)) != -1)
+        if (code >= CODE_ROW) {
+            end = take(command, &rows[code - CODE_ROW], settings);
+        } else if (code == CODE_HELP || code == 'h') {
+            print_help(find(command));
+            end = 1;
+        } else { /* getopt_long has said what is wrong. */
+            end = hint(command) + 1;
+        }
+    *ret_first = optind;
+    return end;
+}
+
+enum wr_err sim_split(const char *setting, char *ret_key,
+                      const char **ret_value, struct wr_why *why)
+{
+    const size_t n = strcspn(setting, "=");
+
+    if (setting[n] != '=' || n == 0 || n >= WR_SCENARIO_TEXT_MAX)
+        return wr_why(why, WR_EINVAL,
+                      "'%.100s' is not KEY=VALUE, as ring.hosts=50", setting);
+    memcpy(ret_key, setting, n);
+    ret_key[n] = '\0';
+    *ret_value = setting + n + 1;
+    return WR_OK;
+}
+
+enum wr_err sim_scenario(struct wr_scenario *s, const char *name,
+                         const struct sim_list *settings, struct wr_why *why)
+{
+    enum wr_err err = wr_scenario_load(s, name, why);
+
+    for (size_t i = 0; err == WR_OK && i < settings->n; i++) {
+        char key[WR_SCENARIO_TEXT_MAX];
+        const char *value;
+
+        err = sim_split(settings->v[i], key, &value, why);
+        if (err == WR_OK)
+            err = wr_scenario_set(s, key, value, why);
+    }
+    return err == WR_OK ? wr_scenario_check(s, why) : err;
+}
+
+volatile sig_atomic_t sim_stop;
+
+static void on_stop(int signal_number)
+{
+    (void)signal_number;
+    sim_stop = 1;
+}
+
+void sim_catch_stop(void)
+{
+    struct sigaction act = {.sa_handler = on_stop,
+                            .sa_flags = (int)SA_RESETHAND};
+
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+}
+
+static int help(void)
+{
+    puts("wreath-sim runs wreath's own protocol in virtual time: how does a "
+         "ring fare?\n\nusage: wreath-sim COMMAND ...\n");
+    for (size_t i = 0; i < sim_commands_n; i++)
+        printf("  %-10s %s\n", sim_commands[i].name, sim_commands[i].summary);
+    puts("\nTry 'wreath-sim run smallest'; 'wreath-sim COMMAND --help' "
+         "describes one.");
+    return 0;
+}
+
+static int unknown(const char *name)
+{
+    for (size_t i = 0; i < sim_commands_n; i++)
+        if (wr_text_distance(name, sim_commands[i].name) <= 2) {
+            fprintf(stderr,
+                    "wreath-sim: there is no command '%s'; did you mean "
+                    "'%s'?\n",
+                    name, sim_commands[i].name);
+            return 2;
+        }
+    fprintf(stderr,
+            "wreath-sim: there is no command '%s'; 'wreath-sim --help' lists "
+            "them\n",
+            name);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        fputs("wreath-sim: say what to do; 'wreath-sim --help' shows how\n",
+              stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("wreath-sim " WR_VERSION);
+        return 0;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
+        return help();
+    const struct sim_command *c = find(argv[1]);
+    return c != NULL ? c->run(argc - 1, argv + 1) : unknown(argv[1]);
+}

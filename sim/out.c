@@ -1,0 +1,269 @@
+/* out.c - see out.h. */
+#include "out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/fs.h"
+
+const struct wr_figure wr_figures[] = {
+    {"lookups right", "lookups.right_share", 100, "%", 2},
+    {"hops", "lookups.hops_mean", 1, "", 2},
+    {"latency p50", "lookups.latency_ms_p50", 1, "ms", 0},
+    {"latency p99", "lookups.latency_ms_p99", 1, "ms", 0},
+    {"stretch", "lookups.stretch_mean", 1, "", 2},
+    {"traffic a host", "traffic.bytes_per_host_s", 1, "B/s", 0},
+    {"messages a host", "traffic.messages_per_host_s", 1, "/s", 2},
+    {"violations", "ring.violations", 1, "", 0},
+    {"files lost", "data.lost", 1, "", 0},
+};
+
+const size_t wr_figures_n = WR_ARRAY_LEN(wr_figures);
+
+static const json_t *at_path(const json_t *o, const char *path)
+{
+    while (o != NULL && *path != '\0') {
+        char key[64];
+        const size_t n = strcspn(path, ".");
+
+        snprintf(key, sizeof(key), "%.*s", (int)n, path);
+        o = json_object_get(o, key);
+        path += n + (path[n] == '.');
+    }
+    return o;
+}
+
+bool wr_out_number(const json_t *result, const char *path, double *ret)
+{
+    const json_t *o = at_path(result, path);
+
+    if (!json_is_number(o))
+        return false;
+    *ret = json_number_value(o);
+    return true;
+}
+
+const char *wr_out_figure(const json_t *result, const struct wr_figure *f,
+                          char ret[48])
+{
+    double v;
+
+    if (wr_out_number(result, f->path, &v))
+        snprintf(ret, 48, "%.*f%s%s", f->digits, v * f->times,
+                 f->unit[0] != '\0' ? " " : "", f->unit);
+    else
+        strcpy(ret, "-");
+    return ret;
+}
+
+bool wr_out_bad(const json_t *result)
+{
+    double violations = 0, wrong = 0;
+
+    (void)wr_out_number(result, "ring.violations", &violations);
+    (void)wr_out_number(result, "data.wrong", &wrong);
+    return violations > 0 || wrong > 0;
+}
+
+static double number(const json_t *result, const char *path)
+{
+    double v = 0;
+
+    (void)wr_out_number(result, path, &v);
+    return v;
+}
+
+static const char *string(const json_t *result, const char *key)
+{
+    const char *s = json_string_value(json_object_get(result, key));
+
+    return s != NULL ? s : "?";
+}
+
+/* ---- the summary ------------------------------------------------------- */
+
+static void summary_lookups(FILE *to, const json_t *r)
+{
+    const double asked = number(r, "lookups.asked");
+
+    if (asked == 0) {
+        fputs("lookups     none\n", to);
+        return;
+    }
+    fprintf(to, "lookups     %.0f: %.3f %% right, %.0f wrong, %.0f failed\n",
+            asked, 100 * number(r, "lookups.right_share"),
+            number(r, "lookups.wrong"), number(r, "lookups.failed"));
+    fprintf(to, "  hops      %.2f on the average",
+            number(r, "lookups.hops_mean"));
+    if (number(r, "lookups.stretch_mean") > 0)
+        fprintf(to, ", stretch %.2f", number(r, "lookups.stretch_mean"));
+    fprintf(to,
+            "\n  latency   %.0f ms median, 90 %% below %.0f ms, 99 %% below "
+            "%.0f ms\n",
+            number(r, "lookups.latency_ms_p50"),
+            number(r, "lookups.latency_ms_p90"),
+            number(r, "lookups.latency_ms_p99"));
+}
+
+static void summary_ring(FILE *to, const json_t *r)
+{
+    const double checks = number(r, "ring.checks");
+
+    fprintf(to, "ring        %.0f members at the end",
+            number(r, "ring.members_end"));
+    if (checks == 0) {
+        fputs(", not judged (--check)\n", to);
+        return;
+    }
+    fprintf(to,
+            ", judged %.0f times: %.0f violations, %.0f breaks of an "
+            "assumption\n",
+            checks, number(r, "ring.violations"),
+            number(r, "ring.assumption_breaks"));
+    if (number(r, "ring.heal_ms_max") > 0)
+        fprintf(to, "  healing   %.1f s at most\n",
+                number(r, "ring.heal_ms_max") / 1000);
+}
+
+static void summary_data(FILE *to, const json_t *r)
+{
+    if (number(r, "data.puts") == 0 && number(r, "data.gets") == 0)
+        return;
+    fprintf(to,
+            "files       %.0f put (%.0f failed), %.0f got (%.0f failed), "
+            "%.0f lost, %.0f wrong\n",
+            number(r, "data.puts"), number(r, "data.puts_failed"),
+            number(r, "data.gets"), number(r, "data.gets_failed"),
+            number(r, "data.lost"), number(r, "data.wrong"));
+}
+
+static void summary_leaves(FILE *to, const json_t *r)
+{
+    if (number(r, "leaves.count") == 0)
+        return;
+    fprintf(to,
+            "leaves      %.0f: %.2f %% of the time attached, %.0f moves to "
+            "another parent\n",
+            number(r, "leaves.count"), 100 * number(r, "leaves.attached_share"),
+            number(r, "leaves.failovers"));
+}
+
+void wr_out_summary(FILE *to, const json_t *r)
+{
+    const bool interrupted = json_is_true(json_object_get(r, "interrupted"));
+
+    fprintf(to, "%s, seed %.0f: %.0f s simulated in %.1f s%s\n",
+            string(r, "name"), number(r, "seed"), number(r, "virtual_s"),
+            number(r, "wall_s"), interrupted ? ", interrupted" : "");
+    fprintf(to,
+            "hosts       %.0f at the start, %.0f at the end, %.1f on the "
+            "average; %.0f starts, %.0f deaths\n",
+            number(r, "hosts.at_start"), number(r, "hosts.at_end"),
+            number(r, "hosts.up_mean"), number(r, "hosts.starts"),
+            number(r, "hosts.deaths"));
+    summary_lookups(to, r);
+    fprintf(to, "traffic     %.0f B/s and %.2f messages/s a host\n",
+            number(r, "traffic.bytes_per_host_s"),
+            number(r, "traffic.messages_per_host_s"));
+    summary_ring(to, r);
+    summary_data(to, r);
+    summary_leaves(to, r);
+    fprintf(to, "engine      %.0f events, %.0f events/s\n", number(r, "events"),
+            number(r, "events_per_s"));
+    fprintf(to, "digest      %s\n", string(r, "digest"));
+}
+
+/* ---- side by side ------------------------------------------------------ */
+
+enum { COLUMN = 16, COLUMN_MOST = 28 };
+
+static int column(const json_t *result)
+{
+    const int n = (int)strlen(string(result, "name")) + 2;
+
+    return n < COLUMN ? COLUMN : n > COLUMN_MOST ? COLUMN_MOST : n;
+}
+
+void wr_out_compare(FILE *to, json_t *const *results, size_t n)
+{
+    fprintf(to, "%-16s", "");
+    for (size_t i = 0; i < n; i++)
+        fprintf(to, "%*.*s", column(results[i]), COLUMN_MOST - 2,
+                string(results[i], "name"));
+    for (size_t f = 0; f < wr_figures_n; f++) {
+        fprintf(to, "\n%-16s", wr_figures[f].name);
+        for (size_t i = 0; i < n; i++) {
+            char text[48];
+
+            fprintf(to, "%*s", column(results[i]),
+                    wr_out_figure(results[i], &wr_figures[f], text));
+        }
+    }
+    fputc('\n', to);
+}
+
+/* ---- files ------------------------------------------------------------- */
+
+static enum wr_err put(const char *path, const char *text, size_t n,
+                       struct wr_why *why)
+{
+    if (strcmp(path, "-") != 0)
+        return wr_file_write(path, 0644,
+                             (struct wr_span){(const uint8_t *)text, n}, why);
+    if (fwrite(text, 1, n, stdout) != n || fflush(stdout) != 0)
+        return wr_why(why, WR_EIO, "cannot write to standard output: %s",
+                      wr_errno_text(errno));
+    return WR_OK;
+}
+
+enum wr_err wr_out_json(const char *path, const json_t *o, struct wr_why *why)
+{
+    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    enum wr_err err;
+
+    if (text == NULL)
+        return wr_why(why, WR_ENOMEM, "out of memory for the result");
+    const size_t n = strlen(text);
+    text[n] = '\n'; /* In the place of its NUL. */
+    err = put(path, text, n + 1, why);
+    free(text);
+    return err;
+}
+
+static void csv_row(FILE *to, const json_t *row)
+{
+    size_t i;
+    const json_t *cell;
+
+    json_array_foreach(row, i, cell)
+    {
+        if (i > 0)
+            fputc(',', to);
+        if (json_is_string(cell))
+            fputs(json_string_value(cell), to);
+        else if (json_is_number(cell))
+            fprintf(to, "%.10g", json_number_value(cell));
+    }
+    fputc('\n', to);
+}
+
+enum wr_err wr_out_csv(const char *path, const json_t *result,
+                       struct wr_why *why)
+{
+    const json_t *rows = at_path(result, "series.rows"), *row;
+    char *text = NULL;
+    size_t n = 0, i;
+    FILE *to = open_memstream(&text, &n);
+    enum wr_err err;
+
+    if (to == NULL)
+        return wr_why(why, WR_ENOMEM, "out of memory for the series");
+    csv_row(to, at_path(result, "series.columns"));
+    json_array_foreach(rows, i, row) csv_row(to, row);
+    const bool written = fclose(to) == 0;
+    err = written ? put(path, text, n, why)
+                  : wr_why(why, WR_ENOMEM, "out of memory for the series");
+    free(text);
+    return err;
+}
