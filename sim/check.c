@@ -222,6 +222,34 @@ bool wr_check_ideal(const struct wr_world *w, const struct wr_check *k)
     return k->members == want && k->not_ideal == 0 && k->rings == 1;
 }
 
+double wr_check_load(const struct wr_world *w, const struct wr_circle *all)
+{
+    double *share = room(w->cfg.hosts, sizeof(share[0]));
+    double most = 0;
+    uint32_t up = 0;
+    uint64_t from = 0;
+    bool any = false;
+
+    /* Twice round: the first member's arc begins at the last one. */
+    for (uint32_t i = 0; i < 2 * all->n; i++) {
+        const wr_ref ref = all->refs[i % all->n];
+        const uint64_t at = wr_id_prefix(wr_book_id(&w->book, ref));
+
+        if (live(w, ref) == NULL)
+            continue;
+        if (any && i >= all->n)
+            share[wr_ref_host(ref)] += (double)(at - from) * 0x1p-64;
+        from = at;
+        any = true;
+    }
+    for (wr_host h = 0; h < w->cfg.hosts; h++) {
+        up += wr_world_is_up(w, h);
+        most = share[h] > most ? share[h] : most;
+    }
+    free(share);
+    return most * up;
+}
+
 wr_ref wr_check_owner(const struct wr_world *w, const struct wr_id *key)
 {
     wr_ref owner = WR_NO_REF;

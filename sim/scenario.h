@@ -64,6 +64,8 @@ enum {
       "between two rounds of ring upkeep of a member")                         \
     X(ring, fingers, EVER, "10 s", 1e5, 8.64e10,                               \
       "between two finger refreshes of a host")                                \
+    X(ring, learn, FLAG, "yes", 0, 1,                                          \
+      "learn members from traffic; no: by fingers alone")                      \
     X(ring, roster, EVER, "never", 1e5, 8.64e10,                               \
       "between two comparisons of who is a member; never: no roster")          \
     X(ring, jitter, SHARE, "40 %", 0, 1e6, "of each of those intervals")       \

@@ -555,6 +555,7 @@ void world_open(struct wr_world *w, wr_host h)
     cfg.seed = wr_rng_next(&w->rng);
     if (wr_node_open(&host->node, &cfg, &w->book) != WR_OK)
         world_must(NULL);
+    host->node->routes.fingers_only = w->cfg.fingers_only;
     host->epoch++;
     host->saving = false;
     host->save_at = w->now;

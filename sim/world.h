@@ -31,6 +31,7 @@ struct wr_world_cfg {
     wr_time latency_max_us;
     uint32_t loss_permille;
     uint32_t twice_permille; /* Messages that arrive twice. */
+    bool fingers_only;       /* Nothing is learned from traffic. */
     bool resets; /* Broken links are told of, as TCP does at once. */
     bool codec;  /* Each message is encoded and decoded, as on the wire. */
     bool trace;  /* Every message and note, on standard error. */

@@ -30,6 +30,9 @@ static inline uint64_t wr_rng_below(struct wr_rng *r, uint64_t n)
     return (uint64_t)(((wide)wr_rng_next(r) * n) >> 64);
 }
 
+/* Exponential with this mean, at most 45 times it; below 2^58. */
+uint64_t wr_rng_exponential(struct wr_rng *r, uint64_t mean);
+
 /* Fills `n` bytes. */
 void wr_rng_fill(struct wr_rng *r, uint8_t *p, size_t n);
 

@@ -1,30 +1,6 @@
 /* core.c - see core.h. */
 #include "proto/core.h"
 
-/* -ln(u) for a u drawn from (0, 1], in 1/65536: exponential upkeep without
- * floating point, so that every compiler draws the same. The leading zeros of
- * the draw are the integer part in base two; the mantissa's logarithm comes
- * from squaring it bit by bit. */
-static uint64_t exp_draw(struct wr_rng *rng)
-{
-    uint64_t u = wr_rng_next(rng) | 1;
-    uint64_t log2 = 0;
-    const unsigned zeros = (unsigned)__builtin_clzll(u);
-    uint64_t m = u << zeros >> 32; /* In [2^31, 2^32). */
-
-    for (unsigned bit = 0; bit < 16; bit++) {
-        m = m * m >> 31;
-        log2 <<= 1;
-        if (m >> 32 != 0) {
-            m >>= 1;
-            log2 |= 1;
-        }
-    }
-    /* u = 2^-(zeros + 1) * (1 + f): -log2(u) = zeros + 1 - log2(1 + f). */
-    const uint64_t neg = ((uint64_t)(zeros + 1) << 16) - log2;
-    return neg * 45426 >> 16; /* ln 2 in 1/65536. */
-}
-
 wr_time wr_core_interval(struct wr_core *c, wr_time mean)
 {
     const uint32_t jitter = c->cfg->jitter_permille;
@@ -32,7 +8,7 @@ wr_time wr_core_interval(struct wr_core *c, wr_time mean)
     if (mean == WR_NEVER || jitter == 0)
         return mean;
     if (c->cfg->upkeep == WR_UPKEEP_EXPONENTIAL)
-        return (mean * exp_draw(c->rng) >> 16) + 1;
+        return wr_rng_exponential(c->rng, mean) + 1;
     const wr_time spread = mean * jitter / 1000;
     return mean - spread / 2 + wr_rng_below(c->rng, spread + 1);
 }

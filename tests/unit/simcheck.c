@@ -214,3 +214,17 @@ Test(simcheck, the_owner_is_the_first_live_member_at_or_after_a_key)
     wr_world_crash(&w, wr_ref_host(all.refs[0]));
     cr_assert_eq(wr_check_owner(&w, &past), all.refs[1]);
 }
+
+/* Of two members, one has the whole circle but for the arc between them. */
+Test(simcheck, load_is_the_arcs_before_a_hosts_members)
+{
+    const uint64_t a = wr_id_prefix(wr_book_id(&w.book, all.refs[4]));
+    const uint64_t b = wr_id_prefix(wr_book_id(&w.book, all.refs[9]));
+    const double arc = (double)(b - a) * 0x1p-64;
+
+    for (uint32_t i = 0; i < HOSTS; i++)
+        if (i != 4 && i != 9)
+            wr_world_crash(&w, wr_ref_host(all.refs[i]));
+    cr_assert_float_eq(wr_check_load(&w, &all), 2 * (arc > 0.5 ? arc : 1 - arc),
+                       1e-9);
+}

@@ -1,0 +1,436 @@
+/* run.c - see run.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "run_private.h"
+#include "world_private.h"
+
+/* What a simulated host needs of the tables that a daemon sizes for the worst:
+ * they are most of its memory. */
+enum { LOOKUPS_MAX = 128, OPS_MAX = 8, HAVE_OPS_MAX = 2 };
+
+/* A host that could not come in is given another contact: by hand, as its
+ * operator would. */
+static const wr_time hands_us = WR_SEC(60);
+
+/* ---- coming and going ---------------------------------------------------- */
+
+static void count_up(struct run *r)
+{
+    r->up_us += r->up_n * (r->w.now - r->up_seen_at);
+    r->up_seen_at = r->w.now;
+}
+
+static void listed(struct run *r, wr_host h)
+{
+    count_up(r);
+    r->slots[h].up_at = r->up_n;
+    r->up[r->up_n++] = h;
+}
+
+static void unlisted(struct run *r, wr_host h)
+{
+    const uint32_t at = r->slots[h].up_at;
+
+    count_up(r);
+    r->up[at] = r->up[--r->up_n];
+    r->slots[r->up[at]].up_at = at;
+}
+
+/* Somebody who is in the ring, by lot; not `h`. */
+static wr_host contact(struct run *r, wr_host h)
+{
+    enum { TRIES = 64 };
+
+    for (unsigned i = 0; i < TRIES && r->up_n > 0; i++) {
+        const wr_host by = r->up[wr_rng_below(&r->churn, r->up_n)];
+
+        if (by != h && r->w.hosts[by].joined)
+            return by;
+    }
+    return WR_NO_HOST;
+}
+
+void run_up(struct run *r, wr_host h)
+{
+    if (wr_world_is_up(&r->w, h) || r->w.hosts[h].left)
+        return;
+    if (r->slots[h].slips)
+        wr_disk_done(&r->w.hosts[h].disk);
+    r->slots[h].slips = false;
+    r->slots[h].away = false;
+    listed(r, h);
+    r->starts++;
+    wr_world_up(&r->w, h, contact(r, h));
+    wr_world_at(&r->w, r->w.now + hands_us,
+                run_cookie(RUN_HANDS, h, r->w.hosts[h].epoch));
+    run_ask_later(r, h);
+}
+
+void run_gone(struct run *r, wr_host h)
+{
+    unlisted(r, h);
+    r->lost_at = r->w.now;
+    r->slots[h].flips++;
+}
+
+void run_down(struct run *r, wr_host h, bool politely)
+{
+    if (!wr_world_is_up(&r->w, h))
+        return;
+    r->deaths++;
+    if (politely)
+        wr_world_stop(&r->w, h);
+    else
+        wr_world_crash(&r->w, h);
+}
+
+static void hands(struct run *r, wr_host h)
+{
+    if (r->w.hosts[h].joined)
+        return;
+    run_log(r, "by hand: another contact for host", h);
+    wr_world_crash(&r->w, h);
+    r->starts--; /* The same start, again. */
+    run_up(r, h);
+}
+
+/* ---- churn --------------------------------------------------------------- */
+
+static wr_time session_mean(const struct wr_scenario *s, bool up)
+{
+    const double ln2 = 0.6931471805599453;
+    const bool away = !up && s->churn_away != WR_AWAY_SAME;
+    const wr_time mean = away ? s->churn_away_mean : s->churn_session_mean;
+    const wr_time median =
+        away ? s->churn_away_median : s->churn_session_median;
+
+    return mean > 0 ? mean : (wr_time)((double)median / ln2);
+}
+
+void run_flip_later(struct run *r, wr_host h, bool up)
+{
+    const struct wr_scenario *s = r->s;
+    const uint32_t flip = ++r->slots[h].flips;
+
+    if (s->churn_session == WR_SESSION_NONE || r->still ||
+        (!up && s->churn_away == WR_AWAY_NEVER))
+        return;
+    wr_world_at(&r->w,
+                r->w.now + wr_rng_exponential(&r->churn, session_mean(s, up)),
+                run_cookie(RUN_FLIP, h, flip));
+}
+
+static void flip(struct run *r, wr_host h)
+{
+    const bool up = wr_world_is_up(&r->w, h);
+
+    if (r->slots[h].away || (r->still && up))
+        return;
+    if (up)
+        run_down(r, h, false);
+    else
+        run_up(r, h);
+    r->slots[h].slips =
+        up && wr_rng_below(&r->churn, 1000000) < r->s->churn_disk_loss;
+    run_flip_later(r, h, !up);
+}
+
+static double availability(const struct wr_scenario *s)
+{
+    double up, away;
+
+    if (s->churn_session == WR_SESSION_NONE || s->churn_away == WR_AWAY_NEVER)
+        return 1;
+    up = (double)session_mean(s, true);
+    away = (double)session_mean(s, false);
+    return up / (up + away);
+}
+
+/* ---- what the world tells ------------------------------------------------ */
+
+static void on_alarm(struct wr_world *w, uint64_t cookie)
+{
+    struct run *r = w->alarm_arg;
+    const wr_host h = (uint32_t)cookie;
+    const uint32_t n = cookie >> 32 & 0xffffff;
+    const enum run_alarm what = cookie >> 56;
+    const bool same = (what == RUN_ASK || what == RUN_HANDS) &&
+                      wr_world_is_up(w, h) &&
+                      (w->hosts[h].epoch & 0xffffff) == n;
+
+    switch (what) {
+    case RUN_FLIP:
+        if ((r->slots[h].flips & 0xffffff) == n)
+            flip(r, h);
+        return;
+    case RUN_ASK:
+        if (same) {
+            run_ask(r, h);
+            run_ask_later(r, h);
+        }
+        return;
+    case RUN_HANDS:
+        if (same)
+            hands(r, h);
+        return;
+    case RUN_BACK:
+        run_up(r, h);
+        run_flip_later(r, h, true);
+        return;
+    case RUN_SAMPLE:
+        run_row(r);
+        wr_world_at(w, w->now + r->s->run_sample_every, cookie);
+        return;
+    case RUN_CHECK:
+        run_check(r);
+        wr_world_at(w, w->now + r->s->run_check_every, cookie);
+        return;
+    case RUN_EVENT:
+        run_event(r, h);
+        return;
+    case RUN_ROLL:
+        run_roll(r, h, n);
+        return;
+    case RUN_OVER:
+        run_event_over(r, h);
+        return;
+    case RUN_BEGIN:
+        run_mark(r);
+        return;
+    }
+}
+
+static void on_changed(struct wr_world *w, wr_host h)
+{
+    struct run *r = w->changed_arg;
+
+    if (!wr_world_is_up(w, h)) {
+        r->leaves += w->hosts[h].left;
+        run_gone(r, h);
+    }
+    wr_judge_see(&r->judge, h);
+}
+
+static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
+{
+    run_answer(w->done_arg, h, fx);
+}
+
+/* ---- beginning and end --------------------------------------------------- */
+
+static enum wr_err refuse(struct run *r, const char *what)
+{
+    return wr_why(&r->hooks->why, WR_EINVAL,
+                  "%s: the simulator cannot do that yet", what);
+}
+
+static enum wr_err check_scenario(struct run *r)
+{
+    const struct wr_scenario *s = r->s;
+
+    if (s->ring_system != WR_SYSTEM_WREATH)
+        return refuse(r, "ring.system");
+    if (s->network_latency > WR_LATENCY_UNIFORM)
+        return refuse(r, "network.latency = king, or file");
+    if (s->network_reorder > 0 || s->network_non_transitive > 0 ||
+        s->network_up > 0 || s->network_down > 0)
+        return refuse(r, "network.reorder, non_transitive, up and down");
+    if (s->churn_session > WR_SESSION_EXPONENTIAL ||
+        (s->churn_away > WR_AWAY_EXPONENTIAL &&
+         s->churn_away != WR_AWAY_NEVER) ||
+        s->churn_preset[0] != '\0' || s->churn_site_every != WR_NEVER)
+        return refuse(r, "churn that is not exponential");
+    if (s->leaves_count > 0)
+        return refuse(r, "leaves.count");
+    return run_script_check(r);
+}
+
+static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
+{
+    const struct wr_scenario *s = r->s;
+    const bool uniform = s->network_latency == WR_LATENCY_UNIFORM;
+    struct wr_world_cfg cfg = {
+        .seed = s->run_seed,
+        .hosts = slots,
+        .members = (uint8_t)s->ring_members,
+        .node = wr_node_cfg_default(0, (uint8_t)s->ring_members),
+        .latency_min_us = s->network_one_way,
+        .latency_max_us = uniform ? s->network_one_way_max : s->network_one_way,
+        .loss_permille = (uint32_t)(s->network_loss / 1000),
+        .twice_permille = (uint32_t)(s->network_twice / 1000),
+        .fingers_only = !s->ring_learn,
+        .resets = s->network_resets,
+        .codec = s->run_codec || r->hooks->codec,
+    };
+    struct wr_node_cfg *n = &cfg.node;
+
+    n->succs = (uint8_t)s->ring_successors;
+    n->copies = (uint8_t)s->ring_copies;
+    n->upkeep =
+        s->ring_upkeep == 0 ? WR_UPKEEP_PERIODIC : WR_UPKEEP_EXPONENTIAL;
+    n->round_us = s->ring_round;
+    n->finger_us = s->ring_fingers;
+    n->roster_us = s->ring_roster;
+    n->roster_max = s->ring_roster == WR_NEVER ? 0 : slots;
+    n->jitter_permille = (uint32_t)(s->ring_jitter / 1000);
+    n->patience_min_us = s->ring_patience_min;
+    n->patience_max_us = s->ring_patience_max;
+    n->lookup_us = s->ring_lookup_timeout;
+    n->request_us = s->ring_request_timeout;
+    n->rejoin_us = s->ring_rejoin;
+    n->probe_dead_us = s->ring_probe_dead;
+    n->peers_max = (uint32_t)s->ring_peers_max;
+    n->routes_max = (uint32_t)s->ring_routes_max;
+    n->lookups_max = LOOKUPS_MAX;
+    n->ops_max = OPS_MAX;
+    n->have_ops_max = HAVE_OPS_MAX;
+    return cfg;
+}
+
+/* Who is up at the start: as many as will be on the average, by lot. */
+static void choose(struct run *r, uint32_t slots)
+{
+    uint64_t want = r->s->ring_hosts, left = slots;
+
+    for (wr_host h = 0; h < slots; h++) {
+        if (wr_rng_below(&r->churn, left--) < want) {
+            want--;
+            listed(r, h);
+        }
+    }
+    r->started_n = r->up_n;
+}
+
+static void begin(struct run *r)
+{
+    const uint32_t slots = r->w.cfg.hosts;
+
+    for (wr_host h = 0; h < slots; h++) {
+        const bool up = wr_world_is_up(&r->w, h);
+
+        if (up)
+            r->w.hosts[h].joined = true;
+        run_flip_later(r, h, up);
+        if (up)
+            run_ask_later(r, h);
+    }
+    r->begin = r->s->run_warmup;
+    r->end = r->begin + r->s->run_for;
+    wr_world_at(&r->w, r->begin, run_cookie(RUN_BEGIN, 0, 0));
+    wr_world_at(&r->w, r->begin + r->s->run_sample_every,
+                run_cookie(RUN_SAMPLE, 0, 0));
+    if (r->s->run_check || r->hooks->check)
+        wr_world_at(&r->w, r->begin, run_cookie(RUN_CHECK, 0, 0));
+    run_script_begin(r);
+}
+
+static enum wr_err init(struct run *r)
+{
+    const double slots = (double)r->s->ring_hosts / availability(r->s);
+    const struct wr_world_cfg cfg = world_cfg(r, (uint32_t)(slots + 0.5));
+    enum wr_err err = check_scenario(r);
+
+    if (err != WR_OK)
+        return err;
+    if (r->s->ring_hosts * r->s->ring_members <= r->s->ring_successors)
+        return wr_why(&r->hooks->why, WR_EINVAL,
+                      "ring.successors: a ring needs one member more than that "
+                      "(R1); say more hosts or members");
+    r->churn.state = r->s->run_seed ^ UINT64_C(0x636875726e);
+    r->load.state = r->s->run_seed ^ UINT64_C(0x6c6f6164);
+    r->script.state = r->s->run_seed ^ UINT64_C(0x736372697074);
+    r->principals_min = UINT32_MAX;
+    r->slots = calloc(cfg.hosts, sizeof(r->slots[0]));
+    r->up = calloc(cfg.hosts, sizeof(r->up[0]));
+    r->rows = json_array();
+    r->log = json_array();
+    if (r->slots == NULL || r->up == NULL || r->rows == NULL || r->log == NULL)
+        return WR_ENOMEM;
+    err = wr_world_init(&r->w, &cfg);
+    if (err != WR_OK)
+        return err;
+    choose(r, cfg.hosts);
+    wr_world_begin(&r->w, r->up, r->up_n);
+    err = wr_judge_init(&r->judge, &r->w, cfg.node.lookup_us + WR_SEC(1));
+    if (err != WR_OK)
+        return err;
+    r->w.alarm = on_alarm;
+    r->w.done = on_done;
+    r->w.changed = on_changed;
+    r->w.alarm_arg = r->w.done_arg = r->w.changed_arg = r;
+    return run_ask_init(r);
+}
+
+static void done(struct run *r)
+{
+    r->w.changed = NULL;
+    if (r->w.hosts != NULL)
+        wr_world_done(&r->w);
+    wr_judge_done(&r->judge);
+    free(r->slots);
+    free(r->up);
+    free(r->asks);
+    free(r->zipf);
+    json_decref(r->rows);
+    json_decref(r->log);
+    free(r);
+}
+
+static bool go_on(struct run *r)
+{
+    const struct wr_run_hooks *h = r->hooks;
+
+    if (h->stop != NULL && *h->stop)
+        return false;
+    return h->progress == NULL ||
+           h->progress(h->arg, r->w.now, r->end, r->w.events);
+}
+
+static void play(struct run *r)
+{
+    const wr_time slice = WR_MS(250);
+
+    while (r->w.now < r->end && !r->interrupted) {
+        const wr_time now = r->w.now;
+
+        r->w.cfg.trace =
+            now >= r->hooks->trace_from && now < r->hooks->trace_to;
+        wr_world_run(&r->w, wr_time_min(now + slice, r->end));
+        r->interrupted = !go_on(r);
+    }
+}
+
+static double wall(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+enum wr_err wr_run(const struct wr_scenario *s, struct wr_run_hooks *hooks,
+                   json_t **ret_result)
+{
+    struct run *r = calloc(1, sizeof(*r));
+    const double from = wall();
+    enum wr_err err;
+
+    if (r == NULL)
+        return wr_why(&hooks->why, WR_ENOMEM, "out of memory");
+    r->s = s;
+    r->hooks = hooks;
+    err = init(r);
+    if (err == WR_OK) {
+        begin(r);
+        play(r);
+        *ret_result = run_result(r, wall() - from);
+        if (*ret_result == NULL)
+            err = WR_ENOMEM;
+    }
+    if (err == WR_ENOMEM)
+        (void)wr_why(&hooks->why, err, "out of memory");
+    done(r);
+    return err;
+}

@@ -1,0 +1,126 @@
+/* run_private.h - what run.c, run_script.c, run_ask.c and run_result.c share:
+ * one scenario as it is played. */
+#ifndef WR_SIM_RUN_PRIVATE_H
+#define WR_SIM_RUN_PRIVATE_H
+
+#include "check.h"
+#include "judge.h"
+#include "meter.h"
+#include "run.h"
+
+/* What an alarm of the world is for; its cookie names whom. */
+enum run_alarm {
+    RUN_FLIP,   /* Churn: host, generation. */
+    RUN_ASK,    /* A host's next lookup: host, epoch. */
+    RUN_HANDS,  /* It has not come in: host, epoch. */
+    RUN_BACK,   /* After an event: host. */
+    RUN_SAMPLE, /* A row of the series. */
+    RUN_CHECK,
+    RUN_EVENT, /* Number. */
+    RUN_ROLL,  /* A host's turn in a rolling restart: host, event. */
+    RUN_OVER,  /* Its 'for' has passed: number. */
+    RUN_BEGIN, /* Warm-up is over. */
+};
+
+/* A lookup under way. */
+struct run_ask {
+    struct wr_id key;
+    wr_time at;
+    uint64_t token;
+    wr_host host; /* WR_NO_HOST: it has ended. */
+    uint32_t epoch;
+    bool counted; /* Asked after warm-up. */
+};
+
+struct run_slot {
+    uint32_t up_at;  /* In `up`, while it is up. */
+    uint32_t flips;  /* Generation of its churn. */
+    bool away;       /* An event keeps it away. */
+    bool slips;      /* It comes back without its disk. */
+    uint64_t served; /* Lookups that it answered. */
+};
+
+/* Since warm-up, or since the last row. */
+struct run_tally {
+    uint64_t asked, right, wrong, failed, gone;
+};
+
+struct run {
+    const struct wr_scenario *s;
+    struct wr_run_hooks *hooks;
+    struct wr_world w;
+    struct wr_judge judge;
+    struct wr_rng churn, load, script; /* One does not disturb another. */
+    struct run_slot *slots;
+    wr_host *up; /* Who is. */
+    uint32_t up_n, started_n;
+    wr_time end;
+    bool still; /* No more churn. */
+    bool interrupted;
+
+    struct run_ask *asks;
+    uint32_t asks_n, asks_cap;
+    uint64_t asked_n; /* Warm-up included. */
+    uint64_t *zipf;   /* Chances of the keys, summed up; NULL: uniform. */
+
+    /* Since warm-up. */
+    wr_time begin;
+    struct run_tally sum, row;
+    struct wr_hist latency, row_latency, hops;
+    uint64_t stretch_permille, stretch_n;
+    uint64_t starts, deaths, leaves;
+    uint64_t up_us;     /* Hosts times time, */
+    wr_time up_seen_at; /* up to here. */
+    uint64_t sent_n0[WR_WORLD_KINDS], sent_bytes0[WR_WORLD_KINDS];
+    uint64_t setups0, setup_bytes0;
+    uint64_t row_up_us, row_bytes, row_n; /* As of the last row. */
+
+    uint64_t checks, violations, breaks, broken_us, heal_max_us;
+    uint64_t head_checks, wrong_heads, wrong_preds;
+    uint64_t false_deaths;
+    wr_time broken_at, lost_at, checked_at;
+    bool broken, excused;
+    uint32_t principals_min;
+    struct wr_check last;
+
+    json_t *rows, *log;
+};
+
+static inline uint64_t run_cookie(enum run_alarm what, uint32_t who, uint32_t n)
+{
+    return (uint64_t)what << 56 | (uint64_t)(n & 0xffffff) << 32 | who;
+}
+
+/* `host` comes up through somebody who is up, or goes. Nothing if it is that
+ * way already. */
+void run_up(struct run *r, wr_host host);
+void run_down(struct run *r, wr_host host, bool politely);
+void run_gone(struct run *r, wr_host host); /* It went by itself. */
+void run_flip_later(struct run *r, wr_host host, bool up);
+
+/* run_script.c */
+WR_MUST_USE enum wr_err run_script_check(const struct run *r);
+void run_script_begin(struct run *r);
+void run_event(struct run *r, uint32_t number);
+void run_event_over(struct run *r, uint32_t number);
+void run_roll(struct run *r, wr_host host, uint32_t number);
+void run_log(struct run *r, const char *text, uint32_t n);
+
+/* run_ask.c */
+WR_MUST_USE enum wr_err run_ask_init(struct run *r);
+void run_ask_later(struct run *r, wr_host host);
+void run_ask(struct run *r, wr_host host);
+void run_answer(struct run *r, wr_host host, const struct wr_fx *fx);
+/* Asks of hosts that went are dropped; returns those that are open. */
+uint64_t run_ask_sweep(struct run *r);
+
+/* run_check.c */
+void run_check(struct run *r);
+void run_excuse(struct run *r);
+
+/* run_result.c */
+void run_mark(struct run *r); /* Measuring begins. */
+void run_row(struct run *r);
+json_t *run_result(struct run *r, double wall_s); /* NULL: out of memory. */
+
+#endif
