@@ -320,13 +320,16 @@ static int finish(struct sweep *w, const char *json, bool fine)
 {
     struct wr_why why = {0};
     int status = fine ? 0 : 1;
+    bool any = false;
 
-    for (size_t i = 0; i < w->points * w->seeds; i++)
+    for (size_t i = 0; i < w->points * w->seeds; i++) {
+        any = any || w->results[i] != NULL;
         if (w->results[i] != NULL && wr_out_bad(w->results[i]))
             status = 1;
+    }
     if (json != NULL && write_all(w, json, &why) != WR_OK)
         status = sim_fail(&why);
-    if (!w->quiet && (json == NULL || strcmp(json, "-") != 0))
+    if (any && !w->quiet && (json == NULL || strcmp(json, "-") != 0))
         table(w);
     for (size_t i = 0; i < w->points * w->seeds; i++)
         json_decref(w->results[i]);

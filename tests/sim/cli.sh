@@ -1,0 +1,180 @@
+#!/bin/bash
+# cli.sh - wreath-sim as people and scripts use it. TAP.
+#
+#     WREATH_SIM=build/sim/wreath-sim tests/sim/cli.sh
+set -u
+LC_ALL=C
+sim=$(realpath "${WREATH_SIM:?where wreath-sim is}")
+docs=$(realpath "$(dirname "$0")/../../docs/simulator.md")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+n=0
+
+# check NAME: the last command has done so.
+check()
+{
+    local status=$? name=$1
+    n=$((n + 1))
+    if [ "$status" = 0 ]; then
+        echo "ok $n - $name"
+    else
+        echo "not ok $n - $name"
+        sed 's/^/# /' err out 2>/dev/null | head -20
+    fi
+}
+
+# run STATUS ARG...: wreath-sim's output in `out` and `err`; its status is as
+# expected.
+run()
+{
+    local want=$1 got
+    shift
+    "$sim" "$@" >out 2>err </dev/null
+    got=$?
+    [ "$got" = "$want" ] && return 0
+    echo "# wreath-sim $*: status $got, not $want"
+    return 1
+}
+
+# field FILE KEY: the text behind "KEY":, up to the next comma or brace.
+field()
+{
+    sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p" "$1"
+}
+
+small=(--hosts 20 --for 20s --set load.lookup_every=1s --set network.latency=uniform
+    --set network.jitter="0 %")
+
+# ---- mistakes -------------------------------------------------------------
+
+run 2 && grep -q -- --help err
+check 'nothing asked for is a usage error'
+run 2 rum && grep -q "'run'" err
+check 'a mistyped command is guessed'
+run 2 run && grep -q 'takes one scenario' err
+check 'run without a scenario is a usage error'
+run 3 run half-dyes && grep -q "'half-dies'" err
+check 'a mistyped preset is guessed'
+run 3 run nothing-like-it.ini && grep -q "wreath-sim list" err
+check 'no such file: where the presets are listed'
+run 2 run scale --frob && grep -q -- "--help" err
+check 'an unknown option is a usage error'
+
+printf '[ring]\nhosts = 20\nmembres = 2\n' >bad.ini
+run 2 run bad.ini && grep -q "bad.ini, line 3: .*'ring.members'" err
+check 'an unknown key tells file, line and the nearest key'
+printf '[rign]\nhosts = 20\n' >bad.ini
+run 2 run bad.ini && grep -q "bad.ini, line 2: .*'ring.hosts'" err
+check 'an unknown section, too'
+printf '[ring]\n\nmembers = 65\n' >bad.ini
+run 2 run bad.ini && grep -q 'bad.ini, line 3: .*1 to 64' err
+check 'an impossible value tells its range'
+run 2 run scale --set network.loss=5 && grep -q "'2.5 %'" err
+check 'a value without its unit tells what it looks like'
+run 2 run scale --hosts 3 && grep -q 'too few' err
+check 'a ring that is too small is refused'
+run 2 run scale --trace 5 && grep -q 'FROM..TO' err
+check 'a range of trace that is none is refused'
+"$sim" run scale "${small[@]}" --set churn.session=trace \
+    --set churn.trace=nowhere.csv >out 2>err </dev/null
+status=$?
+if grep -q 'cannot do that yet' err; then
+    n=$((n + 1))
+    echo "ok $n - a churn trace that cannot be read is named # SKIP no traces"
+else
+    [ "$status" != 0 ] && grep -q 'nowhere.csv' err
+    check 'a churn trace that cannot be read is named'
+fi
+
+# ---- lists ----------------------------------------------------------------
+
+run 0 list && [ "$(wc -l <out)" = 11 ] && grep -q '^bamboo-1.4 ' out
+check 'list names the presets'
+run 0 list keys && grep -q '^ring.hosts ' out && [ "$(grep -c '^[a-z]*\.' out)" -ge 70 ]
+check 'list keys names the keys'
+missing=$(awk '/^[a-z]+\.[a-z_]+ / { print $1 }' out | while read -r key; do
+    grep -q "^| \`$key\`" "$docs" || echo "$key"
+done)
+echo "$missing" >err
+[ -z "$missing" ]
+check 'each key is in docs/simulator.md'
+
+# ---- a run ----------------------------------------------------------------
+
+run 0 run scale "${small[@]}" --json a.json --csv a.csv
+check 'a run ends well'
+for word in lookups hops latency traffic ring digest; do
+    grep -q "^ *$word" out || echo "no $word" >>err
+done
+! grep -q '^no ' err
+check 'its summary has what matters'
+for key in wreath_sim scenario name seed digest virtual_s events hosts lookups \
+    right_share hops_mean latency_ms_p99 bytes_per_host_s ring series columns; do
+    grep -q "\"$key\":" a.json || echo "no $key" >>err
+done
+! grep -q '^no ' err
+check 'its JSON has the documented fields'
+[ "$(field a.json ring.hosts)" = 20 ] && grep -q '"run.for":"20 s"' a.json
+check 'its JSON echoes the scenario'
+head -n 1 a.csv | grep -q '^t_s,hosts_up,lookups,' && [ "$(wc -l <a.csv)" -ge 3 ]
+check 'its CSV has the series'
+run 0 run scale "${small[@]}" --json - && grep -q '^{"wreath_sim":1' out &&
+    ! grep -q '^lookups  ' out
+check 'JSON on standard output comes alone'
+digest=$(field a.json digest)
+[ -n "$digest" ] && [ "$(field out digest)" = "$digest" ]
+check 'the same seed gives the same digest'
+run 0 run scale "${small[@]}" && [ "$(sed -n 's/^digest *//p' out)" = "$digest" ]
+check 'and without --json'
+run 0 run scale "${small[@]}" --quiet --seed 2 --json b.json && [ ! -s out ] &&
+    [ "$(field b.json digest)" != "$digest" ]
+check 'another seed gives another; --quiet says nothing'
+run 0 run scale "${small[@]}" --codec && [ "$(sed -n 's/^digest *//p' out)" = "$digest" ]
+check 'through the codec, too, the run is the same'
+run 0 run scale "${small[@]}" --trace 1s..2s && [ -s err ]
+check 'a trace goes to standard error'
+run 3 run scale "${small[@]}" --json nowhere/x.json && grep -q nowhere err
+check 'a result that cannot be written is said'
+
+# A run of a virtual year is interrupted once its first figures are traced.
+mkfifo tracing
+"$sim" run scale "${small[@]}" --for 8760h --trace 1s.. --json c.json \
+    >out 2>tracing </dev/null &
+pid=$!
+exec 3<tracing
+read -r _ <&3
+kill -INT "$pid"
+cat <&3 >/dev/null
+wait "$pid"
+[ $? = 130 ] && grep -q '"interrupted":true' c.json && grep -q interrupted out
+check 'Ctrl-C keeps the results so far, and gives 130'
+exec 3<&-
+
+# ---- many runs ------------------------------------------------------------
+
+run 2 sweep scale --vary ring.memberz=1,2 && grep -q "'ring.members'" err
+check 'a sweep over an unknown key is refused before it starts'
+run 2 sweep scale --vary ring.members=1,99 && grep -q '1 to 64' err
+check 'and one with an impossible value'
+run 0 sweep scale "${small[@]}" --vary ring.members=1,2 --seeds 3 --jobs 2 \
+    --json s.json && grep -q '^ring.members = 2' out && grep -q 'hops.*+-' out &&
+    grep -q 'mean of 3 seeds' out
+check 'a sweep prints mean and interval'
+[ "$(grep -o '"wreath_sim":1' s.json | wc -l)" = 6 ] &&
+    grep -q '"vary":{"ring.members":\["1","2"\]}' s.json &&
+    ! grep -q '"series"' s.json
+check 'its JSON has each run, without series'
+grep -o '"digest":"[^"]*"' s.json >digests
+grep -q "$digest" digests && [ "$(sort -u digests | wc -l)" = 6 ]
+check 'its first run is that of the command run'
+run 0 compare a.json b.json --json d.json && grep -q 'lookups right.*%.*%' out &&
+    grep -q '^hops' out && grep -q '"wreath_sim_compare":1' d.json
+check 'compare puts results side by side'
+printf "[run]\nfor = 5 s\n[ring]\nhosts = 20\n[network]\nlatency = uniform\njitter = 0 %%\n" >tiny.ini
+run 0 compare a.json tiny.ini && grep -q 'scale.*tiny' out
+check 'and runs what is a scenario'
+run 2 compare a.json && grep -q '2 to' err
+check 'compare takes two at least'
+
+echo "1..$n"
