@@ -511,9 +511,13 @@ void wr_lookups_link_down(struct wr_lookups *l, struct wr_core *c, wr_host h)
     for (uint32_t i = 0; i < l->cap; i++) {
         struct wr_lookup *k = &l->v[i];
 
-        if (k->hop == h &&
-            (k->state == WR_LOOKUP_SENT || k->state == WR_LOOKUP_GOING))
-            another_path(l, c, k);
+        if (k->hop != h ||
+            (k->state != WR_LOOKUP_SENT && k->state != WR_LOOKUP_GOING))
+            continue;
+        /* It may be one that the detector does not track. Were its refusal
+         * forgotten, it would be the best peer again after the pause. */
+        l->sight->silent(c, h);
+        another_path(l, c, k);
     }
 }
 
