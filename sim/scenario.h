@@ -109,7 +109,7 @@ enum {
       "a crash is told to its peers at once, as TCP does when a process dies") \
                                                                                \
     X(churn, preset, TEXT, "", 0, 0,                                           \
-      "published measurement to follow ('wreath-sim list churn')")             \
+      "published measurement to follow, instead of session and away")          \
     X(churn, session, WORD, "none", 0, 0,                                      \
       "none|exponential|pareto|weibull|lognormal|trace: how long hosts stay")  \
     X(churn, session_mean, TIME, "0 s", 0, 3.2e14, "mean; or say the median")  \

@@ -237,8 +237,9 @@ static void print_measured(const struct units *units, uint64_t v, char *ret)
             best = &units->u[i];
     if (best == NULL)
         best = &units->u[units->n - 1];
-    if (v == 0 && units->bare == 1000000)
-        best = &units->u[5]; /* "0 s" */
+    for (size_t i = 0; v == 0 && i < units->n; i++)
+        if (units->u[i].shown && units->u[i].factor == units->bare)
+            best = &units->u[i]; /* "0 s", not "0 us" */
     const uint64_t rest = v % best->factor;
     int n = snprintf(ret, 64, "%llu", (unsigned long long)(v / best->factor));
     if (rest > 0) {
