@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -149,15 +150,39 @@ static bool start(const struct sweep *w, size_t run, struct job *j)
     return true;
 }
 
+/* Children end as we are told to: a terminal tells them itself, `kill` does
+ * not. SIGTERM, for a second SIGINT would end them without a result. */
+static void pass_on_stop(const struct job *jobs, size_t n)
+{
+    static bool told;
+
+    if (!sim_stop || told)
+        return;
+    told = true;
+    for (size_t i = 0; i < n; i++)
+        if (jobs[i].pid > 0)
+            kill(jobs[i].pid, SIGTERM);
+}
+
+/* Looks every 5 ms, so that no signal is missed just before a wait. */
+static pid_t wait_any(const struct job *jobs, size_t n, int *status)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    pid_t pid;
+
+    while ((pid = waitpid(-1, status, WNOHANG)) == 0) {
+        pass_on_stop(jobs, n);
+        nanosleep(&pause, NULL);
+    }
+    return pid;
+}
+
 /* Waits for any child; false: its run failed. */
 static bool reap(struct sweep *w, struct job *jobs, size_t n)
 {
-    int status;
-    pid_t pid;
+    int status = 0;
+    const pid_t pid = wait_any(jobs, n, &status);
 
-    do
-        pid = waitpid(-1, &status, 0);
-    while (pid < 0 && errno == EINTR);
     for (size_t i = 0; i < n; i++) {
         struct job *j = &jobs[i];
 

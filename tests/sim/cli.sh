@@ -168,6 +168,18 @@ check 'its JSON has each run, without series'
 grep -o '"digest":"[^"]*"' s.json >digests
 grep -q "$digest" digests && [ "$(sort -u digests | wc -l)" = 6 ]
 check 'its first run is that of the command run'
+# No child can be missed: each inherits what Ctrl-C does.
+"$sim" sweep scale "${small[@]}" --for 8760h --seeds 2 --jobs 2 --json i.json \
+    >out 2>err </dev/null &
+pid=$!
+until grep -qs "^PPid:[[:space:]]*$pid\$" /proc/[0-9]*/status; do
+    kill -0 "$pid" || break
+done
+kill -INT "$pid"
+wait "$pid"
+[ $? = 130 ] && grep -q '"wreath_sim_sweep":1' i.json &&
+    grep -q '"interrupted":true' i.json
+check 'a sweep that is interrupted keeps what its runs have'
 run 0 compare a.json b.json --json d.json && grep -q 'lookups right.*%.*%' out &&
     grep -q '^hops' out && grep -q '"wreath_sim_compare":1' d.json
 check 'compare puts results side by side'
