@@ -70,12 +70,4 @@ WR_MUST_USE enum wr_err wr_queue_push(struct wr_queue *q,
 /* The next event, if it is due by `until`. */
 bool wr_queue_pop(struct wr_queue *q, wr_time until, struct wr_sim_event *ret);
 
-/* One of those that follow soon, or NULL: to fetch what it needs. */
-static inline const struct wr_sim_event *wr_queue_peek(const struct wr_queue *q,
-                                                       uint32_t ahead)
-{
-    return q->ready_n - q->ready_at > ahead ? &q->ready[q->ready_at + ahead]
-                                            : NULL;
-}
-
 #endif

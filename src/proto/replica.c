@@ -16,10 +16,13 @@ static uint32_t targets_for(const struct wr_node_cfg *cfg)
     return n < WR_READ_HOSTS ? n : WR_READ_HOSTS;
 }
 
-/* None at all is no failure to get them. */
-static void *table(size_t n, size_t each)
+/* None at all take no memory, which is no failure to get it. */
+static void *table(bool *ok, size_t n, size_t each)
 {
-    return calloc(1, n * each + 1);
+    void *p = n > 0 ? calloc(n, each) : NULL;
+
+    *ok = *ok && (p != NULL || n == 0);
+    return p;
 }
 
 enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
@@ -27,6 +30,8 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
                             struct wr_lookups *lookups,
                             const struct wr_node_cfg *cfg)
 {
+    bool ok = true;
+
     WR_CHECK(cfg->ops_max > 0 && cfg->ops_max < TABLES_MAX / 2);
     WR_CHECK(cfg->have_ops_max < UINT8_MAX / 2);
     *r = (struct wr_replica){
@@ -39,22 +44,20 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
         .haves_cap = cfg->have_ops_max,
         .sides_cap = cfg->have_ops_max * 2,
     };
-    r->ops = calloc(r->ops_cap, sizeof(*r->ops));
-    r->due = calloc(r->ops_cap, sizeof(*r->due));
+    r->ops = table(&ok, r->ops_cap, sizeof(*r->ops));
+    r->due = table(&ok, r->ops_cap, sizeof(*r->due));
     r->targets =
-        calloc((size_t)r->ops_cap * r->targets_cap, sizeof(*r->targets));
-    r->keeps = calloc(r->keeps_cap, sizeof(*r->keeps));
-    r->haves = table(r->haves_cap, wr_have_size());
-    r->sides = table(r->sides_cap, sizeof(*r->sides));
-    r->sides_used = table(r->sides_cap, sizeof(*r->sides_used));
+        table(&ok, (size_t)r->ops_cap * r->targets_cap, sizeof(*r->targets));
+    r->keeps = table(&ok, r->keeps_cap, sizeof(*r->keeps));
+    r->haves = table(&ok, r->haves_cap, wr_have_size());
+    r->sides = table(&ok, r->sides_cap, sizeof(*r->sides));
+    r->sides_used = table(&ok, r->sides_cap, sizeof(*r->sides_used));
     r->push.stalled_until = WR_NEVER;
     r->haves_due = WR_NEVER;
     r->push.batch_cap =
         cfg->have_ops_max > 0 ? WR_PUSH_BATCH : WR_PUSH_BATCH_MIN;
-    r->push.batch = calloc(r->push.batch_cap, sizeof(*r->push.batch));
-    if (r->ops == NULL || r->due == NULL || r->targets == NULL ||
-        r->keeps == NULL || r->haves == NULL || r->sides == NULL ||
-        r->sides_used == NULL || r->push.batch == NULL) {
+    r->push.batch = table(&ok, r->push.batch_cap, sizeof(*r->push.batch));
+    if (!ok) {
         wr_replica_done(r);
         return WR_ENOMEM;
     }

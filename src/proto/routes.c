@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+/* Bytes of an entry: its ref, its start, its finger's round. */
+enum { EACH = sizeof(wr_ref) + sizeof(uint32_t) + sizeof(uint8_t) };
+
 static const struct wr_id *id_at(const struct wr_routes *r,
                                  const struct wr_core *c, uint32_t i)
 {
@@ -73,18 +76,16 @@ enum wr_err wr_routes_init(struct wr_routes *r, const struct wr_sight *sight,
     WR_CHECK(cfg->members > 0);
     *r = (struct wr_routes){
         .sight = sight,
-        .refs = calloc(cap, sizeof(*r->refs)),
-        .starts = calloc(cap, sizeof(*r->starts)),
-        .fingers = calloc(cap, sizeof(*r->fingers)),
+        .refs = calloc(cap, EACH),
         .cap = cap,
         .round = 1,
         .bit = 255,
         .finger_at = cfg->finger_us == WR_NEVER ? WR_NEVER : 0,
     };
-    if (r->refs == NULL || r->starts == NULL || r->fingers == NULL) {
-        wr_routes_done(r);
+    if (r->refs == NULL)
         return WR_ENOMEM;
-    }
+    r->starts = r->refs + cap; /* One block: a simulated ring has a million. */
+    r->fingers = (uint8_t *)(r->starts + cap);
     for (uint8_t i = 0; i < cfg->members; i++) {
         const wr_ref own = wr_ref_of(cfg->self, i);
 
@@ -98,15 +99,12 @@ enum wr_err wr_routes_init(struct wr_routes *r, const struct wr_sight *sight,
 void wr_routes_done(struct wr_routes *r)
 {
     free(r->refs);
-    free(r->starts);
-    free(r->fingers);
     *r = (struct wr_routes){0};
 }
 
 size_t wr_routes_size(const struct wr_routes *r)
 {
-    return r->cap *
-           (sizeof(*r->refs) + sizeof(*r->starts) + sizeof(*r->fingers));
+    return r->cap * EACH;
 }
 
 /* Learning and forgetting. */
