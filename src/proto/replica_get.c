@@ -254,7 +254,8 @@ static void end_root(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
     struct wr_msg m = {.kind = 0};
 
     m.root.status = WR_STATUS_OK;
-    m.root.copies = op->answered;
+    /* Everybody may have been asked; the field holds a set's worth (M7). */
+    m.root.copies = op->answered < WR_COPIES_MAX ? op->answered : WR_COPIES_MAX;
     m.root.version = op->version;
     m.root.record =
         (struct wr_span){.p = wr_op_side_bytes(r, op), .n = op->side_n};

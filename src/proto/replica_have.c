@@ -167,9 +167,13 @@ static size_t current_set(const struct wr_replica *r, const struct wr_core *c,
     const size_t all = r->sight->place(c, key, refs, WR_SET_MAX);
     size_t n = 0;
 
-    for (size_t i = 0; i < all && n < h->copies; i++)
-        if (!r->sight->dead(c, wr_ref_host(refs[i])))
-            ret[n++] = wr_ref_host(refs[i]);
+    for (size_t i = 0; i < all && n < h->copies; i++) {
+        const wr_host host = wr_ref_host(refs[i]);
+        const bool leaving = host == c->cfg->self && r->push.closed;
+
+        if (!r->sight->dead(c, host) && !leaving) /* D15 */
+            ret[n++] = host;
+    }
     return n;
 }
 
