@@ -177,7 +177,7 @@ enum wr_err sim_scenario(struct wr_scenario *s, const char *name,
 
     for (size_t i = 0; err == WR_OK && i < settings->n; i++) {
         char key[WR_SCENARIO_TEXT_MAX];
-        const char *value;
+        const char *value = NULL;
 
         err = sim_split(settings->v[i], key, &value, why);
         if (err == WR_OK)

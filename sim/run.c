@@ -232,11 +232,6 @@ static enum wr_err check_scenario(struct run *r)
 
     if (s->ring_system != WR_SYSTEM_WREATH)
         return refuse(r, "ring.system");
-    if (s->network_latency > WR_LATENCY_UNIFORM)
-        return refuse(r, "network.latency = king, or file");
-    if (s->network_reorder > 0 || s->network_non_transitive > 0 ||
-        s->network_up > 0 || s->network_down > 0)
-        return refuse(r, "network.reorder, non_transitive, up and down");
     if (s->churn_session > WR_SESSION_EXPONENTIAL ||
         (s->churn_away > WR_AWAY_EXPONENTIAL &&
          s->churn_away != WR_AWAY_NEVER) ||
@@ -247,19 +242,39 @@ static enum wr_err check_scenario(struct run *r)
     return run_script_check(r);
 }
 
+static struct wr_simnet_cfg net_cfg(const struct wr_scenario *s)
+{
+    static const enum wr_simnet_model models[] = {
+        [WR_LATENCY_CONSTANT] = WR_SIMNET_FIXED,
+        [WR_LATENCY_UNIFORM] = WR_SIMNET_FIXED,
+        [WR_LATENCY_KING] = WR_SIMNET_KING,
+        [WR_LATENCY_FILE] = WR_SIMNET_PLACES,
+    };
+    const bool uniform = s->network_latency == WR_LATENCY_UNIFORM;
+
+    return (struct wr_simnet_cfg){
+        .model = models[s->network_latency],
+        .min_us = s->network_one_way,
+        .max_us = uniform ? s->network_one_way_max : s->network_one_way,
+        .jitter_permille = (uint32_t)(s->network_jitter / 1000),
+        .loss_permille = (uint32_t)(s->network_loss / 1000),
+        .twice_permille = (uint32_t)(s->network_twice / 1000),
+        .reorder_permille = (uint32_t)(s->network_reorder / 1000),
+        .one_sided_permille = (uint32_t)(s->network_non_transitive / 1000),
+        .up_bps = s->network_up,
+        .down_bps = s->network_down,
+    };
+}
+
 static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
 {
     const struct wr_scenario *s = r->s;
-    const bool uniform = s->network_latency == WR_LATENCY_UNIFORM;
     struct wr_world_cfg cfg = {
         .seed = s->run_seed,
         .hosts = slots,
         .members = (uint8_t)s->ring_members,
         .node = wr_node_cfg_default(0, (uint8_t)s->ring_members),
-        .latency_min_us = s->network_one_way,
-        .latency_max_us = uniform ? s->network_one_way_max : s->network_one_way,
-        .loss_permille = (uint32_t)(s->network_loss / 1000),
-        .twice_permille = (uint32_t)(s->network_twice / 1000),
+        .net = net_cfg(s),
         .fingers_only = !s->ring_learn,
         .resets = s->network_resets,
         .codec = s->run_codec || r->hooks->codec,
@@ -326,6 +341,26 @@ static void begin(struct run *r)
     run_script_begin(r);
 }
 
+/* Where the hosts are, from a file. */
+static enum wr_err places(struct run *r)
+{
+    const char *path = r->s->network_file;
+    uint32_t line;
+    enum wr_err err;
+
+    if (r->s->network_latency != WR_LATENCY_FILE)
+        return WR_OK;
+    err = wr_simnet_read(&r->w.net, path, &line);
+    if (err == WR_EINVAL)
+        return wr_why(&r->hooks->why, err,
+                      "%s:%u: not a place; write `x y height`, in milliseconds",
+                      path, line);
+    if (err != WR_OK)
+        return wr_why(&r->hooks->why, err,
+                      "%s: no such file, or no place in it", path);
+    return WR_OK;
+}
+
 static enum wr_err init(struct run *r)
 {
     const double slots = (double)r->s->ring_hosts / availability(r->s);
@@ -349,8 +384,11 @@ static enum wr_err init(struct run *r)
     if (r->slots == NULL || r->up == NULL || r->rows == NULL || r->log == NULL)
         return WR_ENOMEM;
     err = wr_world_init(&r->w, &cfg);
+    if (err == WR_OK)
+        err = places(r);
     if (err != WR_OK)
         return err;
+    r->latency_most = wr_simnet_most(&r->w.net);
     choose(r, cfg.hosts);
     wr_world_begin(&r->w, r->up, r->up_n);
     err = wr_judge_init(&r->judge, &r->w, cfg.node.lookup_us + WR_SEC(1));

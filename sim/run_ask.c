@@ -101,7 +101,7 @@ static void right(struct run *r, const struct run_ask *a, wr_host by,
                   const struct wr_msg *m)
 {
     const wr_time took = r->w.now - a->at;
-    const wr_time direct = r->w.cfg.latency_min_us + r->w.cfg.latency_max_us;
+    const wr_time direct = 2 * wr_simnet_base(&r->w.net, a->host, by);
 
     r->sum.right++;
     r->row.right++;

@@ -14,7 +14,7 @@ void run_excuse(struct run *r)
 
 static void broken(struct run *r)
 {
-    const wr_time fresh = 2 * r->w.cfg.latency_max_us + WR_SEC(1);
+    const wr_time fresh = r->latency_most + WR_SEC(1);
 
     if (!r->broken)
         r->broken_at = r->w.now;

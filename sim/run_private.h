@@ -79,6 +79,7 @@ struct run {
     uint64_t head_checks, wrong_heads, wrong_preds;
     uint64_t false_deaths;
     wr_time broken_at, lost_at, checked_at;
+    wr_time latency_most;
     bool broken, excused;
     uint32_t principals_min;
     struct wr_check last;

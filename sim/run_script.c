@@ -168,7 +168,7 @@ void run_event(struct run *r, uint32_t number)
 void run_event_over(struct run *r, uint32_t number)
 {
     for (wr_host h = 0; h < r->w.cfg.hosts; h++)
-        if (r->w.hosts[h].side == number + 1)
+        if (r->w.net.hosts[h].side == number + 1)
             wr_world_side(&r->w, h, 0);
     run_log(r, "the cut is over: event", number);
 }

@@ -59,8 +59,8 @@ int main(int argc, char **argv)
         .hosts = hosts,
         .members = 1,
         .node = wr_node_cfg_default(0, 1),
-        .latency_min_us = WR_MS(10),
-        .latency_max_us = WR_MS(150),
+        .net.min_us = WR_MS(10),
+        .net.max_us = WR_MS(150),
     };
     struct rusage use;
     double t;

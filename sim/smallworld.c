@@ -139,8 +139,7 @@ static void check(struct life *l)
         /* The proof's steps are atomic; an answer on its way is not. */
         if (believed_dead(l))
             excuse(l, "somebody alive is held for dead still");
-        else if (l->w.now - l->lost_at <=
-                 2 * l->w.cfg.latency_max_us + WR_SEC(1))
+        else if (l->w.now - l->lost_at <= 2 * l->w.cfg.net.max_us + WR_SEC(1))
             excuse(l, "a member failed while its answer was under way");
         else
             fail(l, "the invariant is violated", &k);
@@ -322,7 +321,8 @@ static void act(struct life *l)
     else if (what < 78)
         go(l, wr_world_leave);
     else if (what < 84)
-        l->w.cfg.loss_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 80);
+        l->w.net.cfg.loss_permille =
+            (uint32_t)below(l, 2) * (uint32_t)below(l, 80);
     else if (what < 92)
         cut(l);
     else if (what < 96)
@@ -499,7 +499,7 @@ static void settle(struct life *l)
     const wr_time begin = l->w.now;
     struct wr_check k;
 
-    l->w.cfg.loss_permille = l->w.cfg.twice_permille = 0;
+    l->w.net.cfg.loss_permille = l->w.net.cfg.twice_permille = 0;
     begin_quiet(l);
     if (up_n(l) == 0)
         return; /* All have left. */
@@ -544,10 +544,10 @@ static struct wr_world_cfg draw_world(struct life *l, uint64_t seed,
                                  : (uint32_t)(3 + below(l, 8));
     if (o->hosts > 0)
         cfg.hosts = o->hosts;
-    cfg.latency_min_us = WR_MS(1);
-    cfg.latency_max_us = WR_MS(2) << below(l, 6);
-    cfg.loss_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 50);
-    cfg.twice_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 50);
+    cfg.net.min_us = WR_MS(1);
+    cfg.net.max_us = WR_MS(2) << below(l, 6);
+    cfg.net.loss_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 50);
+    cfg.net.twice_permille = (uint32_t)below(l, 2) * (uint32_t)below(l, 50);
     cfg.resets = below(l, 2) == 0;
     cfg.codec = true;
     n.round_us = WR_SEC(1 + below(l, 5));

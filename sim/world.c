@@ -61,21 +61,14 @@ void wr_world_at(struct wr_world *w, wr_time at, uint64_t cookie)
         world_must(NULL);
 }
 
-static wr_time latency(struct wr_world *w)
+static wr_time latency(struct wr_world *w, wr_host a, wr_host b)
 {
-    return w->cfg.latency_min_us +
-           wr_rng_below(&w->rng,
-                        w->cfg.latency_max_us - w->cfg.latency_min_us + 1);
-}
-
-static bool lucky(struct wr_world *w, uint32_t permille)
-{
-    return permille > 0 && wr_rng_below(&w->rng, 1000) < permille;
+    return wr_simnet_latency(&w->net, &w->rng, a, b);
 }
 
 static bool reach(const struct wr_world *w, wr_host a, wr_host b)
 {
-    return w->hosts[a].side == w->hosts[b].side;
+    return wr_simnet_reach(&w->net, a, b);
 }
 
 static const struct wr_body *body_of(const struct wr_msg *m)
@@ -87,7 +80,7 @@ static const struct wr_body *body_of(const struct wr_msg *m)
 
 /* The message on its way: the driver's own reference to the body. */
 static void post(struct wr_world *w, wr_host from, wr_host to,
-                 const struct wr_msg *m)
+                 const struct wr_msg *m, wr_time at)
 {
     const struct wr_body *body = body_of(m);
     const struct wr_held *held = NULL;
@@ -96,7 +89,7 @@ static void post(struct wr_world *w, wr_host from, wr_host to,
         held = wr_bodies_get(&w->bodies, from, *body);
         w->bodies_wrong += held == NULL;
     }
-    push(w, w->now + latency(w), DELIVER, from, to,
+    push(w, at, DELIVER, from, to,
          world_must(wr_parcel_message(&w->parcels, m,
                                       held != NULL ? &held->digest : NULL)));
 }
@@ -129,16 +122,18 @@ static void refuse(struct wr_world *w, wr_host from, wr_host to)
     if (l->dials != 0)
         return; /* One dial for all that waits. */
     l->dials = 1;
-    push(w, w->now + 2 * latency(w), BROKEN, to, from, NULL);
+    push(w, w->now + 2 * latency(w, from, to), BROKEN, to, from, NULL);
 }
 
 static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
 {
     const wr_host to = fx->to;
+    wr_time at[2];
     uint64_t bytes;
+    unsigned times;
 
     if (wr_host_is_leaf(to))
-        post(w, from, to, &fx->msg);
+        post(w, from, to, &fx->msg, w->now + latency(w, from, to));
     if (to >= w->cfg.hosts)
         return;
     bytes = wr_cost_message(&fx->msg);
@@ -146,7 +141,7 @@ static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
     w->sent_n[fx->msg.kind]++;
     w->sent_bytes[fx->msg.kind] += bytes;
     w->hosts[from].sent_bytes += bytes;
-    if (!reach(w, from, to) || lucky(w, w->cfg.loss_permille)) {
+    if (!reach(w, from, to) || wr_simnet_loses(&w->net, &w->rng)) {
         w->lost++;
         return;
     }
@@ -156,9 +151,9 @@ static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
     }
     connect(w, from, to);
     w->hosts[to].recv_bytes += bytes;
-    post(w, from, to, &fx->msg);
-    if (lucky(w, w->cfg.twice_permille))
-        post(w, from, to, &fx->msg);
+    times = wr_simnet_send(&w->net, &w->rng, w->now, from, to, bytes, at);
+    for (unsigned i = 0; i < times; i++)
+        post(w, from, to, &fx->msg, at[i]);
 }
 
 void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
@@ -166,7 +161,7 @@ void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
 {
     const struct wr_id *body = m->kind == WR_MSG_PUT ? &m->put.digest : NULL;
 
-    push(w, w->now + latency(w), DELIVER, leaf, parent,
+    push(w, w->now + latency(w, leaf, parent), DELIVER, leaf, parent,
          world_must(wr_parcel_message(&w->parcels, m, body)));
 }
 
@@ -629,7 +624,7 @@ static void break_links(struct wr_world *w, wr_host h)
     }
     qsort(peers, n, sizeof(peers[0]), by_number);
     for (uint32_t i = 0; i < n; i++)
-        push(w, w->now + latency(w), BROKEN, h, peers[i], NULL);
+        push(w, w->now + latency(w, h, peers[i]), BROKEN, h, peers[i], NULL);
     free(peers);
 }
 
@@ -668,13 +663,13 @@ void wr_world_leave(struct wr_world *w, wr_host h)
 
 void wr_world_side(struct wr_world *w, wr_host h, uint32_t side)
 {
-    w->hosts[h].side = side;
+    w->net.hosts[h].side = side;
 }
 
 void wr_world_heal(struct wr_world *w)
 {
     for (wr_host h = 0; h < w->cfg.hosts; h++)
-        w->hosts[h].side = 0;
+        w->net.hosts[h].side = 0;
     trace(w, 0, "the cut heals", WR_NO_HOST, 0, 0);
 }
 
@@ -693,7 +688,10 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
         .accept_bytes = wr_cost_accept(),
     };
     wr_queue_init(&w->queue);
-    err = wr_book_init(&w->book, ring, cfg->hosts, cfg->hosts * cfg->members);
+    err = wr_simnet_init(&w->net, &cfg->net, cfg->hosts, cfg->seed);
+    if (err == WR_OK)
+        err =
+            wr_book_init(&w->book, ring, cfg->hosts, cfg->hosts * cfg->members);
     if (err == WR_OK)
         err = wr_outbox_init(&w->out, 4096, 1 << 20);
     w->hosts = calloc(cfg->hosts, sizeof(w->hosts[0]));
@@ -733,4 +731,5 @@ void wr_world_done(struct wr_world *w)
     free(w->hosts);
     wr_outbox_done(&w->out);
     wr_book_done(&w->book);
+    wr_simnet_done(&w->net);
 }

@@ -9,7 +9,7 @@
  * write is durable when it is answered; one that a crash overtakes is lost.
  * Leaves are mere askers: what is sent to one reaches `leaf` after a while,
  * unless the connection is gone.
- * What it does not model: bandwidth, disks' sizes.
+ * What it does not model: disks' sizes.
  */
 #ifndef WR_SIM_WORLD_H
 #define WR_SIM_WORLD_H
@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "disk.h"
 #include "links.h"
+#include "net.h"
 #include "parcel.h"
 #include "proto/node_private.h"
 #include "queue.h"
@@ -27,21 +28,17 @@ struct wr_world_cfg {
     uint32_t hosts;          /* That there will ever be. */
     uint8_t members;         /* V of each. */
     struct wr_node_cfg node; /* But self, members, incarnation and seed. */
-    wr_time latency_min_us;  /* One way, uniform between the two. */
-    wr_time latency_max_us;
-    uint32_t loss_permille;
-    uint32_t twice_permille; /* Messages that arrive twice. */
-    bool fingers_only;       /* Nothing is learned from traffic. */
-    bool resets; /* Broken links are told of, as TCP does at once. */
-    bool codec;  /* Each message is encoded and decoded, as on the wire. */
-    bool trace;  /* Every message and note, on standard error. */
+    struct wr_simnet_cfg net;
+    bool fingers_only; /* Nothing is learned from traffic. */
+    bool resets;       /* Broken links are told of, as TCP does at once. */
+    bool codec; /* Each message is encoded and decoded, as on the wire. */
+    bool trace; /* Every message and note, on standard error. */
 };
 
 struct wr_world_host {
     struct wr_node *node; /* NULL: down, or not yet there. */
     uint32_t epoch;       /* Starts so far. */
     uint32_t incarnation; /* Persisted. */
-    uint32_t side;        /* Hosts on different sides cannot talk. */
     bool left;            /* For good. */
     bool leaving;         /* Hands everything on first. */
     struct wr_disk disk;  /* Survives a crash. */
@@ -65,6 +62,7 @@ struct wr_world {
     struct wr_world_host *hosts;
     struct wr_outbox out;
     wr_time now;
+    struct wr_simnet net;
     struct wr_queue queue;
     struct wr_parcels parcels; /* What its events carry. */
     uint64_t events;           /* That happened. */

@@ -30,8 +30,8 @@ static void setup(void)
         .hosts = HOSTS,
         .members = 1,
         .node = wr_node_cfg_default(0, 1),
-        .latency_min_us = WR_MS(10),
-        .latency_max_us = WR_MS(50),
+        .net.min_us = WR_MS(10),
+        .net.max_us = WR_MS(50),
     };
 
     cfg.node.succs = SUCCS;

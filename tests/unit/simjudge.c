@@ -60,8 +60,8 @@ static void setup(void)
         .hosts = HOSTS,
         .members = 1,
         .node = wr_node_cfg_default(0, 1),
-        .latency_min_us = WR_MS(20),
-        .latency_max_us = WR_MS(20),
+        .net.min_us = WR_MS(20),
+        .net.max_us = WR_MS(20),
     };
     wr_host up[HOSTS];
     uint32_t n = 0;

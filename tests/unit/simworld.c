@@ -18,8 +18,8 @@ static struct wr_world_cfg large(uint32_t hosts, uint8_t members)
         .hosts = hosts,
         .members = members,
         .node = wr_node_cfg_default(0, members),
-        .latency_min_us = WR_MS(10),
-        .latency_max_us = WR_MS(50),
+        .net.min_us = WR_MS(10),
+        .net.max_us = WR_MS(50),
     };
 
     cfg.node.succs = 8;
