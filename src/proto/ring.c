@@ -5,15 +5,11 @@
 #include "proto/peers.h"
 #include "proto/roster.h"
 #include "proto/routes.h"
+#include "proto/rules.h"
 
 static const struct wr_id *id_of(const struct wr_core *c, wr_ref m)
 {
     return wr_book_id(c->book, m);
-}
-
-static bool between(const struct wr_core *c, wr_ref a, wr_ref x, wr_ref b)
-{
-    return wr_id_between(id_of(c, a), id_of(c, x), id_of(c, b));
 }
 
 struct wr_ring *wr_rings_of(const struct wr_core *c, wr_ref ref)
@@ -23,9 +19,7 @@ struct wr_ring *wr_rings_of(const struct wr_core *c, wr_ref ref)
                : NULL;
 }
 
-/* No member any more, for all we know: its host is held for dead or is away,
- * or it is a sibling that is out. */
-static bool gone(const struct wr_core *c, wr_ref m)
+bool wr_ring_gone(const struct wr_core *c, wr_ref m)
 {
     const struct wr_ring *sibling = wr_rings_of(c, m);
 
@@ -34,68 +28,7 @@ static bool gone(const struct wr_core *c, wr_ref m)
     return !wr_peers_alive(c, wr_ref_host(m));
 }
 
-/* ---- lists ---------------------------------------------------------------
- * A list that a peer gave is its word and may be wrong or hostile: it is
- * refused as a whole unless it runs strictly clockwise from its first entry
- * without passing that entry again. */
-static bool clockwise(const struct wr_core *c, wr_ref head, const wr_ref *tail,
-                      size_t n)
-{
-    wr_ref last = head;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!wr_book_has(c->book, tail[i]) || tail[i] == head ||
-            !between(c, last, tail[i], head))
-            return false;
-        last = tail[i];
-    }
-    return true;
-}
-
-/* R4: our list becomes [head] + tail, cut before our own id, without those
- * that we know to be gone (R3: at any position), r entries at most. False, and
- * nothing changed, if the list is refused. */
-static bool adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
-                  const wr_ref *tail, size_t n)
-{
-    wr_ref last = head;
-
-    if (n > WR_SUCCS_MAX || !clockwise(c, head, tail, n)) {
-        c->count->recv_misfit_total++;
-        return false;
-    }
-    r->lost = WR_NO_REF; /* `head` answered. */
-    r->succs_n = 0;
-    r->succs[r->succs_n++] = head;
-    for (size_t i = 0; i < n && r->succs_n < c->cfg->succs; i++) {
-        if (tail[i] == r->self || between(c, last, r->self, tail[i]))
-            break; /* Round the whole ring: fewer members than r. */
-        last = tail[i];
-        if (!gone(c, tail[i]))
-            r->succs[r->succs_n++] = tail[i];
-        else
-            wr_peers_named(c, wr_ref_host(tail[i]));
-    }
-    return true;
-}
-
-/* Forgets entries that are gone, at any position (R3). */
-static void purge(struct wr_core *c, struct wr_ring *r)
-{
-    uint8_t kept = 0;
-
-    for (uint8_t i = 0; i < r->succs_n; i++) {
-        if (!gone(c, r->succs[i]))
-            r->succs[kept++] = r->succs[i];
-    }
-    r->succs_n = kept;
-    if (r->suitor != WR_NO_REF && gone(c, r->suitor))
-        r->suitor = WR_NO_REF;
-    if (r->hint != WR_NO_REF && gone(c, r->hint))
-        r->hint = WR_NO_REF;
-}
-
-static void op_end(struct wr_ring *r)
+void wr_ring_op_end(struct wr_ring *r)
 {
     r->op = WR_OP_NONE;
     r->op_peer = WR_NO_REF;
@@ -106,7 +39,7 @@ static void be_out(struct wr_ring *r)
 {
     r->pred = r->suitor = r->hint = r->lost = WR_NO_REF;
     r->succs_n = 0;
-    op_end(r);
+    wr_ring_op_end(r);
 }
 
 /* ---- no live entry is left (R12): a break of A1 ---------------------------
@@ -123,10 +56,10 @@ struct nearest {
 
 static void offer(struct nearest *s, wr_ref m)
 {
-    if (m == WR_NO_REF || m == s->r->self || gone(s->c, m) ||
-        !between(s->c, s->after, m, s->r->self))
+    if (m == WR_NO_REF || m == s->r->self || wr_ring_gone(s->c, m) ||
+        !wr_ring_between(s->c, s->after, m, s->r->self))
         return;
-    if (s->best == WR_NO_REF || between(s->c, s->after, m, s->best))
+    if (s->best == WR_NO_REF || wr_ring_between(s->c, s->after, m, s->best))
         s->best = m;
 }
 
@@ -162,7 +95,7 @@ static void exhaust(struct wr_core *c, struct wr_ring *r)
     c->count->assumption_breaks_total++;
     wr_core_note(c, WR_NOTE_EXHAUSTED, c->cfg->self, r->self);
     if (next != WR_NO_REF) {
-        op_end(r);
+        wr_ring_op_end(r);
         r->lost = next; /* Should it be gone, too: the next one beyond. */
         r->succs[0] = next;
         r->succs_n = 1;
@@ -240,21 +173,6 @@ static void op_begin(struct wr_core *c, struct wr_ring *r, enum wr_ring_op op,
 
 /* ---- notify and rectify -------------------------------------------------- */
 
-/* R6, on the word of `from` itself (R8). */
-static void on_notify(struct wr_core *c, struct wr_ring *r, wr_ref from)
-{
-    if (from == r->pred || from == r->self)
-        return;
-    if (r->pred == WR_NO_REF || between(c, r->pred, from, r->self)) {
-        r->pred = from;
-        if (r->op == WR_OP_RECTIFY)
-            op_end(r); /* Whom it asks about is our predecessor no more. */
-        r->suitor = WR_NO_REF;
-    } else if (r->suitor == WR_NO_REF || between(c, r->suitor, from, r->self)) {
-        r->suitor = from; /* Farther off: only if ours is dead. */
-    }
-}
-
 static void notify(struct wr_core *c, struct wr_ring *r)
 {
     struct wr_ring *sibling;
@@ -263,7 +181,7 @@ static void notify(struct wr_core *c, struct wr_ring *r)
     WR_CHECK(r->succs_n > 0);
     sibling = wr_rings_of(c, r->succs[0]);
     if (sibling != NULL)
-        on_notify(c, sibling, r->self);
+        wr_rule_notified(c, sibling, r->self);
     else
         wr_core_send(c, r->self, r->succs[0], &m);
 }
@@ -271,7 +189,7 @@ static void notify(struct wr_core *c, struct wr_ring *r)
 /* R6's end: is the predecessor a member still? */
 static void rectify(struct wr_core *c, struct wr_ring *r, bool lives)
 {
-    if (!lives && r->suitor != WR_NO_REF && !gone(c, r->suitor))
+    if (!lives && r->suitor != WR_NO_REF && !wr_ring_gone(c, r->suitor))
         r->pred = r->suitor;
     r->suitor = WR_NO_REF;
 }
@@ -280,11 +198,11 @@ static void rectify(struct wr_core *c, struct wr_ring *r, bool lives)
 
 static void on_hint(struct wr_core *c, struct wr_ring *r, wr_ref q)
 {
-    if (!wr_book_has(c->book, q) || q == r->self || gone(c, q))
+    if (!wr_book_has(c->book, q) || q == r->self || wr_ring_gone(c, q))
         return;
-    if (!between(c, r->self, q, r->succs[0]))
+    if (!wr_ring_between(c, r->self, q, r->succs[0]))
         return;
-    if (r->hint == WR_NO_REF || between(c, r->self, q, r->hint))
+    if (r->hint == WR_NO_REF || wr_ring_between(c, r->self, q, r->hint))
         r->hint = q;
 }
 
@@ -309,7 +227,7 @@ static void drop_head(struct wr_core *c, struct wr_ring *r)
     r->succs_n--;
     memmove(&r->succs[0], &r->succs[1], r->succs_n * sizeof(r->succs[0]));
     r->round_at = c->now;
-    purge(c, r);
+    wr_rule_purge(c, r);
     if (r->succs_n == 0)
         exhaust(c, r);
 }
@@ -321,14 +239,15 @@ static void on_head(struct wr_core *c, struct wr_ring *r,
     const wr_ref head = r->op_peer;
     const wr_ref n = m->view.pred;
 
-    op_end(r);
+    wr_ring_op_end(r);
     /* A liar is worth as much as silence, but it is not dead: keep, and ask
      * again next round. */
     if (head != r->succs[0] ||
-        !adopt(c, r, head, m->view.succs, m->view.succs_n))
+        !wr_rule_adopt(c, r, head, m->view.succs, m->view.succs_n))
         return;
     if (n != WR_NO_REF && wr_book_has(c->book, n) && n != r->self &&
-        !gone(c, n) && between(c, r->self, n, head))
+        !wr_ring_gone(c, n) && wr_ring_between(c, r->self, n, head) &&
+        wr_rule_nearer(c, r, n))
         op_begin(c, r, WR_OP_IMPROVE, n, false);
     else
         notify(c, r);
@@ -342,12 +261,12 @@ static void on_nearer(struct wr_core *c, struct wr_ring *r,
     const wr_ref n = r->op_peer, old = r->op_head;
     const bool hinted = r->op_hint;
 
-    op_end(r);
-    if (r->succs[0] != old || !between(c, r->self, n, old)) {
+    wr_ring_op_end(r);
+    if (r->succs[0] != old || !wr_ring_between(c, r->self, n, old)) {
         c->count->recv_stale_total++;
         return;
     }
-    if (!adopt(c, r, n, m->view.succs, m->view.succs_n))
+    if (!wr_rule_adopt(c, r, n, m->view.succs, m->view.succs_n))
         return;
     notify(c, r);
     if (hinted)
@@ -362,7 +281,7 @@ static void on_dead(struct wr_core *c, struct wr_ring *r)
     const wr_ref peer = r->op_peer;
     const bool hinted = r->op_hint;
 
-    op_end(r);
+    wr_ring_op_end(r);
     switch (op) {
     case WR_OP_STABILISE: /* R3 */
         if (r->succs[0] == peer)
@@ -427,7 +346,7 @@ static void on_view(struct wr_core *c, struct wr_ring *r,
         return;
     case WR_VIEW_PENDING: /* R7: alive, so patience starts anew. */
         if (r->op == WR_OP_RECTIFY) {
-            op_end(r);
+            wr_ring_op_end(r);
             rectify(c, r, true);
             return;
         }
@@ -440,7 +359,7 @@ static void on_view(struct wr_core *c, struct wr_ring *r,
         } else if (r->op == WR_OP_IMPROVE) {
             on_nearer(c, r, m);
         } else {
-            op_end(r);
+            wr_ring_op_end(r);
             rectify(c, r, true);
         }
         return;
@@ -492,7 +411,7 @@ bool wr_rings_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
         return recv_view(c, r, sender, m);
     case WR_MSG_NOTIFY:
         if (r->phase == WR_RING_MEMBER)
-            on_notify(c, r, sender);
+            wr_rule_notified(c, r, sender);
         return true;
     case WR_MSG_HINT:
         if (r->phase == WR_RING_MEMBER)
@@ -513,7 +432,7 @@ static void ring_gone(struct wr_core *c, struct wr_ring *r, wr_host host)
         on_dead(c, r);
     if (r->phase != WR_RING_MEMBER)
         return;
-    purge(c, r);
+    wr_rule_purge(c, r);
     if (r->succs_n == 0) {
         exhaust(c, r);
     } else if (r->succs[0] != head) {
@@ -546,7 +465,7 @@ static void op_late(struct wr_core *c, struct wr_ring *r)
     if (r->op_asks >= WR_RING_ASKS) {
         if (r->op == WR_OP_RECTIFY)
             r->suitor = WR_NO_REF; /* It will notify again. */
-        op_end(r);                 /* R7: nothing has changed. */
+        wr_ring_op_end(r);         /* R7: nothing has changed. */
         return;
     }
     if (!r->op_heard)
@@ -560,7 +479,7 @@ static void round_begin(struct wr_core *c, struct wr_ring *r)
     c->count->rounds_total++;
     if (r->quiet < UINT8_MAX)
         r->quiet++;
-    purge(c, r);
+    wr_rule_purge(c, r);
     if (r->succs_n == 0)
         exhaust(c, r);
     if (r->phase == WR_RING_MEMBER)
@@ -578,7 +497,7 @@ static bool advance(struct wr_core *c, struct wr_ring *r)
             return false;
         op_late(c, r);
     } else if (r->suitor != WR_NO_REF) {
-        if (gone(c, r->pred))
+        if (wr_ring_gone(c, r->pred))
             rectify(c, r, false);
         else
             op_begin(c, r, WR_OP_RECTIFY, r->pred, false);
@@ -586,7 +505,8 @@ static bool advance(struct wr_core *c, struct wr_ring *r)
         const wr_ref q = r->hint;
 
         r->hint = WR_NO_REF;
-        if (!gone(c, q) && between(c, r->self, q, r->succs[0])) {
+        if (!wr_ring_gone(c, q) &&
+            wr_ring_between(c, r->self, q, r->succs[0])) {
             r->quiet = 0; /* R11: one hint a round. */
             op_begin(c, r, WR_OP_IMPROVE, q, true);
         }
@@ -695,15 +615,13 @@ void wr_rings_start(struct wr_core *c, wr_ref *members, size_t n)
 bool wr_ring_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,
                    const wr_ref *succs, size_t n)
 {
-    while (n > 0 && gone(c, succs[0])) { /* R3 */
+    while (n > 0 && wr_ring_gone(c, succs[0])) { /* R3 */
         succs++;
         n--;
     }
-    if (n == 0 || !between(c, pred, r->self, succs[0]) ||
-        !adopt(c, r, succs[0], succs + 1, n - 1))
+    if (n == 0 || !wr_rule_enter(c, r, pred, succs, n))
         return false;
-    op_end(r);
-    r->pred = pred;
+    wr_ring_op_end(r);
     be_in(c, r);
     return true;
 }
@@ -731,8 +649,8 @@ static wr_ref live_before(const struct wr_core *c, const struct wr_ring *r)
         for (uint8_t i = 0; i < members; i++) {
             const wr_ref m = wr_ref_of(h, i);
 
-            if (m != r->self && !gone(c, m) &&
-                (best == WR_NO_REF || between(c, best, m, r->self)))
+            if (m != r->self && !wr_ring_gone(c, m) &&
+                (best == WR_NO_REF || wr_ring_between(c, best, m, r->self)))
                 best = m;
         }
     }
@@ -748,7 +666,7 @@ bool wr_ring_owns(const struct wr_core *c, const struct wr_ring *r,
         return false;
     if (wr_id_owns(id_of(c, from), key, id_of(c, r->self)))
         return true;
-    if (!gone(c, from))
+    if (!wr_ring_gone(c, from))
         return false;
     from = live_before(c, r);
     return from != WR_NO_REF &&

@@ -1,0 +1,52 @@
+/*
+ * rules.h - those rules of the ring on which its proof rests: whose list is
+ * taken, who becomes head or predecessor, and what a newcomer starts with.
+ * ring.c asks and answers; it is their only caller.
+ *
+ * They are apart because the checkers have to be seen to fail: a test of the
+ * simulator links the rules of 2001, known to be wrong, in their place
+ * (sim/rules2001.c).
+ */
+#ifndef WR_PROTO_RULES_H
+#define WR_PROTO_RULES_H
+
+#include "proto/ring.h"
+
+/* R4: our list becomes [head] + tail, cut before our own id, without those
+ * that we know to be gone (R3: at any position), r entries at most. False, and
+ * nothing changed, if the list is refused. */
+bool wr_rule_adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
+                   const wr_ref *tail, size_t n);
+
+/* R5: our head, whose list has just been taken, names `n`, which lies between
+ * us. Whether `n` is to be asked itself. */
+bool wr_rule_nearer(struct wr_core *c, struct wr_ring *r, wr_ref n);
+
+/* R6: `from` takes us for its successor, on its own word (R8). */
+void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from);
+
+/* R3, R6: forgets those that are gone, wherever it may. */
+void wr_rule_purge(struct wr_core *c, struct wr_ring *r);
+
+/* R2: `pred` answered as a member with this list of live entries. False, and
+ * nothing changed, if we do not fit. */
+bool wr_rule_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,
+                   const wr_ref *succs, size_t n);
+
+/* What both kinds of rules need, and ring.c has. */
+
+/* No member any more, for all we know: its host is held for dead or is away,
+ * or it is a sibling that is out. */
+bool wr_ring_gone(const struct wr_core *c, wr_ref m);
+
+/* The operation in flight is over. */
+void wr_ring_op_end(struct wr_ring *r);
+
+static inline bool wr_ring_between(const struct wr_core *c, wr_ref a, wr_ref x,
+                                   wr_ref b)
+{
+    return wr_id_between(wr_book_id(c->book, a), wr_book_id(c->book, x),
+                         wr_book_id(c->book, b));
+}
+
+#endif
