@@ -1,7 +1,9 @@
-/* cmd_list.c - wreath-sim list: the presets, or the keys of a scenario. */
+/* cmd_list.c - wreath-sim list: the presets, of scenarios and of churn, or the
+ * keys of a scenario. */
 #include <stdio.h>
 #include <string.h>
 
+#include "churn.h"
 #include "cmd.h"
 
 static void list_presets(void)
@@ -12,6 +14,15 @@ static void list_presets(void)
         printf("%-14s %s\n", wr_presets[i].name,
                wr_preset_summary(&wr_presets[i], text));
     }
+}
+
+static void list_churn(void)
+{
+    const struct wr_churn_preset *p;
+
+    puts("\n[churn] preset is one of");
+    for (uint32_t i = 0; (p = wr_churn_preset_list(i)) != NULL; i++)
+        printf("  %-18s %s\n", p->name, p->source);
 }
 
 static void list_keys(void)
@@ -36,11 +47,13 @@ int cmd_list(int argc, char **argv)
 
     if (end != 0)
         return end - 1;
-    if (first == argc)
+    if (first == argc) {
         list_presets();
-    else if (argc - first == 1 && strcmp(argv[first], "keys") == 0)
+        list_churn();
+    } else if (argc - first == 1 && strcmp(argv[first], "keys") == 0) {
         list_keys();
-    else
+    } else {
         return sim_usage("list", "list takes nothing, or 'keys'");
+    }
     return 0;
 }

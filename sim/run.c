@@ -1,5 +1,4 @@
 /* run.c - see run.h. */
-#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -59,20 +58,12 @@ void run_up(struct run *r, wr_host h)
     if (r->slots[h].slips)
         wr_disk_done(&r->w.hosts[h].disk);
     r->slots[h].slips = false;
-    r->slots[h].away = false;
     listed(r, h);
     r->starts++;
     wr_world_up(&r->w, h, contact(r, h));
     wr_world_at(&r->w, r->w.now + hands_us,
                 run_cookie(RUN_HANDS, h, r->w.hosts[h].epoch));
     run_ask_later(r, h);
-}
-
-void run_gone(struct run *r, wr_host h)
-{
-    unlisted(r, h);
-    r->lost_at = r->w.now;
-    r->slots[h].flips++;
 }
 
 void run_down(struct run *r, wr_host h, bool politely)
@@ -96,58 +87,6 @@ static void hands(struct run *r, wr_host h)
     run_up(r, h);
 }
 
-/* ---- churn --------------------------------------------------------------- */
-
-static wr_time session_mean(const struct wr_scenario *s, bool up)
-{
-    const double ln2 = 0.6931471805599453;
-    const bool away = !up && s->churn_away != WR_AWAY_SAME;
-    const wr_time mean = away ? s->churn_away_mean : s->churn_session_mean;
-    const wr_time median =
-        away ? s->churn_away_median : s->churn_session_median;
-
-    return mean > 0 ? mean : (wr_time)((double)median / ln2);
-}
-
-void run_flip_later(struct run *r, wr_host h, bool up)
-{
-    const struct wr_scenario *s = r->s;
-    const uint32_t flip = ++r->slots[h].flips;
-
-    if (s->churn_session == WR_SESSION_NONE || r->still ||
-        (!up && s->churn_away == WR_AWAY_NEVER))
-        return;
-    wr_world_at(&r->w,
-                r->w.now + wr_rng_exponential(&r->churn, session_mean(s, up)),
-                run_cookie(RUN_FLIP, h, flip));
-}
-
-static void flip(struct run *r, wr_host h)
-{
-    const bool up = wr_world_is_up(&r->w, h);
-
-    if (r->slots[h].away || (r->still && up))
-        return;
-    if (up)
-        run_down(r, h, false);
-    else
-        run_up(r, h);
-    r->slots[h].slips =
-        up && wr_rng_below(&r->churn, 1000000) < r->s->churn_disk_loss;
-    run_flip_later(r, h, !up);
-}
-
-static double availability(const struct wr_scenario *s)
-{
-    double up, away;
-
-    if (s->churn_session == WR_SESSION_NONE || s->churn_away == WR_AWAY_NEVER)
-        return 1;
-    up = (double)session_mean(s, true);
-    away = (double)session_mean(s, false);
-    return up / (up + away);
-}
-
 /* ---- what the world tells ------------------------------------------------ */
 
 static void on_alarm(struct wr_world *w, uint64_t cookie)
@@ -163,7 +102,7 @@ static void on_alarm(struct wr_world *w, uint64_t cookie)
     switch (what) {
     case RUN_FLIP:
         if ((r->slots[h].flips & 0xffffff) == n)
-            flip(r, h);
+            run_flip(r, h);
         return;
     case RUN_ASK:
         if (same) {
@@ -175,9 +114,8 @@ static void on_alarm(struct wr_world *w, uint64_t cookie)
         if (same)
             hands(r, h);
         return;
-    case RUN_BACK:
-        run_up(r, h);
-        run_flip_later(r, h, true);
+    case RUN_SITE:
+        run_site(r, h);
         return;
     case RUN_SAMPLE:
         run_row(r);
@@ -208,7 +146,8 @@ static void on_changed(struct wr_world *w, wr_host h)
 
     if (!wr_world_is_up(w, h)) {
         r->leaves += w->hosts[h].left;
-        run_gone(r, h);
+        r->lost_at = w->now;
+        unlisted(r, h);
     }
     wr_judge_see(&r->judge, h);
 }
@@ -232,11 +171,6 @@ static enum wr_err check_scenario(struct run *r)
 
     if (s->ring_system != WR_SYSTEM_WREATH)
         return refuse(r, "ring.system");
-    if (s->churn_session > WR_SESSION_EXPONENTIAL ||
-        (s->churn_away > WR_AWAY_EXPONENTIAL &&
-         s->churn_away != WR_AWAY_NEVER) ||
-        s->churn_preset[0] != '\0' || s->churn_site_every != WR_NEVER)
-        return refuse(r, "churn that is not exponential");
     if (s->leaves_count > 0)
         return refuse(r, "leaves.count");
     return run_script_check(r);
@@ -304,33 +238,13 @@ static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
     return cfg;
 }
 
-/* Who is up at the start: as many as will be on the average, by lot. */
-static void choose(struct run *r, uint32_t slots)
-{
-    uint64_t want = r->s->ring_hosts, left = slots;
-
-    for (wr_host h = 0; h < slots; h++) {
-        if (wr_rng_below(&r->churn, left--) < want) {
-            want--;
-            listed(r, h);
-        }
-    }
-    r->started_n = r->up_n;
-}
-
 static void begin(struct run *r)
 {
-    const uint32_t slots = r->w.cfg.hosts;
-
-    for (wr_host h = 0; h < slots; h++) {
-        const bool up = wr_world_is_up(&r->w, h);
-
-        if (up)
-            r->w.hosts[h].joined = true;
-        run_flip_later(r, h, up);
-        if (up)
-            run_ask_later(r, h);
+    for (uint32_t i = 0; i < r->up_n; i++) {
+        r->w.hosts[r->up[i]].joined = true;
+        run_ask_later(r, r->up[i]);
     }
+    run_churn_begin(r);
     r->begin = r->s->run_warmup;
     r->end = r->begin + r->s->run_for;
     wr_world_at(&r->w, r->begin, run_cookie(RUN_BEGIN, 0, 0));
@@ -361,18 +275,36 @@ static enum wr_err places(struct run *r)
     return WR_OK;
 }
 
+/* Who is up at the start: a whole ring (R1). */
+static enum wr_err choose(struct run *r)
+{
+    wr_host *up = calloc((size_t)r->w.cfg.hosts + 1, sizeof(up[0]));
+
+    if (up == NULL)
+        return WR_ENOMEM;
+    r->started_n = wr_churn_start(&r->lives, r->newcomers, up);
+    for (uint32_t i = 0; i < r->started_n; i++)
+        listed(r, up[i]);
+    free(up);
+    if (r->up_n * r->s->ring_members <= r->s->ring_successors)
+        return wr_why(&r->hooks->why, WR_EINVAL,
+                      "%u hosts are up at the start, which is too few: a ring "
+                      "starts with more members than ring.successors",
+                      r->up_n);
+    return WR_OK;
+}
+
 static enum wr_err init(struct run *r)
 {
-    const double slots = (double)r->s->ring_hosts / availability(r->s);
-    const struct wr_world_cfg cfg = world_cfg(r, (uint32_t)(slots + 0.5));
+    struct wr_world_cfg cfg;
+    uint32_t slots;
     enum wr_err err = check_scenario(r);
 
+    if (err == WR_OK)
+        err = run_churn_init(r, &slots);
     if (err != WR_OK)
         return err;
-    if (r->s->ring_hosts * r->s->ring_members <= r->s->ring_successors)
-        return wr_why(&r->hooks->why, WR_EINVAL,
-                      "ring.successors: a ring needs one member more than that "
-                      "(R1); say more hosts or members");
+    cfg = world_cfg(r, slots);
     r->churn.state = r->s->run_seed ^ UINT64_C(0x636875726e);
     r->load.state = r->s->run_seed ^ UINT64_C(0x6c6f6164);
     r->script.state = r->s->run_seed ^ UINT64_C(0x736372697074);
@@ -386,10 +318,11 @@ static enum wr_err init(struct run *r)
     err = wr_world_init(&r->w, &cfg);
     if (err == WR_OK)
         err = places(r);
+    if (err == WR_OK)
+        err = choose(r);
     if (err != WR_OK)
         return err;
     r->latency_most = wr_simnet_most(&r->w.net);
-    choose(r, cfg.hosts);
     wr_world_begin(&r->w, r->up, r->up_n);
     err = wr_judge_init(&r->judge, &r->w, cfg.node.lookup_us + WR_SEC(1));
     if (err != WR_OK)
@@ -398,7 +331,8 @@ static enum wr_err init(struct run *r)
     r->w.done = on_done;
     r->w.changed = on_changed;
     r->w.alarm_arg = r->w.done_arg = r->w.changed_arg = r;
-    return run_ask_init(r);
+    run_ask_init(r);
+    return WR_OK;
 }
 
 static void done(struct run *r)
@@ -407,10 +341,10 @@ static void done(struct run *r)
     if (r->w.hosts != NULL)
         wr_world_done(&r->w);
     wr_judge_done(&r->judge);
+    run_churn_done(r);
     free(r->slots);
     free(r->up);
     free(r->asks);
-    free(r->zipf);
     json_decref(r->rows);
     json_decref(r->log);
     free(r);

@@ -1,5 +1,4 @@
 /* run_ask.c - lookups of a scenario: who asks for what, and what came of it. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "run_private.h"
@@ -7,45 +6,20 @@
 
 enum { ASKS_MAX = 1 << 24 };
 
-/* Popularity as s says: the sums of 1/rank^s, as shares of 2^63. */
-enum wr_err run_ask_init(struct run *r)
+void run_ask_init(struct run *r)
 {
-    const struct wr_scenario *s = r->s;
-    double sum = 0, all = 0;
-
-    if (s->load_keys != WR_KEYS_ZIPF)
-        return WR_OK;
-    r->zipf = calloc(s->load_keys_count, sizeof(r->zipf[0]));
-    if (r->zipf == NULL)
-        return WR_ENOMEM;
-    for (uint64_t i = 0; i < s->load_keys_count; i++)
-        all += pow((double)(i + 1), -s->load_zipf_s);
-    for (uint64_t i = 0; i < s->load_keys_count; i++) {
-        sum += pow((double)(i + 1), -s->load_zipf_s);
-        r->zipf[i] = (uint64_t)(sum / all * 0x1p63);
-    }
-    return WR_OK;
+    if (r->s->load_keys == WR_KEYS_ZIPF)
+        wr_zipf_init(&r->zipf, r->s->load_keys_count, r->s->load_zipf_s);
 }
 
 static void draw_key(struct run *r, struct wr_id *ret)
 {
     struct wr_rng named = {0};
-    uint64_t lo = 0, hi = r->s->load_keys_count - 1, at;
 
-    if (r->zipf == NULL) {
-        wr_rng_fill(&r->load, ret->b, sizeof(ret->b));
-        return;
-    }
-    at = wr_rng_next(&r->load) >> 1;
-    while (lo < hi) {
-        const uint64_t mid = lo + (hi - lo) / 2;
-
-        if (r->zipf[mid] <= at)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    named.state = r->s->run_seed ^ lo;
+    if (r->s->load_keys == WR_KEYS_ZIPF)
+        named.state = r->s->run_seed ^ wr_zipf_draw(&r->zipf, &r->load);
+    else
+        named.state = wr_rng_next(&r->load);
     wr_rng_fill(&named, ret->b, sizeof(ret->b));
 }
 

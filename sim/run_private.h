@@ -4,16 +4,17 @@
 #define WR_SIM_RUN_PRIVATE_H
 
 #include "check.h"
+#include "churn.h"
 #include "judge.h"
 #include "meter.h"
 #include "run.h"
 
 /* What an alarm of the world is for; its cookie names whom. */
 enum run_alarm {
-    RUN_FLIP,   /* Churn: host, generation. */
+    RUN_FLIP,   /* A host comes or goes: host, generation. */
     RUN_ASK,    /* A host's next lookup: host, epoch. */
     RUN_HANDS,  /* It has not come in: host, epoch. */
-    RUN_BACK,   /* After an event: host. */
+    RUN_SITE,   /* A site's next outage: site. */
     RUN_SAMPLE, /* A row of the series. */
     RUN_CHECK,
     RUN_EVENT, /* Number. */
@@ -34,8 +35,7 @@ struct run_ask {
 
 struct run_slot {
     uint32_t up_at;  /* In `up`, while it is up. */
-    uint32_t flips;  /* Generation of its churn. */
-    bool away;       /* An event keeps it away. */
+    uint32_t flips;  /* Generation of its next coming or going. */
     bool slips;      /* It comes back without its disk. */
     uint64_t served; /* Lookups that it answered. */
 };
@@ -54,14 +54,19 @@ struct run {
     struct run_slot *slots;
     wr_host *up; /* Who is. */
     uint32_t up_n, started_n;
+
+    struct wr_churn lives;
+    struct wr_churn_trace trace;
+    uint32_t newcomers; /* From here on, slots are for flash crowds. */
+    wr_time *out_until; /* Of each site: its last outage. */
     wr_time end;
     bool still; /* No more churn. */
     bool interrupted;
 
     struct run_ask *asks;
     uint32_t asks_n, asks_cap;
-    uint64_t asked_n; /* Warm-up included. */
-    uint64_t *zipf;   /* Chances of the keys, summed up; NULL: uniform. */
+    uint64_t asked_n;    /* Warm-up included. */
+    struct wr_zipf zipf; /* Of keys; if they are not uniform. */
 
     /* Since warm-up. */
     wr_time begin;
@@ -96,8 +101,16 @@ static inline uint64_t run_cookie(enum run_alarm what, uint32_t who, uint32_t n)
  * way already. */
 void run_up(struct run *r, wr_host host);
 void run_down(struct run *r, wr_host host, bool politely);
-void run_gone(struct run *r, wr_host host); /* It went by itself. */
-void run_flip_later(struct run *r, wr_host host, bool up);
+
+/* run_churn.c. A host has one plan at most, for its next coming or going. */
+WR_MUST_USE enum wr_err run_churn_init(struct run *r, uint32_t *ret_slots);
+void run_churn_begin(struct run *r);
+void run_churn_done(struct run *r);
+void run_flip(struct run *r, wr_host host);
+void run_flip_at(struct run *r, wr_host host, wr_time at);
+void run_flip_later(struct run *r, wr_host host); /* As churn has it. */
+void run_come(struct run *r, wr_host host);       /* And go, as churn has it. */
+void run_site(struct run *r, uint32_t site);
 
 /* run_script.c */
 WR_MUST_USE enum wr_err run_script_check(const struct run *r);
@@ -108,7 +121,7 @@ void run_roll(struct run *r, wr_host host, uint32_t number);
 void run_log(struct run *r, const char *text, uint32_t n);
 
 /* run_ask.c */
-WR_MUST_USE enum wr_err run_ask_init(struct run *r);
+void run_ask_init(struct run *r);
 void run_ask_later(struct run *r, wr_host host);
 void run_ask(struct run *r, wr_host host);
 void run_answer(struct run *r, wr_host host, const struct wr_fx *fx);

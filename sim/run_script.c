@@ -52,28 +52,26 @@ static bool chosen(struct run *r, const struct wr_scenario_event *e, wr_host h)
     return false;
 }
 
+/* A flash crowd is of hosts that have never been there. */
 static bool fits(struct run *r, const struct wr_scenario_event *e, wr_host h)
 {
     const bool wants_down = e->what == WR_WHAT_JOIN || e->what == WR_WHAT_FLASH;
 
+    if (e->what == WR_WHAT_FLASH &&
+        (h < r->newcomers || r->w.hosts[h].epoch > 0))
+        return false;
     return wr_world_is_up(&r->w, h) != wants_down && !r->w.hosts[h].left &&
            !r->w.hosts[h].leaving && chosen(r, e, h);
 }
 
-/* How many of the `n` that fit: a flash is a share of those that are up. */
+/* How many of the `n` that fit: a flash is a share of those at the start. */
 static uint64_t count(const struct run *r, const struct wr_scenario_event *e,
                       uint64_t n)
 {
-    const uint64_t of = e->what == WR_WHAT_FLASH ? r->up_n : n;
+    const uint64_t of = e->what == WR_WHAT_FLASH ? r->started_n : n;
     const uint64_t want = (of * e->share_ppm + 500000) / 1000000;
 
     return want < n ? want : n;
-}
-
-static void back_after(struct run *r, wr_host h, wr_time us)
-{
-    r->slots[h].away = true;
-    wr_world_at(&r->w, r->w.now + us, run_cookie(RUN_BACK, h, 0));
 }
 
 static void go(struct run *r, const struct wr_scenario_event *e, wr_host h)
@@ -81,9 +79,9 @@ static void go(struct run *r, const struct wr_scenario_event *e, wr_host h)
     run_down(r, h, e->what == WR_WHAT_RESTART);
     r->slots[h].slips = e->what == WR_WHAT_LOSE_DISK;
     if (e->for_us > 0 || e->what != WR_WHAT_KILL)
-        back_after(r, h, e->for_us);
+        run_flip_at(r, h, r->w.now + e->for_us);
     else
-        run_flip_later(r, h, false);
+        run_flip_later(r, h);
 }
 
 static void do_to(struct run *r, const struct wr_scenario_event *e, wr_host h)
@@ -99,8 +97,7 @@ static void do_to(struct run *r, const struct wr_scenario_event *e, wr_host h)
         return;
     case WR_WHAT_JOIN:
     case WR_WHAT_FLASH:
-        run_up(r, h);
-        run_flip_later(r, h, true);
+        run_come(r, h);
         return;
     case WR_WHAT_LEAVE:
         wr_world_leave(&r->w, h);
@@ -146,7 +143,7 @@ void run_roll(struct run *r, wr_host h, uint32_t number)
     if (!wr_world_is_up(&r->w, h))
         return;
     run_down(r, h, true);
-    back_after(r, h, r->s->events[number].for_us);
+    run_flip_at(r, h, r->w.now + r->s->events[number].for_us);
 }
 
 void run_event(struct run *r, uint32_t number)

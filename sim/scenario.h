@@ -109,7 +109,7 @@ enum {
       "a crash is told to its peers at once, as TCP does when a process dies") \
                                                                                \
     X(churn, preset, TEXT, "", 0, 0,                                           \
-      "published measurement to follow, instead of session and away")          \
+      "published measurement to follow, instead of session: see list")         \
     X(churn, session, WORD, "none", 0, 0,                                      \
       "none|exponential|pareto|weibull|lognormal|trace: how long hosts stay")  \
     X(churn, session_mean, TIME, "0 s", 0, 3.2e14, "mean; or say the median")  \
@@ -130,7 +130,7 @@ enum {
     X(churn, trace, TEXT, "", 0, 0,                                            \
       "session = trace: CSV file of seconds, host, up|down")                   \
     X(churn, site_every, EVER, "never", 1e6, 3.2e14,                           \
-      "between two outages of a whole site, of each site")                     \
+      "mean time between two outages of a site, of each site (exponential)")   \
     X(churn, site_for, TIME, "1 h", 1e6, 3.2e14, "how long a site is out")     \
                                                                                \
     X(leaves, count, COUNT, "0", 0, 1e7, "leaves, each at one super-peer")     \

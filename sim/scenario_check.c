@@ -1,103 +1,22 @@
 /* scenario_check.c - what no single value of a scenario can tell. */
-#include "scenario.h"
-
-#include <string.h>
-
-/* How long something lasts, in one section's words. */
-struct duration {
-    const char *section, *what; /* "churn", "session" */
-    enum wr_scenario_session shape_of;
-    wr_time mean, median, scale;
-    double shape;
-};
-
-static enum wr_err check_duration(const struct duration *d, struct wr_why *why)
-{
-    const int said = (d->mean > 0) + (d->median > 0) + (d->scale > 0);
-
-    if (d->shape_of == WR_SESSION_NONE || d->shape_of == WR_SESSION_TRACE) {
-        if (said > 0 || d->shape > 0)
-            return wr_why(why, WR_EINVAL,
-                          "%s.%s has a mean, median, shape or scale, but no "
-                          "distribution: set %s.%s",
-                          d->section, d->what, d->section, d->what);
-        return WR_OK;
-    }
-    if (d->shape_of == WR_SESSION_EXPONENTIAL) {
-        if (said != 1 || d->scale > 0)
-            return wr_why(why, WR_EINVAL,
-                          "%s.%s = exponential takes either %s_mean or "
-                          "%s_median",
-                          d->section, d->what, d->what, d->what);
-        return WR_OK;
-    }
-    if (said != 1 || !(d->shape > 0))
-        return wr_why(why, WR_EINVAL,
-                      "%s.%s takes %s_shape, and one of %s_scale, %s_mean and "
-                      "%s_median",
-                      d->section, d->what, d->what, d->what, d->what, d->what);
-    if (d->shape_of == WR_SESSION_PARETO && d->shape <= 1 && d->mean > 0)
-        return wr_why(why, WR_EINVAL,
-                      "%s.%s: Pareto has no mean with a shape of 1 or less; "
-                      "set %s_scale",
-                      d->section, d->what, d->what);
-    return WR_OK;
-}
+#include "lives.h"
 
 static enum wr_err check_churn(const struct wr_scenario *s, struct wr_why *why)
 {
-    const bool named = s->churn_preset[0] != '\0';
-    const struct duration up = {
-        .section = "churn",
-        .what = "session",
-        .shape_of = (enum wr_scenario_session)s->churn_session,
-        .mean = s->churn_session_mean,
-        .median = s->churn_session_median,
-        .scale = s->churn_session_scale,
-        .shape = s->churn_session_shape,
-    };
-    const bool drawn =
-        s->churn_away != WR_AWAY_SAME && s->churn_away != WR_AWAY_NEVER;
-    const struct duration away = {
-        .section = "churn",
-        .what = "away",
-        .shape_of =
-            drawn ? (enum wr_scenario_session)s->churn_away : WR_SESSION_NONE,
-        .mean = s->churn_away_mean,
-        .median = s->churn_away_median,
-        .scale = s->churn_away_scale,
-        .shape = s->churn_away_shape,
-    };
+    struct wr_churn_cfg ignored;
 
-    if (named && s->churn_session != WR_SESSION_NONE)
-        return wr_why(why, WR_EINVAL,
-                      "churn.preset = %s and churn.session exclude each other",
-                      s->churn_preset);
-    if ((s->churn_session == WR_SESSION_TRACE) != (s->churn_trace[0] != '\0'))
-        return wr_why(why, WR_EINVAL,
-                      "churn.session = trace and churn.trace = FILE go "
-                      "together");
-    const enum wr_err err = check_duration(&up, why);
-    return err != WR_OK ? err : check_duration(&away, why);
+    return wr_lives_hosts(s, &ignored, why);
 }
 
 static enum wr_err check_leaves(const struct wr_scenario *s, struct wr_why *why)
 {
-    const struct duration awake = {
-        .section = "leaves",
-        .what = "session",
-        .shape_of = (enum wr_scenario_session)s->leaves_session,
-        .mean = s->leaves_session_mean,
-        .median = s->leaves_session_median,
-        .scale = s->leaves_session_scale,
-        .shape = s->leaves_session_shape,
-    };
+    struct wr_churn_cfg ignored;
 
     if (s->leaves_count == 0 &&
         (s->load_files_every != WR_NEVER || s->load_gets_every != WR_NEVER))
         return wr_why(why, WR_EINVAL,
                       "files go through leaves: set leaves.count");
-    return check_duration(&awake, why);
+    return wr_lives_leaves(s, &ignored, why);
 }
 
 static enum wr_err check_network(const struct wr_scenario *s,
@@ -153,6 +72,12 @@ static enum wr_err check_event(const struct wr_scenario *s,
         return wr_why(why, WR_EINVAL,
                       "[event.%s]: only a flash is of more than 100 %%",
                       e->name);
+    if (e->what == WR_WHAT_FLASH && e->whom == WR_WHOM_HOSTS)
+        return wr_why(
+            why, WR_EINVAL,
+            "[event.%s]: a flash is of newcomers, who have no numbers "
+            "yet: random, or of a site",
+            e->name);
     if (e->what == WR_WHAT_PAUSE && e->for_us == 0)
         return wr_why(why, WR_EINVAL, "[event.%s]: a pause needs for = TIME",
                       e->name);

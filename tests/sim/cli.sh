@@ -76,21 +76,22 @@ run 2 run scale --hosts 3 && grep -q 'too few' err
 check 'a ring that is too small is refused'
 run 2 run scale --trace 5 && grep -q 'FROM..TO' err
 check 'a range of trace that is none is refused'
-"$sim" run scale "${small[@]}" --set churn.session=trace \
-    --set churn.trace=nowhere.csv >out 2>err </dev/null
-status=$?
-if grep -q 'cannot do that yet' err; then
-    n=$((n + 1))
-    echo "ok $n - a churn trace that cannot be read is named # SKIP no traces"
-else
-    [ "$status" != 0 ] && grep -q 'nowhere.csv' err
-    check 'a churn trace that cannot be read is named'
-fi
+run 2 run scale --set churn.preset=kad-frist && grep -q "'kad-first'" err
+check 'a mistyped preset of churn is guessed'
+run 3 run scale "${small[@]}" --set churn.session=trace \
+    --set churn.trace=nowhere.csv && grep -q 'nowhere.csv: ' err
+check 'a churn trace that is not there is named'
+printf '# who was there\n0,1,up\n5,2,upp\n' >bad.csv
+run 2 run scale "${small[@]}" --set churn.session=trace \
+    --set churn.trace=bad.csv && grep -q "bad.csv, line 3: .*'up'" err
+check 'a line of it that cannot be read, too, with what is wrong'
 
 # ---- lists ----------------------------------------------------------------
 
-run 0 list && [ "$(wc -l <out)" = 11 ] && grep -q '^bamboo-1.4 ' out
+run 0 list && [ "$(grep -c '^[a-z]' out)" = 11 ] && grep -q '^bamboo-1.4 ' out
 check 'list names the presets'
+[ "$(grep -c '^  [a-z]' out)" = 15 ] && grep -q '^  kad-first .*Steiner' out
+check 'and those of churn, each with its source'
 run 0 list keys && grep -q '^ring.hosts ' out && [ "$(grep -c '^[a-z]*\.' out)" -ge 70 ]
 check 'list keys names the keys'
 missing=$(awk '/^[a-z]+\.[a-z_]+ / { print $1 }' out | while read -r key; do
@@ -136,6 +137,33 @@ run 0 run scale "${small[@]}" --trace 1s..2s && [ -s err ]
 check 'a trace goes to standard error'
 run 3 run scale "${small[@]}" --json nowhere/x.json && grep -q nowhere err
 check 'a result that cannot be written is said'
+
+# ---- coming and going -----------------------------------------------------
+
+# 30 hosts; 3 go at 5 s, one of them is back at 10 s, and 2 come at 15 s.
+{
+    echo time,host,state
+    for host in $(seq 0 29); do echo "0,$host,up"; done
+    printf '5,%d,down\n' 3 7 11
+    echo 10,7,up
+    printf '15,%d,up\n' 30 31
+} >trace.csv
+run 0 run scale "${small[@]}" --set churn.session=trace \
+    --set churn.trace=trace.csv --json t.json --quiet &&
+    grep -q '"slots":32,"at_start":30,"at_end":30,.*"starts":3,"deaths":3' t.json
+check 'a churn trace is followed'
+run 0 run scale "${small[@]}" --for 1h --set churn.preset=p2psim --json p.json \
+    --quiet && grep -q '"slots":40,"at_start":20,' p.json
+check 'published churn is followed by its name'
+run 0 run scale "${small[@]}" --set event.crowd.at=5s --set event.crowd.what=flash \
+    --set event.crowd.share='50 %' --json f.json --quiet &&
+    grep -q '"at_start":20,"at_end":30,.*"starts":10,"deaths":0' f.json
+check 'a flash crowd comes'
+run 0 run scale "${small[@]}" --for 30min --set ring.sites=4 \
+    --set churn.site_every=10min --set churn.site_for=2min --json o.json --quiet &&
+    grep -q 'an outage of site' o.json &&
+    [ "$(field o.json deaths)" -ge 5 ] && [ "$(($(field o.json deaths) % 5))" = 0 ]
+check 'a site goes out and comes back'
 
 # A run of a virtual year is interrupted once its first figures are traced.
 mkfifo tracing
