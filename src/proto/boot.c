@@ -88,7 +88,7 @@ void wr_boot_next(const struct wr_core *c, const struct wr_id *key,
                   wr_host without, struct wr_msg *ret, wr_ref *ret_nodes)
 {
     const struct wr_ring *best = best_ours(c, key);
-    wr_ref known[WR_NEXT_MAX];
+    wr_ref known[WR_NEXT_MAX / 2];
 
     *ret = (struct wr_msg){
         .kind = WR_MSG_NEXT, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
@@ -112,7 +112,8 @@ void wr_boot_next(const struct wr_core *c, const struct wr_id *key,
         for (uint8_t k = 0; k < r->succs_n; k++)
             offer(&s, r->succs[k]);
     }
-    /* And by fingers, or the walk would take a step for every r members. */
+    /* And by what routes know, or the walk would take a step for every r
+     * members. That may be members no more: so never these alone. */
     const size_t n =
         wr_routes_before(c->routes, c, key, known, WR_ARRAY_LEN(known));
     for (size_t i = 0; i < n; i++)
@@ -166,7 +167,7 @@ static void fail(struct wr_core *c, struct wr_ring *r)
     r->op = WR_OP_NONE;
     r->op_peer = WR_NO_REF;
     r->op_until = WR_NEVER;
-    c->boot->steps = 0;
+    c->boot->walk = (struct wr_walk){0};
     /* Whoever showed the way would show the same one again. */
     if (wr_rings_any(c) || c->boot->guide != WR_NO_HOST)
         c->boot->retry_at =
@@ -175,10 +176,21 @@ static void fail(struct wr_core *c, struct wr_ring *r)
 
 static bool step_further(struct wr_core *c, struct wr_ring *r)
 {
-    if (c->boot->steps++ < WR_HOPS_MAX)
+    if (wr_walk_step(&c->boot->walk))
         return true;
     fail(c, r); /* Liars, or a ring in pieces. */
     return false;
+}
+
+/* L9: on with the best way that is left. */
+static void go_on(struct wr_core *c, struct wr_ring *r)
+{
+    const wr_ref to = wr_walk_next(&c->boot->walk, c, wr_ref_host(r->op_peer));
+
+    if (to == WR_NO_REF)
+        fail(c, r);
+    else if (step_further(c, r))
+        begin(c, r, WR_OP_FIND, to);
 }
 
 /* R2: the member `m` answered with its list. Between it and its head is our
@@ -202,7 +214,7 @@ static void walk(struct wr_core *c, struct wr_ring *r, wr_ref m,
             known[known_n++] = list[i];
     }
     if (wr_ring_enter(c, r, m, known, known_n)) {
-        c->boot->steps = 0;
+        c->boot->walk = (struct wr_walk){0};
         return;
     }
     for (size_t i = 0; i < known_n; i++) {
@@ -221,7 +233,7 @@ static void start(struct wr_core *c, struct wr_ring *r)
     const struct wr_ring *sibling = best_ours(c, wr_core_id(c, r->self));
     wr_host h;
 
-    c->boot->steps = 0;
+    c->boot->walk = (struct wr_walk){0};
     if (sibling != NULL) { /* R12, and all members after the first. */
         begin(c, r, WR_OP_JOIN, sibling->self);
         return;
@@ -288,29 +300,23 @@ static void found_ring(struct wr_core *c)
 static void on_next(struct wr_core *c, struct wr_ring *r, wr_host from,
                     const struct wr_msg *m)
 {
-    wr_ref to = WR_NO_REF;
+    struct wr_walk *w = &c->boot->walk;
+    wr_ref to;
 
-    for (uint8_t i = 0; i < m->next.n && to == WR_NO_REF; i++) {
-        const wr_ref n = m->next.nodes[i];
-
-        if (wr_book_has(c->book, n) && !wr_core_ours(c, n) &&
-            wr_peers_alive(c, wr_ref_host(n)))
-            to = n;
-    }
-    if (to == WR_NO_REF) { /* No member itself. */
-        fail(c, r);
+    if (m->next.n == 0) { /* No member itself. */
+        go_on(c, r);
         return;
     }
     found_ring(c);
-    if (c->boot->steps == 0)
+    if (w->steps == 0)
         c->boot->guide = from;
-    if (!step_further(c, r))
-        return;
-    /* A host that names a member of its own has said all that it knows. */
-    if (m->next.final || wr_ref_host(to) == from)
+    wr_walk_answer(w, m->next.nodes, m->next.n);
+    if (!m->next.final)
+        go_on(c, r);
+    else if ((to = wr_walk_next(w, c, WR_NO_HOST)) == WR_NO_REF)
+        fail(c, r);
+    else if (step_further(c, r))
         begin(c, r, WR_OP_JOIN, to);
-    else
-        begin(c, r, WR_OP_FIND, to);
 }
 
 static void on_view(struct wr_core *c, struct wr_ring *r,
@@ -355,6 +361,15 @@ bool wr_boot_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
     return false;
 }
 
+/* Whoever was asked says nothing. */
+static void nowhere(struct wr_core *c, struct wr_ring *r)
+{
+    if (r->op == WR_OP_FIND)
+        go_on(c, r);
+    else
+        fail(c, r);
+}
+
 void wr_boot_gone(struct wr_core *c, wr_host host)
 {
     for (uint8_t i = 0; i < c->cfg->members; i++) {
@@ -362,7 +377,7 @@ void wr_boot_gone(struct wr_core *c, wr_host host)
 
         if ((r->op == WR_OP_FIND || r->op == WR_OP_JOIN) &&
             wr_ref_host(r->op_peer) == host)
-            fail(c, r);
+            nowhere(c, r);
     }
 }
 
@@ -466,7 +481,7 @@ void wr_boot_advance(struct wr_core *c)
             return;
         } else if (r->op_asks >= tries(c, r)) {
             wr_peers_silent(c, wr_ref_host(r->op_peer));
-            fail(c, r);
+            nowhere(c, r);
         } else {
             ask(c, r);
         }

@@ -11,6 +11,7 @@
 #define WR_PROTO_BOOT_H
 
 #include "proto/core.h"
+#include "proto/walk.h"
 
 enum {
     WR_BOOT_KNOWN = 16,  /* Hosts to begin with; then the roster. */
@@ -22,9 +23,9 @@ struct wr_boot {
     wr_time retry_at; /* When to try again after all have failed. */
     wr_host guide;    /* Answered as a member; WR_NO_HOST: nobody did. */
     uint32_t turn;    /* Which known host comes next. */
+    struct wr_walk walk;
     uint8_t known_n;
-    uint8_t steps; /* Of the walk in hand: bounded, lest liars lead us on. */
-    bool wanted;   /* We are to be in the ring. */
+    bool wanted; /* We are to be in the ring. */
     bool may_start;
     wr_host known[WR_BOOT_KNOWN];
 };
@@ -47,7 +48,8 @@ void wr_boot_advance(struct wr_core *c);
 wr_time wr_boot_deadline(const struct wr_core *c);
 
 /* One step towards `key` as this host sees it, for NEXT (any asker). Members
- * of `without` do not count. `ret_nodes` holds WR_NEXT_MAX. */
+ * of `without` do not count. `ret_nodes` holds WR_NEXT_MAX; not all of them
+ * are hearsay, unless all that this host knows is. */
 void wr_boot_next(const struct wr_core *c, const struct wr_id *key,
                   wr_host without, struct wr_msg *ret, wr_ref *ret_nodes);
 

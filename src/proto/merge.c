@@ -46,7 +46,7 @@ static void next_member(struct wr_core *c)
     while (g->left != 0) {
         g->member = (uint8_t)__builtin_ctzll(g->left);
         g->left &= g->left - 1;
-        g->steps = 0;
+        g->walk = (struct wr_walk){0};
         if (c->rings[g->member].phase == WR_RING_MEMBER) {
             ask(c, g->via);
             return;
@@ -96,26 +96,38 @@ static void hint(struct wr_core *c, wr_ref m)
         c->merge->due_at, c->now + wr_core_interval(c, c->cfg->round_us));
 }
 
+/* L9: on with the best way that is left; then with our next member. */
+static void go_on(struct wr_core *c)
+{
+    struct wr_merge *g = c->merge;
+    const wr_ref to = wr_walk_next(&g->walk, c, g->asked);
+
+    if (to == WR_NO_REF || !wr_walk_step(&g->walk) ||
+        c->rings[g->member].phase != WR_RING_MEMBER)
+        next_member(c);
+    else
+        ask(c, wr_ref_host(to));
+}
+
 bool wr_merge_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     struct wr_merge *g = c->merge;
-    wr_ref to = WR_NO_REF;
+    wr_ref to;
 
     if (m->kind != WR_MSG_NEXT || g->rid == 0 || m->rid != g->rid ||
         from != g->asked)
         return false;
-    if (m->next.n > 0 && wr_book_has(c->book, m->next.nodes[0]))
-        to = m->next.nodes[0];
-    if (to == WR_NO_REF || wr_core_ours(c, to) ||
-        c->rings[g->member].phase != WR_RING_MEMBER) {
-        next_member(c); /* No member, or it leads back to us: one ring. */
-    } else if (m->next.final) {
-        hint(c, to);
-        next_member(c);
-    } else if (wr_ref_host(to) == from || ++g->steps > WR_HOPS_MAX) {
-        next_member(c);
+    if (m->next.n > 0)
+        wr_walk_answer(&g->walk, m->next.nodes, m->next.n);
+    if (m->next.n > 0 && wr_core_ours(c, m->next.nodes[0])) {
+        next_member(c); /* It leads back to us: one ring. */
+    } else if (!m->next.final) {
+        go_on(c);
     } else {
-        ask(c, wr_ref_host(to));
+        to = wr_walk_next(&g->walk, c, WR_NO_HOST);
+        if (to != WR_NO_REF && c->rings[g->member].phase == WR_RING_MEMBER)
+            hint(c, to);
+        next_member(c);
     }
     return true;
 }
@@ -126,8 +138,8 @@ void wr_merge_gone(struct wr_core *c, wr_host host)
 
     if (g->via == host)
         g->left = 0;
-    if (g->rid != 0 && (g->asked == host || g->via == host))
-        next_member(c);
+    if (g->rid != 0 && g->asked == host)
+        go_on(c);
 }
 
 /* Through whom: an admitted host, or one that the detector knows, by lot. */
@@ -145,7 +157,7 @@ void wr_merge_tick(struct wr_core *c)
 
     if (g->until != WR_NEVER && c->now >= g->until) {
         wr_peers_silent(c, g->asked);
-        next_member(c);
+        go_on(c);
     }
     if (!wr_rings_any(c) || c->cfg->probe_dead_us == WR_NEVER)
         return;

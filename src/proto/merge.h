@@ -10,6 +10,7 @@
 #define WR_PROTO_MERGE_H
 
 #include "proto/core.h"
+#include "proto/walk.h"
 
 struct wr_merge {
     uint64_t left;  /* Bit i: our member i is still to be looked up. */
@@ -19,7 +20,7 @@ struct wr_merge {
     wr_host via;    /* Through whom; WR_NO_HOST: nothing in hand. */
     wr_host asked;
     uint8_t member;
-    uint8_t steps;
+    struct wr_walk walk;
 };
 
 void wr_merge_init(struct wr_core *c);

@@ -520,10 +520,7 @@ size_t wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
 
         if (wr_core_ours(c, ref))
             break;
-        /* Fingers alone: what is merely learned may be no member (any more),
-         * and a walk that is led there by everybody never ends. */
-        if (r->fingers[(start + r->n - k) % r->n] != 0 &&
-            !r->sight->dead(c, wr_ref_host(ref)))
+        if (!r->sight->dead(c, wr_ref_host(ref)))
             ret[n++] = ref;
     }
     return n;
