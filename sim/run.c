@@ -105,10 +105,10 @@ static void on_alarm(struct wr_world *w, uint64_t cookie)
             run_flip(r, h);
         return;
     case RUN_ASK:
-        if (same) {
+        if (same && !wr_world_is_still(w, h))
             run_ask(r, h);
+        if (same)
             run_ask_later(r, h);
-        }
         return;
     case RUN_HANDS:
         if (same)

@@ -21,7 +21,7 @@ enum wr_err run_script_check(const struct run *r)
     for (uint32_t i = 0; i < r->s->events_n; i++) {
         const struct wr_scenario_event *e = &r->s->events[i];
 
-        if (e->what == WR_WHAT_PAUSE || e->whom == WR_WHOM_LEAVES)
+        if (e->whom == WR_WHOM_LEAVES)
             return wr_why(&r->hooks->why, WR_EINVAL,
                           "event.%s: the simulator cannot do that yet",
                           e->name);
@@ -102,10 +102,12 @@ static void do_to(struct run *r, const struct wr_scenario_event *e, wr_host h)
     case WR_WHAT_LEAVE:
         wr_world_leave(&r->w, h);
         return;
+    case WR_WHAT_PAUSE:
+        wr_world_pause(&r->w, h, r->w.now + e->for_us);
+        return;
     case WR_WHAT_ROLLING:
     case WR_WHAT_HEAL:
     case WR_WHAT_STOP_CHURN:
-    case WR_WHAT_PAUSE:
     case WR_WHAT_N:
         break;
     }

@@ -522,12 +522,35 @@ static void discard(struct wr_world *w, const struct wr_sim_event *e)
         wr_parcel_free(&w->parcels, e->parcel);
 }
 
+/* A process that stands still takes nothing in: it does so later, in the same
+ * order. */
+static bool postpone(struct wr_world *w, struct wr_sim_event *e)
+{
+    struct wr_world_host *to;
+
+    if (e->kind == ALARM || wr_host_is_leaf(e->to) ||
+        !wr_world_is_still(w, e->to))
+        return false;
+    to = &w->hosts[e->to];
+    if (to->epoch != e->to_epoch ||
+        (e->kind == TICK && e->at != to->tick_at)) /* Void. */
+        return false;
+    if (e->kind == TICK)
+        to->tick_at = to->still_until;
+    e->at = to->still_until;
+    if (wr_queue_push(&w->queue, e) != WR_OK)
+        world_must(NULL);
+    return true;
+}
+
 void wr_world_run(struct wr_world *w, wr_time until)
 {
     struct wr_sim_event e;
 
     while (wr_queue_pop(&w->queue, until, &e)) {
         w->now = e.at;
+        if (postpone(w, &e))
+            continue;
         w->events++;
         happen(w, &e);
         discard(w, &e);
@@ -637,6 +660,7 @@ void wr_world_crash(struct wr_world *w, wr_host h)
     wr_node_close(w->hosts[h].node);
     w->hosts[h].node = NULL;
     w->hosts[h].joined = w->hosts[h].leaving = false;
+    w->hosts[h].still_until = 0;
     wr_bodies_crash(&w->bodies, h);
     if (w->changed != NULL)
         w->changed(w, h);
@@ -659,6 +683,12 @@ void wr_world_leave(struct wr_world *w, wr_host h)
     trace(w, h, "leaves", WR_NO_HOST, 0, 0);
     w->hosts[h].leaving = true;
     wr_world_step(w, h, &ev);
+}
+
+void wr_world_pause(struct wr_world *w, wr_host h, wr_time until)
+{
+    trace(w, h, "stands still", WR_NO_HOST, 0, 0);
+    w->hosts[h].still_until = wr_time_max(w->hosts[h].still_until, until);
 }
 
 void wr_world_side(struct wr_world *w, wr_host h, uint32_t side)

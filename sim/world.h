@@ -47,6 +47,7 @@ struct wr_world_host {
     bool saving;          /* it does so soon, with its roster, */
     wr_time save_at;      /* not before then. */
     wr_time tick_at;      /* The tick that is queued. */
+    wr_time still_until;  /* Its process stands still. */
     struct wr_roster_entry *saved; /* The roster, persisted. */
     uint32_t saved_n;
     struct wr_links links;
@@ -111,6 +112,10 @@ void wr_world_stop(struct wr_world *w, wr_host h);  /* "Back soon." */
 /* For good, once all that it keeps is handed on; stays if that fails. */
 void wr_world_leave(struct wr_world *w, wr_host h);
 
+/* The process of `h` stands still, as with SIGSTOP: what reaches it waits, and
+ * its timers are late. Its connections stay. */
+void wr_world_pause(struct wr_world *w, wr_host h, wr_time until);
+
 /* A request of a leaf's; a body's digest is the request's. Nothing is lost
  * between a leaf and its parent, but with the parent. */
 void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
@@ -129,6 +134,11 @@ void wr_world_at(struct wr_world *w, wr_time at, uint64_t cookie);
 
 /* Runs until virtual time `until`. */
 void wr_world_run(struct wr_world *w, wr_time until);
+
+static inline bool wr_world_is_still(const struct wr_world *w, wr_host h)
+{
+    return w->hosts[h].still_until > w->now;
+}
 
 static inline bool wr_world_is_up(const struct wr_world *w, wr_host h)
 {

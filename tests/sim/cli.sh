@@ -165,6 +165,13 @@ run 0 run scale "${small[@]}" --for 30min --set ring.sites=4 \
     [ "$(field o.json deaths)" -ge 5 ] && [ "$(($(field o.json deaths) % 5))" = 0 ]
 check 'a site goes out and comes back'
 
+run 0 run scale "${small[@]}" --for 5min --set event.stop.at=20s \
+    --set event.stop.what=pause --set event.stop.whom="hosts 3-4" \
+    --set event.stop.for=1min --json w.json --quiet && grep -q 'pause 2' w.json &&
+    grep -q '"at_end":20,.*"starts":0,"deaths":0' w.json &&
+    [ "$(field w.json false_deaths)" -ge 2 ]
+check 'a process that stands still is held for dead, and is back'
+
 # A run of a virtual year is interrupted once its first figures are traced.
 mkfifo tracing
 "$sim" run scale "${small[@]}" --for 8760h --trace 1s.. --json c.json \

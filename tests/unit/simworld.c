@@ -184,6 +184,85 @@ Test(simworld, alarms_come_in_order)
 
 /* ---- links --------------------------------------------------------------- */
 
+/* ---- processes that stand still ----------------------------------------- */
+
+struct steps {
+    wr_time last; /* Of host 5: its latest, */
+    uint64_t n;   /* and how many. */
+};
+
+static void count_steps(struct wr_world *w, wr_host h)
+{
+    struct steps *s = w->changed_arg;
+
+    if (h == 5) {
+        s->last = w->now;
+        s->n++;
+    }
+}
+
+/* 40 hosts, of which 5 stands still from 10 s on. */
+static void pause_5(struct wr_world *w, struct steps *s, wr_time us)
+{
+    const struct wr_world_cfg cfg = large(40, 1);
+
+    cr_assert_eq(wr_world_init(w, &cfg), WR_OK);
+    wr_world_begin(w, NULL, 40);
+    w->changed = count_steps;
+    w->changed_arg = s;
+    wr_world_run(w, WR_SEC(10));
+    cr_assert_gt(s->n, 0);
+    wr_world_pause(w, 5, w->now + us);
+    s->n = 0;
+}
+
+Test(simworld, who_stands_still_does_nothing_and_then_all_that_waited)
+{
+    struct wr_world w;
+    struct steps s = {0};
+
+    pause_5(&w, &s, WR_SEC(60));
+    wr_world_run(&w, WR_SEC(70) - 1);
+    cr_assert_eq(s.n, 0);
+    cr_assert_gt(w.false_deaths, 0); /* The others could not know. */
+    wr_world_run(&w, WR_SEC(70));
+    cr_assert_gt(s.n, 1);
+    cr_assert_eq(s.last, WR_SEC(70));
+    wr_world_run(&w, WR_SEC(300));
+    assert_ideal(&w);
+    wr_world_done(&w);
+}
+
+Test(simworld, a_short_pause_goes_unnoticed)
+{
+    struct wr_world w;
+    struct steps s = {0};
+
+    pause_5(&w, &s, WR_MS(100));
+    wr_world_run(&w, WR_SEC(60));
+    cr_assert_gt(s.n, 10);
+    cr_assert_eq(w.false_deaths, 0);
+    assert_ideal(&w);
+    wr_world_done(&w);
+}
+
+Test(simworld, a_crash_ends_a_pause_and_what_waited_is_lost)
+{
+    struct wr_world w;
+    struct steps s = {0};
+
+    pause_5(&w, &s, WR_SEC(60));
+    wr_world_run(&w, WR_SEC(20));
+    wr_world_crash(&w, 5);
+    wr_world_up(&w, 5, 0);
+    s.n = 0;
+    wr_world_run(&w, WR_SEC(69));
+    cr_assert_gt(s.n, 10);
+    wr_world_run(&w, WR_SEC(300));
+    assert_ideal(&w);
+    wr_world_done(&w);
+}
+
 Test(simworld, links_are_as_in_a_plain_table)
 {
     enum { HOSTS = 200 };
