@@ -173,7 +173,7 @@ static enum wr_err check_scenario(struct run *r)
         return refuse(r, "ring.system");
     if (s->leaves_count > 0)
         return refuse(r, "leaves.count");
-    return run_script_check(r);
+    return WR_OK;
 }
 
 static struct wr_simnet_cfg net_cfg(const struct wr_scenario *s)
@@ -302,6 +302,8 @@ static enum wr_err init(struct run *r)
 
     if (err == WR_OK)
         err = run_churn_init(r, &slots);
+    if (err == WR_OK)
+        err = run_script_check(r);
     if (err != WR_OK)
         return err;
     cfg = world_cfg(r, slots);

@@ -25,6 +25,10 @@ enum wr_err run_script_check(const struct run *r)
             return wr_why(&r->hooks->why, WR_EINVAL,
                           "event.%s: the simulator cannot do that yet",
                           e->name);
+        if (e->whom == WR_WHOM_HOSTS && e->to >= r->newcomers)
+            return wr_why(&r->hooks->why, WR_EINVAL,
+                          "[event.%s]: there is no host %u; they are 0 to %u",
+                          e->name, e->to, r->newcomers - 1);
     }
     return WR_OK;
 }
@@ -52,13 +56,14 @@ static bool chosen(struct run *r, const struct wr_scenario_event *e, wr_host h)
     return false;
 }
 
-/* A flash crowd is of hosts that have never been there. */
+/* A flash crowd is of hosts that have never been there, and all else is not.
+ */
 static bool fits(struct run *r, const struct wr_scenario_event *e, wr_host h)
 {
     const bool wants_down = e->what == WR_WHAT_JOIN || e->what == WR_WHAT_FLASH;
 
-    if (e->what == WR_WHAT_FLASH &&
-        (h < r->newcomers || r->w.hosts[h].epoch > 0))
+    if ((e->what == WR_WHAT_FLASH) !=
+        (h >= r->newcomers && r->w.hosts[h].epoch == 0))
         return false;
     return wr_world_is_up(&r->w, h) != wants_down && !r->w.hosts[h].left &&
            !r->w.hosts[h].leaving && chosen(r, e, h);

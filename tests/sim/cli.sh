@@ -159,6 +159,15 @@ run 0 run scale "${small[@]}" --set event.crowd.at=5s --set event.crowd.what=fla
     --set event.crowd.share='50 %' --json f.json --quiet &&
     grep -q '"at_start":20,"at_end":30,.*"starts":10,"deaths":0' f.json
 check 'a flash crowd comes'
+run 0 run scale "${small[@]}" --for 2min --set event.all.at=5s \
+    --set event.all.what=rolling --set event.all.every=3s --set event.all.for=2s \
+    --json g.json --quiet &&
+    grep -q '"at_end":20,.*"starts":20,"deaths":20' g.json &&
+    grep -q '"failed":0' g.json
+check 'hosts restart one by one, and no lookup fails'
+run 2 run scale "${small[@]}" --set event.x.at=5s --set event.x.what=kill \
+    --set event.x.whom="hosts 15-20" && grep -q 'no host 20; they are 0 to 19' err
+check 'an event of hosts that there are not is refused'
 run 0 run scale "${small[@]}" --for 30min --set ring.sites=4 \
     --set churn.site_every=10min --set churn.site_for=2min --json o.json --quiet &&
     grep -q 'an outage of site' o.json &&
