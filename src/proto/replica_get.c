@@ -75,17 +75,22 @@ static bool make_room(struct wr_replica *r, struct wr_op *op)
     return op->targets_n < before;
 }
 
-/* Who left may have handed it to one that had said no. */
-static void forget_noes(struct wr_replica *r, struct wr_op *op)
+/* Who left may have handed it to one that had said no: all are asked anew, and
+ * what is still on its way from before answers nothing any more. */
+static void ask_anew(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     struct wr_target *t = wr_op_targets(r, op);
 
     for (unsigned i = 0; i < op->targets_n; i++) {
-        if (t[i].state != WR_TARGET_NO)
-            continue;
-        t[i] = (struct wr_target){.host = t[i].host, .until_ms = UINT32_MAX};
-        op->answered--;
+        if (t[i].state == WR_TARGET_NO)
+            t[i].tries = 0;
+        if (t[i].state == WR_TARGET_NO || t[i].state == WR_TARGET_LATE)
+            t[i].state = WR_TARGET_NEW;
     }
+    op->answered = 0;
+    op->id = wr_replica_id(c, WR_TABLE_OP, wr_replica_slot(op->id));
+    op->roster = roster_now(r, c);
+    op->at = 0;
 }
 
 /* Adds the admitted hosts that come next in the roster, as many as there is
@@ -121,11 +126,8 @@ static bool widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
     const bool again = op->roster != roster_now(r, c);
     wr_host v[WR_READ_HOSTS];
 
-    if (again) {
-        forget_noes(r, op);
-        op->roster = roster_now(r, c);
-        op->at = 0;
-    }
+    if (again)
+        ask_anew(r, c, op);
     if (!op->widened)
         for (size_t i = 0, n = wr_routes_clockwise(r->routes, c, &op->key, v,
                                                    WR_READ_HOSTS);
@@ -295,6 +297,14 @@ static void ask_more(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     }
 }
 
+/* `t` said what it has. It may say so twice. */
+static void said(struct wr_op *op, struct wr_target *t)
+{
+    if (t->state != WR_TARGET_NO && op->answered < UINT8_MAX)
+        op->answered++;
+    t->state = WR_TARGET_NO;
+}
+
 /* A root record is read from two hosts at least, for one alone may have slept
  * through the last version; from all where there are fewer. */
 static bool root_known(const struct wr_op *op, const struct tally *t)
@@ -405,8 +415,7 @@ static void take_chunk(struct wr_replica *r, struct wr_core *c,
 static void take_record(struct wr_replica *r, struct wr_op *op,
                         struct wr_target *t, const struct wr_msg *m)
 {
-    t->state = WR_TARGET_NO; /* It said what it has; the record is ours now. */
-    op->answered++;
+    said(op, t); /* The record is ours now. */
     if (op->side_n > 0 && m->root.version <= op->version)
         return;
     op->version = m->root.version;
@@ -430,18 +439,28 @@ static void note_bad(struct wr_core *c, const struct wr_target *t)
 
 /* A no counts from one that knows nobody but whom we know: who else there is
  * might have it. Where the two differ they compare their rosters, and the
- * question is put again. */
+ * question is put again; the rarer, the longer they have differed. */
 static void take_no(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                     struct wr_target *t, uint64_t known)
 {
     if (t->host == c->cfg->self || known == r->sight->known(c)) {
-        t->state = WR_TARGET_NO;
-        op->answered++;
+        said(op, t);
         return;
     }
     r->sight->compare(c, t->host);
     t->state = WR_TARGET_WAIT;
-    t->until_ms = wr_op_ms(op, c, WR_AGREE_MS);
+    t->until_ms = wr_op_ms(op, c, WR_AGREE_MS + wr_op_ms(op, c, 0) / 4);
+}
+
+/* Whether what came with OK is no copy of what was asked for, though the driver
+ * found it sound: a liar's, of another chunk or record, or none. */
+static bool is_other(const struct wr_op *op, const struct wr_msg *m)
+{
+    if (op->kind == WR_OP_ROOT_GET)
+        return m->root.record.n > WR_SIDE_BYTES ||
+               !wr_id_eq(&m->root.position, &op->key);
+    return !wr_id_eq(&m->data.digest, &op->key) ||
+           (!op->head && m->data.body.id == 0);
 }
 
 void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
@@ -450,10 +469,9 @@ void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     const bool chunk = op->kind == WR_OP_GET;
     const uint8_t status = chunk ? m->data.status : m->root.status;
     const uint32_t retry_ms = chunk ? m->data.retry_ms : m->root.retry_ms;
-    const bool too_long = !chunk && m->root.record.n > WR_SIDE_BYTES;
 
     if (m->bad_body || status == WR_STATUS_BAD ||
-        (status == WR_STATUS_OK && too_long)) {
+        (status == WR_STATUS_OK && is_other(op, m))) {
         note_bad(c, t);
         t->state = WR_TARGET_FAILED;
     } else if (status == WR_STATUS_OK && chunk) {

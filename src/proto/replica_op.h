@@ -73,7 +73,7 @@ struct wr_op {
     uint8_t ref;         /* PUSH: put id under way. */
     uint8_t tries;       /* PUSH: rounds so far. */
     uint8_t side;        /* Index of its side buffer + 1; 0: none. */
-    uint8_t answered;    /* ROOT_GET: hosts that said what they have. */
+    uint8_t answered;    /* GETs: hosts that said what they have. */
     uint16_t side_n;     /* Bytes of the record, or put ids, in it. */
     bool head : 1;       /* GET: only who has it. */
     bool acked : 1;      /* The asker has its answer; we go on to n. */

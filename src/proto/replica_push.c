@@ -110,22 +110,20 @@ void wr_push_advance(struct wr_replica *r, struct wr_core *c)
         p->batch_i < p->batch_n && p->open == 0
             ? c->now + WR_MS(WR_BUSY_RETRY_MS) /* Others have the table. */
             : WR_NEVER;
-    if (p->batch_i < p->batch_n)
+    if (p->batch_i < p->batch_n || (p->at_end && p->open > 0))
         return;
-    if (!p->at_end) {
-        walk(r, c);
-        if (!p->walking)
-            p->stalled_until = c->now + WR_MS(WR_BUSY_RETRY_MS);
-    } else if (p->open > 0) {
+    if (p->at_end && p->roots) {
+        finish(r, c);
         return;
-    } else if (!p->roots) {
+    }
+    if (p->at_end) {
         p->roots = true;
         p->at_end = false;
         p->cursor = (struct wr_id){{0}};
-        walk(r, c);
-    } else {
-        finish(r, c);
     }
+    walk(r, c);
+    if (!p->walking) /* No room for it. */
+        p->stalled_until = c->now + WR_MS(WR_BUSY_RETRY_MS);
 }
 
 void wr_push_walked(struct wr_replica *r, struct wr_core *c,

@@ -157,14 +157,15 @@ static void stuck(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 }
 
 /* A leaving host's chunk stands; its next put id goes to the hosts that have
- * it. False if there is none. */
-static bool next_ref(struct wr_replica *r, struct wr_op *op)
+ * it, under a rid of its own. False if there is none. */
+static bool next_ref(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     struct wr_target *t = wr_op_targets(r, op);
 
     if (op->kind != WR_OP_PUSH || op->ref + 1u >= op->side_n)
         return false;
     op->ref++;
+    op->id = wr_replica_id(c, WR_TABLE_OP, wr_replica_slot(op->id));
     for (unsigned i = 0; i < op->targets_n; i++) {
         if (t[i].state == WR_TARGET_YES)
             t[i].state = WR_TARGET_NEW;
@@ -179,7 +180,7 @@ static void run_spread(struct wr_replica *r, struct wr_core *c,
     const uint32_t copies = copies_of(r, c, op);
     struct tally tally = spread(r, c, op, copies);
 
-    while (tally.durable >= copies && next_ref(r, op))
+    while (tally.durable >= copies && next_ref(r, c, op))
         tally = spread(r, c, op, copies);
     op->until_ms = UINT32_MAX;
     if (!op->acked && tally.durable >= durable_of(op, copies) &&
@@ -344,27 +345,32 @@ void wr_put_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     }
 }
 
-void wr_put_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+static unsigned yes_n(struct wr_replica *r, const struct wr_op *op)
 {
     const struct wr_target *t = wr_op_targets(r, op);
-    unsigned durable = 0;
+    unsigned n = 0;
 
     for (unsigned i = 0; i < op->targets_n; i++)
-        durable += op->phase == WR_OP_SPREAD && t[i].state == WR_TARGET_YES;
-    end(r, c, op, WR_STATUS_UNREACHABLE, durable);
+        n += op->phase == WR_OP_SPREAD && t[i].state == WR_TARGET_YES;
+    return n;
+}
+
+void wr_put_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    end(r, c, op, WR_STATUS_UNREACHABLE, yes_n(r, op));
 }
 
 /* A request. */
 
 /* The same request came before and is under way: a parent asks again when our
- * answer takes its time. */
-static bool under_way(struct wr_replica *r, wr_host from, uint64_t rid)
+ * answer takes its time, or was lost. */
+static struct wr_op *under_way(struct wr_replica *r, wr_host from, uint64_t rid)
 {
     for (uint32_t i = 0; i < r->ops_cap; i++)
         if (r->ops[i].phase != WR_OP_FREE && r->ops[i].asker == from &&
             r->ops[i].back == rid)
-            return true;
-    return false;
+            return &r->ops[i];
+    return NULL;
 }
 
 static void fill_in(struct wr_replica *r, struct wr_op *op,
@@ -411,9 +417,9 @@ void wr_put_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     const uint8_t level = root ? m->root.level : m->put.level;
     enum wr_status status = judge(r, c, m);
     struct wr_op *op = NULL;
-    const bool again = under_way(r, from, m->rid);
+    const struct wr_op *before = under_way(r, from, m->rid);
 
-    if (status == WR_STATUS_OK && !again) {
+    if (status == WR_STATUS_OK && before == NULL) {
         op = wr_op_new(r, c, root ? WR_OP_ROOT_PUT : WR_OP_PUT, from, m->rid,
                        (enum wr_level)level);
         if (op != NULL && root && !wr_op_side(r, op)) {
@@ -426,8 +432,10 @@ void wr_put_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     if (op == NULL) {
         if (!root)
             wr_outbox_release(c->out, m->put.body);
-        if (!again || status != WR_STATUS_OK)
+        if (before == NULL || status != WR_STATUS_OK)
             wr_replica_refuse(c, from, m, status);
+        else if (before->acked)
+            answer(c, before, WR_STATUS_OK, yes_n(r, before));
         return;
     }
     c->count->puts_total++;

@@ -311,3 +311,43 @@ Test(have, follows_a_range_that_the_parent_loses)
     cr_assert_eq(j.w->sends[WR_MSG_HAVE], 2 + 3);
     close_balanced(j.w);
 }
+
+/* The owner begins to leave while its own store still writes the reference: the
+ * walk may be past it, so that copy counts for nothing (D15). */
+Test(have, does_not_count_what_a_leaving_owner_took_in)
+{
+    struct still *w = open_full(10, 61);
+    struct still_host *h = &w->hosts[4];
+    const struct wr_id key = key_owned_by(w, 4);
+
+    keep_at(w, 4, &key);
+    keep_at(w, still_nth(w, &key, 1), &key);
+    w->answers_n = 0;
+    still_ask(w, 4, have_msg(w, &key, 1));
+    h->core.now = w->now;
+    wr_replica_leave(&h->replica, &h->core, 1);
+    still_drain(w, h);
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->had.status, WR_STATUS_OK);
+    cr_assert_not(had(last(w), 0));
+    close_balanced(w);
+}
+
+/* One digest many times is a question like others. */
+Test(have, answers_each_of_equal_digests)
+{
+    struct still *w = open_full(10, 62);
+    struct wr_id v[128];
+
+    v[0] = still_key(w);
+    for (size_t k = 0; k < 3; k++)
+        keep_at(w, still_nth(w, &v[0], k), &v[0]);
+    for (unsigned i = 1; i < 128; i++)
+        v[i] = v[0];
+    w->answers_n = 0;
+    still_ask(w, 3, have_msg(w, v, 128));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(yes_that_stand(w, v, 128), 128);
+    close_balanced(w);
+}

@@ -240,6 +240,33 @@ Test(replica, the_set_is_checked_again_at_the_acknowledgement)
     close_balanced(w);
 }
 
+/* The owner has two of three copies and says so; its word is lost. It is asked
+ * again while it still waits for the third. */
+static bool first_done_is_lost(struct still *w, wr_host from, wr_host to,
+                               struct wr_msg *m)
+{
+    (void)from;
+    return m->kind != WR_MSG_PUT_DONE || to != 7 ||
+           w->sends[WR_MSG_PUT_DONE] > 2;
+}
+
+Test(replica, an_acknowledgement_that_was_lost_is_said_again)
+{
+    struct still *w = open_full(10, 8);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    w->passes = first_done_is_lost;
+    w->hosts[still_nth(w, &key, 2)].silent = true;
+    still_ask(w, 7, put_msg(w, key));
+    still_run(w, WR_SEC(3));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+    cr_assert_eq(last(w)->put_done.copies, 2);
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 1);
+    close_balanced(w);
+}
+
 Test(replica, bad_bytes_are_refused)
 {
     struct still *w = open_full(5, 12);
@@ -465,6 +492,85 @@ Test(replica, all_are_asked_again_when_somebody_left_meanwhile)
     close_balanced(w);
 }
 
+/* What host 4 said before that may come after it. */
+Test(replica, a_no_counts_for_the_question_that_it_answers)
+{
+    struct still *w = open_full(10, 27);
+    struct still_host *parent = &w->hosts[3];
+    const struct wr_id key = still_key(w);
+    struct wr_msg old = {.kind = WR_MSG_DATA};
+
+    w->hosts[5].silent = true;
+    still_ask(w, 3, get_msg(w, key, false));
+    still_run(w, WR_MS(2000));
+    old.rid = parent->replica.ops[0].id;
+    old.data.status = WR_STATUS_NO;
+    old.data.digest = key;
+    keep_at(w, 4, &key);
+    w->gone++;
+    w->hosts[5].silent = false;
+    w->hosts[4].silent = true; /* Its answer takes its time. */
+    while (parent->replica.ops[0].roster != (uint32_t)(UINT64_MAX + w->gone))
+        still_run(w, WR_MS(1));
+    old.data.known = still_known(&parent->core);
+    wr_replica_recv(&parent->replica, &parent->core, 4, &old);
+    still_drain(w, parent);
+    still_run(w, WR_MS(100));
+    w->hosts[4].silent = false;
+    still_run(w, WR_SEC(10));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    close_balanced(w);
+}
+
+/* Its list is full, say. Each question costs it and us little. */
+Test(replica, who_never_agrees_is_not_asked_without_end)
+{
+    struct still *w = open_full(10, 29);
+
+    w->hosts[5].stubborn = true;
+    still_ask(w, 3, get_msg(w, still_key(w), false));
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    cr_assert_eq(last(w)->data.hosts[0], 5);
+    cr_assert_leq(w->sends[WR_MSG_GET], 8 + 25);
+    cr_assert_leq(w->compared, 25);
+    close_balanced(w);
+}
+
+/* Sound bytes of another chunk, or none at all, are no copy of this one. */
+static bool nearest_lies(struct still *w, wr_host from, wr_host to,
+                         struct wr_msg *m)
+{
+    (void)w;
+    (void)to;
+    if (m->kind == WR_MSG_DATA && from == 4)
+        m->data.digest.b[0] ^= 1;
+    if (m->kind == WR_MSG_DATA && from == 5)
+        m->data.body = (struct wr_body){0};
+    return true;
+}
+
+Test(replica, another_chunk_is_no_answer)
+{
+    for (wr_host liar = 4; liar <= 5; liar++) {
+        struct still *w = open_full(10, 44);
+        const struct wr_id key = key_owned_by(w, liar);
+
+        put_ok(w, liar, key);
+        w->passes = nearest_lies;
+        w->answers_n = 0;
+        still_ask(w, still_nth(w, &key, 5), get_msg(w, key, false));
+        still_run(w, WR_SEC(1));
+        cr_assert_eq(w->answers_n, 1);
+        cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+        cr_assert_neq(last(w)->data.body.id, 0);
+        cr_assert_eq(w->hosts[still_nth(w, &key, 5)].count.bad_copies_total, 1);
+        close_balanced(w);
+    }
+}
+
 Test(replica, a_silent_holder_is_hedged_within_seconds)
 {
     struct still *w = open_full(10, 22);
@@ -551,6 +657,29 @@ Test(replica, root_records_are_kept_and_the_highest_version_wins)
     close_balanced(w);
 }
 
+/* Whoever slept through the last version is the first to answer, twice. */
+Test(replica, a_record_is_read_from_two_hosts_and_not_twice_from_one)
+{
+    struct still *w = open_full(10, 41);
+    const struct wr_id at = key_owned_by(w, 4);
+
+    still_ask(w, 4, root_msg(w, WR_MSG_ROOT_PUT, at, 1, "open"));
+    still_run(w, WR_SEC(1));
+    for (size_t i = 1; i < 3; i++) {
+        struct still_root *r =
+            still_find_root(&w->hosts[still_nth(w, &at, i)], &at);
+
+        r->version = 2;
+        memcpy(r->bytes, "kept", 4);
+    }
+    w->twice = true;
+    still_ask(w, still_nth(w, &at, 5), root_msg(w, WR_MSG_ROOT_GET, at, 0, ""));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(last(w)->root.status, WR_STATUS_OK);
+    cr_assert_eq(last(w)->root.version, 2);
+    close_balanced(w);
+}
+
 /* ---- leaving ---- */
 
 Test(replica, a_leaving_host_hands_on_every_chunk_reference_and_record)
@@ -590,6 +719,65 @@ Test(replica, a_leaving_host_hands_on_every_chunk_reference_and_record)
     for (uint32_t k = 0; k < w->n; k++)
         records += k != 2 && w->hosts[k].roots_n > 0;
     cr_assert_geq(records, 3);
+    close_balanced(w);
+}
+
+static bool haves_are_lost(struct still *w, wr_host from, wr_host to,
+                           struct wr_msg *m)
+{
+    (void)w;
+    (void)from;
+    (void)to;
+    return m->kind != WR_MSG_HAVE;
+}
+
+/* Answers about the chunk are none about its further references. */
+Test(replica, a_leaving_host_believes_no_answer_twice)
+{
+    struct still *w = open_full(8, 54);
+    struct still_host *h = &w->hosts[2];
+    const struct wr_id key = still_key(w);
+
+    keep_at(w, 2, &key);
+    still_ref(still_find(h, &key), put_b);
+    w->twice = true;
+    w->passes = haves_are_lost;
+    h->core.now = w->now;
+    wr_replica_leave(&h->replica, &h->core, 1);
+    still_drain(w, h);
+    still_run(w, WR_SEC(1));
+    w->passes = NULL;
+    still_run(w, WR_SEC(20));
+    cr_assert_eq(w->done_n, 1);
+    cr_assert_eq(w->done[0].done.status, WR_STATUS_OK);
+    for (wr_host k = 0; k < w->n; k++) {
+        const struct still_chunk *c = still_find(&w->hosts[k], &key);
+
+        cr_assert(c == NULL || c->refs_n == 2);
+    }
+    close_balanced(w);
+}
+
+/* The chunks' walk ends in a step that has no room for what follows. */
+Test(replica, leaving_goes_on_after_a_step_without_room)
+{
+    struct still *w = open_full(3, 55);
+    struct still_host *h = &w->hosts[0];
+    struct wr_event ev = {.kind = WR_EV_STORED};
+
+    h->core.now = w->now;
+    wr_replica_leave(&h->replica, &h->core, 1);
+    cr_assert_eq(h->out.n, 1);
+    h->out.n = 0; /* The test is its store. */
+    ev.stored.token = h->replica.push.id;
+    while (wr_outbox_push(&h->out, WR_FX_NOTE) != NULL)
+        continue;
+    wr_replica_stored(&h->replica, &h->core, &ev);
+    h->out.dropped = 0;
+    still_drain(w, h);
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(w->done_n, 1);
+    cr_assert_eq(w->done[0].done.status, WR_STATUS_OK);
     close_balanced(w);
 }
 

@@ -56,6 +56,7 @@ struct still_host {
     bool full;        /* Its disk takes nothing. */
     uint64_t unaware; /* Bit i: its roster lacks host i. */
     bool denies;      /* Owns nothing, as HAVE is told. */
+    bool stubborn;    /* Agrees with nobody about whom there is. */
     struct still_chunk chunks[256];
     uint32_t chunks_n;
     struct still_root roots[16];
@@ -90,6 +91,10 @@ struct still {
     struct wr_rng rng;
     uint32_t drop_permille; /* Of messages. */
     wr_time jitter_us;      /* Spread of the latency of 1 ms. */
+    bool twice;             /* Messages come twice (M4). */
+    /* May change a message between hosts; false: it is lost. */
+    bool (*passes)(struct still *w, wr_host from, wr_host to, struct wr_msg *m);
+    uint32_t compared; /* Rosters, so far. */
     bool roster;
     uint32_t gone; /* Hosts that have left. */
     struct still_body *bodies;
@@ -283,7 +288,9 @@ static inline bool still_joined(const struct wr_core *c)
 
 static inline uint64_t still_known(const struct wr_core *c)
 {
-    return ~still_us(c)->unaware;
+    const struct still_host *us = still_us(c);
+
+    return us->stubborn ? 0 : ~us->unaware;
 }
 
 static inline uint32_t still_gone(const struct wr_core *c)
@@ -296,6 +303,7 @@ static inline void still_compare(struct wr_core *c, wr_host h)
 {
     struct still_host *us = still_us(c), *other = &us->w->hosts[h];
 
+    us->w->compared++;
     us->unaware = other->unaware = us->unaware & other->unaware;
 }
 
@@ -545,6 +553,18 @@ static inline wr_time still_latency(struct still *w)
     return WR_MS(1) + wr_rng_below(&w->rng, w->jitter_us + 1);
 }
 
+static inline void still_carry(struct still *w, struct still_event e)
+{
+    struct wr_body *body = still_msg_body(&e.msg);
+
+    if (w->hosts[e.to].silent || wr_rng_below(&w->rng, 1000) < w->drop_permille)
+        return;
+    if (body != NULL)
+        still_retain(w, *body);
+    still_keep(&e, &e.msg);
+    still_push(w, e);
+}
+
 static inline void still_send(struct still *w, wr_host from, wr_host to,
                               const struct wr_msg *m)
 {
@@ -553,7 +573,6 @@ static inline void still_send(struct still *w, wr_host from, wr_host to,
                             .from = from,
                             .to = to,
                             .msg = *m};
-    struct wr_body *body = still_msg_body(&e.msg);
 
     w->sends[m->kind]++;
     if (wr_host_is_leaf(to)) {
@@ -567,12 +586,11 @@ static inline void still_send(struct still *w, wr_host from, wr_host to,
                    .at = e.at, .kind = STILL_REFUSED, .from = to, .to = from});
         return;
     }
-    if (w->hosts[to].silent || wr_rng_below(&w->rng, 1000) < w->drop_permille)
+    if (w->passes != NULL && !w->passes(w, from, to, &e.msg))
         return;
-    if (body != NULL)
-        still_retain(w, *body);
-    still_keep(&e, &e.msg);
-    still_push(w, e);
+    still_carry(w, e);
+    if (w->twice)
+        still_carry(w, e);
 }
 
 static inline bool still_is_store(enum wr_fx_kind k)
