@@ -37,7 +37,7 @@ struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members)
 
 /* The tables of a node, one after another in its block. */
 struct layout {
-    size_t rings, places, peers, hosts, roster, succs, refs, size;
+    size_t rings, places, peers, hosts, roster, asks, succs, refs, size;
 };
 
 static size_t put(size_t *at, size_t n, size_t each)
@@ -58,6 +58,8 @@ static struct layout layout_of(const struct wr_node_cfg *cfg)
     l.peers = put(&at, cfg->peers_max, sizeof(struct wr_peer));
     l.hosts = put(&at, cfg->peers_max, sizeof(wr_host));
     l.roster = put(&at, cfg->roster_max, sizeof(struct wr_roster_entry));
+    l.asks = put(&at, cfg->roster_max > 0 ? WR_ROSTER_ASKS : 0,
+                 sizeof(struct wr_roster_ask));
     l.succs = put(&at, (size_t)cfg->members * cfg->succs, sizeof(wr_ref));
     l.refs =
         put(&at, (size_t)cfg->members * 2 * (cfg->copies + 1u), sizeof(wr_ref));
@@ -130,7 +132,8 @@ enum wr_err wr_node_open(struct wr_node **ret, const struct wr_node_cfg *cfg,
                   (void *)(block + l.hosts), cfg->peers_max);
     wr_rings_init(&n->core, (void *)(block + l.succs));
     wr_places_init(&n->core, (void *)(block + l.refs));
-    wr_roster_init(&n->core, (void *)(block + l.roster), cfg->roster_max);
+    wr_roster_init(&n->core, (void *)(block + l.roster), cfg->roster_max,
+                   (void *)(block + l.asks));
     wr_merge_init(&n->core);
     if (open_data(n, book) != WR_OK) {
         wr_node_close(n);

@@ -19,11 +19,13 @@ static uint64_t digest(const struct wr_core *c, const struct wr_roster_entry *e)
     return sum;
 }
 
-void wr_roster_init(struct wr_core *c, struct wr_roster_entry *v, uint32_t cap)
+void wr_roster_init(struct wr_core *c, struct wr_roster_entry *v, uint32_t cap,
+                    struct wr_roster_ask *asks)
 {
     *c->roster = (struct wr_roster){
         .v = v,
         .cap = cap,
+        .asks = asks,
         .due_at = WR_NEVER,
     };
     if (cap > 0)
@@ -200,6 +202,16 @@ static void send_pages(struct wr_core *c, wr_host to, uint64_t rid)
     }
 }
 
+/* Our comparison with `host` that `rid` answers; NULL if it is none. */
+static struct wr_roster_ask *asked(const struct wr_roster *r, wr_host host,
+                                   uint64_t rid)
+{
+    for (unsigned i = 0; rid != 0 && i < WR_ROSTER_ASKS; i++)
+        if (r->asks[i].rid == rid && r->asks[i].host == host)
+            return &r->asks[i];
+    return NULL;
+}
+
 static bool differs(const struct wr_core *c, const struct wr_msg *m)
 {
     return m->roster.sum != c->roster->sum || m->roster.count != c->roster->n;
@@ -208,6 +220,7 @@ static bool differs(const struct wr_core *c, const struct wr_msg *m)
 void wr_roster_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     struct wr_roster *r = c->roster;
+    struct wr_roster_ask *ask;
 
     if (r->cap == 0)
         return;
@@ -226,8 +239,9 @@ void wr_roster_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
             wr_roster_admit(c, e->host, WR_ROSTER_ADMITTED, e->incarnation);
     }
     /* The answer to our own comparison, and we know more than the other. */
-    if (r->rid != 0 && m->rid == r->rid) {
-        r->rid = 0;
+    ask = asked(r, from, m->rid);
+    if (ask != NULL) {
+        ask->rid = 0;
         r->compared = r->compared || r->n >= m->roster.count;
         if (differs(c, m))
             send_pages(c, from, 0);
@@ -256,11 +270,24 @@ wr_host wr_roster_draw(struct wr_core *c)
 
 void wr_roster_compare(struct wr_core *c, wr_host host)
 {
-    struct wr_roster *r = c->roster;
+    const struct wr_roster *r = c->roster;
+    struct wr_roster_ask *slot = NULL;
 
-    r->rid = wr_rng_next(c->rng) | 1;
+    for (unsigned i = 0; r->cap > 0 && i < WR_ROSTER_ASKS; i++) {
+        struct wr_roster_ask *ask = &r->asks[i];
+
+        if (c->now >= ask->until)
+            slot = ask;
+        else if (ask->host == host)
+            return;
+    }
+    if (slot == NULL)
+        return;
+    *slot = (struct wr_roster_ask){.rid = wr_rng_next(c->rng) | 1,
+                                   .until = c->now + wr_peers_patience(c, host),
+                                   .host = host};
     wr_peers_sent(c, host);
-    send(c, host, WR_MSG_ROSTER_ASK, r->rid, NULL, 0);
+    send(c, host, WR_MSG_ROSTER_ASK, slot->rid, NULL, 0);
 }
 
 void wr_roster_greet(struct wr_core *c, wr_host host)

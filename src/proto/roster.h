@@ -14,6 +14,15 @@
 
 enum {
     WR_ROSTER_PAGES = 4, /* Messages in one answer; the rest comes later. */
+    WR_ROSTER_ASKS = 8,  /* Comparisons in flight; more have to wait. */
+};
+
+/* A comparison: one with a host at a time, and the next no sooner than an
+ * answer may take, however often somebody wishes it. */
+struct wr_roster_ask {
+    uint64_t rid; /* 0: answered. */
+    wr_time until;
+    wr_host host;
 };
 
 struct wr_roster {
@@ -22,14 +31,15 @@ struct wr_roster {
     uint32_t admitted_n;
     uint64_t sum;   /* Over all entries; equal lists have equal sums. */
     uint64_t known; /* The same over the hosts alone, whatever their state. */
-    uint64_t rid;   /* Of our comparison in flight; 0: none. */
+    struct wr_roster_ask *asks; /* WR_ROSTER_ASKS of them, if cap > 0. */
     wr_time due_at;
     uint32_t cursor; /* Where the next answer's pages begin. */
     bool changed;    /* Since the last WR_FX_PERSIST. */
     bool compared;   /* With another host, since we started. */
 };
 
-void wr_roster_init(struct wr_core *c, struct wr_roster_entry *v, uint32_t cap);
+void wr_roster_init(struct wr_core *c, struct wr_roster_entry *v, uint32_t cap,
+                    struct wr_roster_ask *asks);
 
 /* The driver's word (WR_EV_ADMIT). Routes learn members of new hosts. */
 void wr_roster_admit(struct wr_core *c, wr_host host,
@@ -49,7 +59,7 @@ uint64_t wr_roster_known(const struct wr_core *c);
 /* Hosts that have left or were removed: only ever more. */
 uint32_t wr_roster_gone_n(const struct wr_core *c);
 
-/* `host` seems to know others than we do: compare now. */
+/* `host` seems to know others than we do: compare now, unless we just did. */
 void wr_roster_compare(struct wr_core *c, wr_host host);
 
 /* A link to `host` stands: compare at once, unless that was done before. */

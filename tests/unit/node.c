@@ -218,6 +218,111 @@ Test(node, a_newcomer_compares_its_roster_at_once)
     wr_node_close(n);
 }
 
+static void compare(struct wr_node *n, wr_host host)
+{
+    n->core.out = &out;
+    wr_roster_compare(&n->core, host);
+}
+
+static unsigned sent(enum wr_msg_kind kind, wr_host to, uint64_t *ret_rid)
+{
+    unsigned k = 0;
+
+    for (uint32_t i = 0; i < out.n; i++)
+        if (out.v[i].kind == WR_FX_SEND && out.v[i].msg.kind == kind &&
+            out.v[i].to == to) {
+            *ret_rid = out.v[i].msg.rid;
+            k++;
+        }
+    return k;
+}
+
+/* Several hosts know others than we do: each learns what we know. However
+ * often one of them says so, it is asked once in a while. */
+Test(node, rosters_are_compared_with_several_hosts_at_once)
+{
+    const wr_host self = add(1, 17);
+    struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    struct wr_node *n;
+    wr_host others[20];
+    uint64_t rids[20] = {0};
+    unsigned asked = 0;
+
+    cfg.roster_us = WR_NEVER; /* None but those that follow. */
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    for (unsigned i = 0; i < 20; i++) {
+        others[i] = add((uint8_t)(i + 2), 17);
+        wr_node_step(n,
+                     &(struct wr_event){.kind = WR_EV_ADMIT, .from = others[i]},
+                     WR_SEC(1), &out);
+    }
+    wr_outbox_clear(&out);
+    for (unsigned round = 0; round < 50; round++)
+        for (unsigned i = 0; i < 20; i++)
+            compare(n, others[i]);
+    for (unsigned i = 0; i < 20; i++) {
+        const unsigned k = sent(WR_MSG_ROSTER_ASK, others[i], &rids[i]);
+
+        cr_assert_leq(k, 1);
+        asked += k;
+    }
+    cr_assert_geq(asked, 4);
+    cr_assert_leq(asked, WR_ROSTER_ASKS);
+    for (unsigned i = 0; i < 20; i++) {
+        struct wr_msg m = {.kind = WR_MSG_ROSTER, .rid = rids[i]};
+        uint64_t rid;
+
+        m.roster.count = 1;
+        wr_outbox_clear(&out);
+        wr_node_step(n,
+                     &(struct wr_event){
+                         .kind = WR_EV_RECV, .from = others[i], .msg = &m},
+                     WR_SEC(1), &out);
+        cr_assert_eq(sent(WR_MSG_ROSTER, others[i], &rid), rids[i] != 0);
+    }
+    /* Who was left out has its turn; who was asked may be again. */
+    wr_outbox_clear(&out);
+    wr_node_tick(n, WR_SEC(1) + WR_MS(100), &out);
+    wr_outbox_clear(&out);
+    compare(n, others[0]);
+    compare(n, others[19]);
+    cr_assert_eq(sent(WR_MSG_ROSTER_ASK, others[0], &rids[0]), 0);
+    wr_outbox_clear(&out);
+    wr_node_tick(n, WR_SEC(30), &out);
+    wr_outbox_clear(&out);
+    compare(n, others[0]);
+    cr_assert_eq(sent(WR_MSG_ROSTER_ASK, others[0], &rids[0]), 1);
+    wr_node_close(n);
+}
+
+/* An answer counts from the host that was asked. */
+Test(node, nobody_answers_a_comparison_for_another)
+{
+    const wr_host self = add(1, 17), x = add(2, 17), y = add(3, 17);
+    struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    struct wr_msg m = {.kind = WR_MSG_ROSTER};
+    struct wr_node *n;
+    uint64_t rid;
+
+    cfg.roster_us = WR_NEVER; /* None but those that follow. */
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_step(n, &(struct wr_event){.kind = WR_EV_ADMIT, .from = x},
+                 WR_SEC(1), &out);
+    wr_outbox_clear(&out);
+    compare(n, x);
+    cr_assert_eq(sent(WR_MSG_ROSTER_ASK, x, &m.rid), 1);
+    wr_outbox_clear(&out);
+    wr_node_step(n,
+                 &(struct wr_event){.kind = WR_EV_RECV, .from = y, .msg = &m},
+                 WR_SEC(1), &out);
+    cr_assert_eq(sent(WR_MSG_ROSTER, y, &rid), 0);
+    wr_node_step(n,
+                 &(struct wr_event){.kind = WR_EV_RECV, .from = x, .msg = &m},
+                 WR_SEC(1), &out);
+    cr_assert_eq(sent(WR_MSG_ROSTER, x, &rid), 1);
+    wr_node_close(n);
+}
+
 /* Removal wins for good, whatever is heard later. */
 Test(node, who_was_removed_does_not_come_back_by_hearsay)
 {
