@@ -74,7 +74,9 @@ same()
     else
         echo "not ok $n - $name"
         for i in "$dir"/by.*; do
-            echo "# ${programs[${i##*.}]:-again}: $(cut -c 1-200 "$i")"
+            echo "# ${programs[${i##*.}]:-again}: $(
+                grep -o '"digest":"[^"]*"' "$i" || head -n 2 "$i"
+            )"
         done
         echo "# without --json: $digest"
     fi
@@ -99,6 +101,10 @@ same 'fingers alone' ring.learn=no
 same 'exponential upkeep' ring.upkeep=exponential
 same 'popular keys' load.keys=zipf load.zipf_s=0.9
 same 'churn' churn.session=exponential churn.session_median='1.4 min'
+same 'sessions of a published measurement' churn.preset=kad-off
+same 'Pareto, log-normal' churn.session=pareto churn.session_shape=1.5 \
+    churn.session_mean='2 min' churn.away=lognormal \
+    churn.away_median='30 s' churn.away_shape=1
 same 'churn in a ring of many members' ring.hosts=15 ring.members=4 \
     ring.roster='2 s' churn.session=exponential churn.session_mean='2 min' \
     churn.disk_loss='20 %' network.loss='2 %'
