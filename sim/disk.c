@@ -5,12 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *grown(void *p, uint32_t n, uint32_t *cap, size_t size)
+static void *resized(void *p, size_t bytes)
 {
-    if (n < *cap)
-        return p;
-    *cap = *cap == 0 ? 16 : 2 * *cap;
-    p = realloc(p, *cap * size);
+    p = realloc(p, bytes);
     if (p == NULL) {
         fputs("out of memory\n", stderr);
         exit(1);
@@ -18,10 +15,25 @@ static void *grown(void *p, uint32_t n, uint32_t *cap, size_t size)
     return p;
 }
 
+static void *grown(void *p, uint32_t n, uint32_t *cap, size_t size)
+{
+    if (n < *cap)
+        return p;
+    *cap = *cap == 0 ? 16 : 2 * *cap;
+    return resized(p, *cap * size);
+}
+
+static void table_done(struct wr_disk_table *t)
+{
+    for (uint32_t i = 0; i < t->n; i++)
+        free(t->v[i].owned);
+    free(t->v);
+}
+
 void wr_disk_done(struct wr_disk *d)
 {
-    free(d->chunks.v);
-    free(d->roots.v);
+    table_done(&d->chunks);
+    table_done(&d->roots);
     *d = (struct wr_disk){0};
 }
 
@@ -29,11 +41,17 @@ void wr_disk_done(struct wr_disk *d)
 static uint32_t at_or_after(const struct wr_disk_table *t,
                             const struct wr_id *key)
 {
-    uint32_t i = 0;
+    uint32_t lo = 0, hi = t->n;
 
-    while (i < t->n && wr_id_cmp(&t->v[i].key, key) < 0)
-        i++;
-    return i;
+    while (lo < hi) {
+        const uint32_t mid = lo + (hi - lo) / 2;
+
+        if (wr_id_cmp(&t->v[mid].key, key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
 }
 
 static struct wr_disk_item *find(const struct wr_disk_table *t,
@@ -72,8 +90,10 @@ static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
     for (uint32_t i = 0; i < item->refs_n; i++)
         if (memcmp(&item->refs[i], put, sizeof(*put)) == 0)
             return;
-    if (item->refs_n < WR_DISK_REFS)
-        item->refs[item->refs_n++] = *put;
+    if (item->refs_n == WR_DISK_REFS)
+        return;
+    item->refs = resized(item->refs, (item->refs_n + 1) * sizeof(*put));
+    item->refs[item->refs_n++] = *put;
 }
 
 static void put(struct wr_disk *d, const struct wr_fx *fx, uint32_t len)
@@ -113,11 +133,13 @@ static void get(const struct wr_disk_table *t, const struct wr_fx *fx,
     }
     ret->stored.hash = item->hash;
     ret->stored.len = item->len;
-    ret->stored.refs = item->refs;
-    ret->stored.refs_n = item->refs_n;
     ret->stored.version = item->version;
-    if (fx->kind == WR_FX_STORE_ROOT_GET)
+    if (fx->kind == WR_FX_STORE_ROOT_GET) {
         ret->stored.record = wr_span(item->record, item->len);
+    } else {
+        ret->stored.refs = item->refs;
+        ret->stored.refs_n = item->refs_n;
+    }
 }
 
 /* The higher version stays, of equal ones the greater bytes (store/store.h). */
@@ -143,6 +165,7 @@ static void root_put(struct wr_disk *d, const struct wr_fx *fx,
     }
     item->version = fx->store.version;
     item->len = (uint32_t)record->n;
+    item->record = resized(item->record, record->n);
     memcpy(item->record, record->p, record->n);
 }
 
@@ -164,12 +187,13 @@ static void next(const struct wr_disk_table *t, const struct wr_fx *fx,
     ret->stored.n = n;
 }
 
-static void drop(struct wr_disk_table *t, const struct wr_id *key)
+void wr_disk_drop(struct wr_disk_table *t, const struct wr_id *key)
 {
     const uint32_t i = at_or_after(t, key);
 
     if (i == t->n || !wr_id_eq(&t->v[i].key, key))
         return;
+    free(t->v[i].owned);
     memmove(&t->v[i], &t->v[i + 1], (--t->n - i) * sizeof(t->v[0]));
 }
 
@@ -200,7 +224,7 @@ void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
         next(&d->roots, fx, ret);
         return;
     case WR_FX_STORE_DROP:
-        drop(&d->chunks, &fx->store.digest);
+        wr_disk_drop(&d->chunks, &fx->store.digest);
         return;
     default:
         WR_UNREACHABLE();
@@ -209,22 +233,39 @@ void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
 
 /* ---- bodies -------------------------------------------------------------- */
 
+/* A slot, and which of its users it was. */
+enum { SLOT_BITS = 24, SLOT_MASK = (1 << SLOT_BITS) - 1 };
+
 struct wr_body wr_bodies_give(struct wr_bodies *b, wr_host host,
                               const struct wr_id *digest, uint32_t len)
 {
-    b->v = grown(b->v, b->n, &b->cap, sizeof(b->v[0]));
-    b->v[b->n++] =
-        (struct wr_held){.digest = *digest, .len = len, .host = host};
-    return (struct wr_body){.id = b->n, .len = len};
+    const uint32_t slot = b->free != 0 ? b->free - 1 : b->n;
+    struct wr_held *h;
+
+    if (b->free != 0) {
+        b->free = b->v[slot].next;
+    } else {
+        WR_CHECK(slot < SLOT_MASK);
+        b->v = grown(b->v, b->n, &b->cap, sizeof(b->v[0]));
+        b->v[b->n++].turn = 0;
+    }
+    h = &b->v[slot];
+    *h = (struct wr_held){
+        .digest = *digest, .len = len, .host = host, .turn = h->turn};
+    return (struct wr_body){.id = (uint32_t)h->turn << SLOT_BITS | (slot + 1),
+                            .len = len};
 }
 
 static struct wr_held *held(const struct wr_bodies *b, wr_host host,
                             struct wr_body body)
 {
-    struct wr_held *h =
-        body.id == 0 || body.id > b->n ? NULL : &b->v[body.id - 1];
+    const uint32_t slot = (body.id & SLOT_MASK) - 1;
+    struct wr_held *h = body.id == 0 || slot >= b->n ? NULL : &b->v[slot];
 
-    return h != NULL && h->host == host && !h->gone ? h : NULL;
+    return h != NULL && h->host == host && !h->gone &&
+                   h->turn == body.id >> SLOT_BITS
+               ? h
+               : NULL;
 }
 
 const struct wr_held *wr_bodies_get(const struct wr_bodies *b, wr_host host,
@@ -233,19 +274,28 @@ const struct wr_held *wr_bodies_get(const struct wr_bodies *b, wr_host host,
     return held(b, host, body);
 }
 
+static void give_up(struct wr_bodies *b, struct wr_held *h)
+{
+    h->gone = true;
+    h->turn++;
+    h->next = b->free;
+    b->free = (uint32_t)(h - b->v) + 1;
+}
+
 bool wr_bodies_release(struct wr_bodies *b, wr_host host, struct wr_body body)
 {
     struct wr_held *h = held(b, host, body);
 
     if (h != NULL)
-        h->gone = true;
+        give_up(b, h);
     return h != NULL;
 }
 
 void wr_bodies_crash(struct wr_bodies *b, wr_host host)
 {
     for (uint32_t i = 0; i < b->n; i++)
-        b->v[i].gone = b->v[i].gone || b->v[i].host == host;
+        if (!b->v[i].gone && b->v[i].host == host)
+            give_up(b, &b->v[i]);
 }
 
 uint32_t wr_bodies_held(const struct wr_bodies *b)

@@ -15,10 +15,13 @@ enum { WR_DISK_REFS = 8, WR_DISK_ROOT_MAX = 512 };
 struct wr_disk_item {
     struct wr_id key;
     uint32_t hash, len;
-    struct wr_put_id refs[WR_DISK_REFS]; /* Chunks. */
+    uint64_t version; /* Roots. */
     uint32_t refs_n;
-    uint64_t version; /* Roots, with `len` bytes. */
-    uint8_t record[WR_DISK_ROOT_MAX];
+    union {
+        struct wr_put_id *refs; /* Chunks: WR_DISK_REFS at most. */
+        uint8_t *record;        /* Roots: `len` bytes. */
+        void *owned;
+    };
 };
 
 struct wr_disk_table {
@@ -36,6 +39,9 @@ void wr_disk_done(struct wr_disk *d);
 const struct wr_disk_item *wr_disk_find(const struct wr_disk_table *t,
                                         const struct wr_id *key);
 
+/* Forgets a chunk or record, if it is there. */
+void wr_disk_drop(struct wr_disk_table *t, const struct wr_id *key);
+
 /* Carries out a STORE_* effect; `len` is the body's. Sets all of `ret->stored`
  * but token and body; its arrays live until the next call. */
 void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
@@ -46,12 +52,14 @@ struct wr_held {
     struct wr_id digest;
     uint32_t len;
     wr_host host;
+    uint32_t next; /* While it is free: the next such slot, plus 1. */
+    uint8_t turn;  /* Users of the slot so far: a late release fits none. */
     bool gone;
 };
 
 struct wr_bodies {
     struct wr_held *v;
-    uint32_t n, cap;
+    uint32_t n, cap, free;
 };
 
 /* A body for the core of `host`. */
