@@ -204,6 +204,14 @@ static wr_time pass(wr_time *free_at, wr_time now, uint64_t bytes, uint64_t bps)
     return *free_at;
 }
 
+wr_time wr_simnet_pass(const struct wr_simnet *n, wr_time *free_at, wr_time now,
+                       uint64_t bytes, bool up)
+{
+    const uint64_t bps = up ? n->cfg.up_bps : n->cfg.down_bps;
+
+    return bps == 0 ? now : pass(free_at, now, bytes, bps);
+}
+
 bool wr_simnet_loses(const struct wr_simnet *n, struct wr_rng *rng)
 {
     return lucky(rng, n->cfg.loss_permille);
@@ -218,9 +226,7 @@ static wr_time arrive(struct wr_simnet *n, struct wr_rng *rng, wr_time sent,
     if (lucky(rng, n->cfg.reorder_permille))
         at += wr_simnet_latency(n, rng, a, b);
     at = wr_time_max(at, to->clogged);
-    return n->cfg.down_bps == 0
-               ? at
-               : pass(&to->down_free, at, bytes, n->cfg.down_bps);
+    return wr_simnet_pass(n, &to->down_free, at, bytes, false);
 }
 
 unsigned wr_simnet_send(struct wr_simnet *n, struct wr_rng *rng, wr_time now,
@@ -229,8 +235,7 @@ unsigned wr_simnet_send(struct wr_simnet *n, struct wr_rng *rng, wr_time now,
     struct wr_simnet_host *from = &n->hosts[a];
     wr_time sent = wr_time_max(now, from->clogged);
 
-    if (n->cfg.up_bps > 0)
-        sent = pass(&from->up_free, sent, bytes, n->cfg.up_bps);
+    sent = wr_simnet_pass(n, &from->up_free, sent, bytes, true);
     ret[0] = arrive(n, rng, sent, a, b, bytes);
     if (!lucky(rng, n->cfg.twice_permille))
         return 1;

@@ -4,8 +4,7 @@
  *
  * Latency of a pair is fixed and symmetric; jitter comes on top. A host's up-
  * and down-link are queues: what is sent while one is busy waits. Leaves
- * (WR_HOST_LEAF) have places too; their links, which lose nothing and have no
- * queue, are world.c's.
+ * (WR_HOST_LEAF) have places too; their links are uplink.c's.
  *
  * Shapes: one record of 40 bytes per host, nothing per pair. All of it is
  * integers, but for the places, which are drawn once.
@@ -74,6 +73,11 @@ wr_time wr_simnet_latency(const struct wr_simnet *n, struct wr_rng *rng,
 wr_time wr_simnet_most(const struct wr_simnet *n);
 
 bool wr_simnet_reach(const struct wr_simnet *n, wr_host a, wr_host b);
+
+/* When `bytes`, which come at `now`, have passed a line (an up-link or a
+ * down-link) that is free at *free_at; a line without limit takes no time. */
+wr_time wr_simnet_pass(const struct wr_simnet *n, wr_time *free_at, wr_time now,
+                       uint64_t bytes, bool up);
 
 /* Whether the next message is lost. */
 bool wr_simnet_loses(const struct wr_simnet *n, struct wr_rng *rng);

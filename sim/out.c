@@ -16,7 +16,10 @@ const struct wr_figure wr_figures[] = {
     {"traffic a host", "traffic.bytes_per_host_s", 1, "B/s", 0},
     {"messages a host", "traffic.messages_per_host_s", 1, "/s", 2},
     {"violations", "ring.violations", 1, "", 0},
-    {"files lost", "data.lost", 1, "", 0},
+    {"chunks lost", "data.lost", 1, "", 0},
+    {"get p50", "data.get_latency_ms_p50", 1, "ms", 0},
+    {"put p50", "data.put_latency_ms_p50", 1, "ms", 0},
+    {"leaves attached", "leaves.attached_share", 100, "%", 2},
 };
 
 const size_t wr_figures_n = WR_ARRAY_LEN(wr_figures);
@@ -59,11 +62,12 @@ const char *wr_out_figure(const json_t *result, const struct wr_figure *f,
 
 bool wr_out_bad(const json_t *result)
 {
-    double violations = 0, wrong = 0;
+    double violations = 0, wrong = 0, lost = 0;
 
     (void)wr_out_number(result, "ring.violations", &violations);
     (void)wr_out_number(result, "data.wrong", &wrong);
-    return violations > 0 || wrong > 0;
+    (void)wr_out_number(result, "data.lost", &lost);
+    return violations > 0 || wrong > 0 || lost > 0;
 }
 
 static double number(const json_t *result, const char *path)
@@ -126,16 +130,36 @@ static void summary_ring(FILE *to, const json_t *r)
                 number(r, "ring.heal_ms_max") / 1000);
 }
 
+static double of(const json_t *r, const char *one, const char *what)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "data.%s%s", one, what);
+    return number(r, path);
+}
+
+static void summary_files(FILE *to, const json_t *r, const char *one)
+{
+    fprintf(to,
+            "%ss        %.0f, %.0f failed; %.0f ms median, 99 %% below %.0f "
+            "ms; %.2f MB/s\n",
+            one, of(r, one, "s"), of(r, one, "s_failed"),
+            of(r, one, "_latency_ms_p50"), of(r, one, "_latency_ms_p99"),
+            of(r, one, "_mb_s"));
+}
+
 static void summary_data(FILE *to, const json_t *r)
 {
     if (number(r, "data.puts") == 0 && number(r, "data.gets") == 0)
         return;
+    summary_files(to, r, "put");
+    summary_files(to, r, "get");
     fprintf(to,
-            "files       %.0f put (%.0f failed), %.0f got (%.0f failed), "
-            "%.0f lost, %.0f wrong\n",
-            number(r, "data.puts"), number(r, "data.puts_failed"),
-            number(r, "data.gets"), number(r, "data.gets_failed"),
-            number(r, "data.lost"), number(r, "data.wrong"));
+            "  copies    %.2f on the average; of %.0f chunks and records %.0f "
+            "lost, %.0f more with their disks, %.0f wrong\n",
+            number(r, "data.copies_mean"), number(r, "data.acknowledged"),
+            number(r, "data.lost"), number(r, "data.lost_beyond_promise"),
+            number(r, "data.wrong"));
 }
 
 static void summary_leaves(FILE *to, const json_t *r)
@@ -143,10 +167,14 @@ static void summary_leaves(FILE *to, const json_t *r)
     if (number(r, "leaves.count") == 0)
         return;
     fprintf(to,
-            "leaves      %.0f: %.2f %% of the time attached, %.0f moves to "
-            "another parent\n",
+            "leaves      %.0f: %.2f %% of the time attached, %.0f parents "
+            "lost, %.0f at the fullest host\n",
             number(r, "leaves.count"), 100 * number(r, "leaves.attached_share"),
-            number(r, "leaves.failovers"));
+            number(r, "leaves.failovers"), number(r, "leaves.per_host_max"));
+    if (number(r, "leaves.failovers") > 0)
+        fprintf(to, "  orphans   %.1f s on the average, %.1f s at most\n",
+                number(r, "leaves.orphan_s_mean"),
+                number(r, "leaves.orphan_s_max"));
 }
 
 void wr_out_summary(FILE *to, const json_t *r)

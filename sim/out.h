@@ -38,7 +38,7 @@ void wr_out_summary(FILE *to, const json_t *result);
 /* One column a run, `n` of them. */
 void wr_out_compare(FILE *to, json_t *const *results, size_t n);
 
-/* A violation of an invariant, or a wrong byte. */
+/* A violation of an invariant, a wrong byte, or something lost. */
 bool wr_out_bad(const json_t *result);
 
 /* WR_EIO and what else wr_file_write says. */

@@ -177,9 +177,14 @@ static struct shape shape_of(struct wr_msg *m)
         return (struct shape){
             OWN(m, root),
             {{(const void **)&m->root.record.p, m->root.record.n}}};
+    case WR_MSG_ATTACHED:
+        return (struct shape){
+            OWN(m, attached),
+            {{(const void **)&m->attached.contacts,
+              m->attached.n * sizeof(m->attached.contacts[0])},
+             {(const void **)&m->attached.parent.p, m->attached.parent.n}}};
     case WR_MSG_HELLO:
     case WR_MSG_CARD:
-    case WR_MSG_ATTACHED:
     case WR_MSG_QUERY:
     case WR_MSG_REPORT:
     case WR_MSG_JOIN:

@@ -55,8 +55,10 @@ void run_up(struct run *r, wr_host h)
 {
     if (wr_world_is_up(&r->w, h) || r->w.hosts[h].left)
         return;
-    if (r->slots[h].slips)
+    if (r->slots[h].slips) {
+        wr_work_wiped(&r->work, h);
         wr_disk_done(&r->w.hosts[h].disk);
+    }
     r->slots[h].slips = false;
     listed(r, h);
     r->starts++;
@@ -99,6 +101,10 @@ static void on_alarm(struct wr_world *w, uint64_t cookie)
                       wr_world_is_up(w, h) &&
                       (w->hosts[h].epoch & 0xffffff) == n;
 
+    if ((cookie & WR_WORK_COOKIE) != 0) {
+        wr_work_alarm(&r->work, cookie);
+        return;
+    }
     switch (what) {
     case RUN_FLIP:
         if ((r->slots[h].flips & 0xffffff) == n)
@@ -171,8 +177,6 @@ static enum wr_err check_scenario(struct run *r)
 
     if (s->ring_system != WR_SYSTEM_WREATH)
         return refuse(r, "ring.system");
-    if (s->leaves_count > 0)
-        return refuse(r, "leaves.count");
     return WR_OK;
 }
 
@@ -232,6 +236,8 @@ static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
     n->probe_dead_us = s->ring_probe_dead;
     n->peers_max = (uint32_t)s->ring_peers_max;
     n->routes_max = (uint32_t)s->ring_routes_max;
+    if (s->leaves_count > 0)
+        return cfg; /* A daemon's tables: that is what they are for. */
     n->lookups_max = LOOKUPS_MAX;
     n->ops_max = OPS_MAX;
     n->have_ops_max = HAVE_OPS_MAX;
@@ -334,12 +340,13 @@ static enum wr_err init(struct run *r)
     r->w.changed = on_changed;
     r->w.alarm_arg = r->w.done_arg = r->w.changed_arg = r;
     run_ask_init(r);
-    return WR_OK;
+    return run_work_init(r);
 }
 
 static void done(struct run *r)
 {
     r->w.changed = NULL;
+    wr_work_done(&r->work);
     if (r->w.hosts != NULL)
         wr_world_done(&r->w);
     wr_judge_done(&r->judge);

@@ -8,6 +8,7 @@
 #include "judge.h"
 #include "meter.h"
 #include "run.h"
+#include "work.h"
 
 /* What an alarm of the world is for; its cookie names whom. */
 enum run_alarm {
@@ -38,6 +39,7 @@ struct run_slot {
     uint32_t flips;  /* Generation of its next coming or going. */
     bool slips;      /* It comes back without its disk. */
     uint64_t served; /* Lookups that it answered. */
+    uint32_t leaves; /* At the end. */
 };
 
 /* Since warm-up, or since the last row. */
@@ -67,6 +69,7 @@ struct run {
     uint32_t asks_n, asks_cap;
     uint64_t asked_n;    /* Warm-up included. */
     struct wr_zipf zipf; /* Of keys; if they are not uniform. */
+    struct wr_work work; /* If there are leaves. */
 
     /* Since warm-up. */
     wr_time begin;
@@ -127,6 +130,19 @@ void run_ask(struct run *r, wr_host host);
 void run_answer(struct run *r, wr_host host, const struct wr_fx *fx);
 /* Asks of hosts that went are dropped; returns those that are open. */
 uint64_t run_ask_sweep(struct run *r);
+
+/* run_work.c */
+static inline bool run_works(const struct run *r)
+{
+    return r->work.leaves != NULL;
+}
+WR_MUST_USE enum wr_err run_work_init(struct run *r);
+/* Returns how many leaves it happened to. */
+uint32_t run_work_event(struct run *r, const struct wr_scenario_event *e);
+json_t *run_work_data(struct run *r);
+json_t *run_work_leaves(struct run *r, double seconds);
+void run_work_columns(const struct run *r, json_t *names);
+void run_work_row(struct run *r, json_t *row);
 
 /* run_check.c */
 void run_check(struct run *r);

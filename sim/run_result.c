@@ -39,6 +39,8 @@ void run_mark(struct run *r)
     memcpy(r->sent_bytes0, r->w.sent_bytes, sizeof(r->sent_bytes0));
     r->setups0 = r->w.setups_n;
     r->setup_bytes0 = r->w.setup_bytes;
+    if (run_works(r))
+        wr_work_mark(&r->work);
     row_done(r);
 }
 
@@ -95,6 +97,7 @@ void run_row(struct run *r)
     add(row, json_integer(k.wrong_heads));
     add(row, json_integer(k.wrong_preds));
     add(row, json_integer(k.not_ideal));
+    run_work_row(r, row);
     add(r->rows, row);
     row_done(r);
 }
@@ -274,6 +277,7 @@ static json_t *series(struct run *r)
 
     for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
         add(names, json_string(columns[i]));
+    run_work_columns(r, names);
     put_x(o, "every_s", (double)r->s->run_sample_every / 1e6);
     put(o, "columns", names);
     put(o, "rows", json_incref(r->rows));
@@ -317,6 +321,10 @@ json_t *run_result(struct run *r, double wall_s)
     put(o, "lookups", lookups(r));
     put(o, "traffic", traffic(r));
     put(o, "ring", ring(r));
+    if (run_works(r)) {
+        put(o, "data", run_work_data(r));
+        put(o, "leaves", run_work_leaves(r, seconds));
+    }
     put(o, "load", load(r));
     put(o, "series", series(r));
     put(o, "members", members(r));

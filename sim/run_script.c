@@ -21,10 +21,6 @@ enum wr_err run_script_check(const struct run *r)
     for (uint32_t i = 0; i < r->s->events_n; i++) {
         const struct wr_scenario_event *e = &r->s->events[i];
 
-        if (e->whom == WR_WHOM_LEAVES)
-            return wr_why(&r->hooks->why, WR_EINVAL,
-                          "event.%s: the simulator cannot do that yet",
-                          e->name);
         if (e->whom == WR_WHOM_HOSTS && e->to >= r->newcomers)
             return wr_why(&r->hooks->why, WR_EINVAL,
                           "[event.%s]: there is no host %u; they are 0 to %u",
@@ -163,6 +159,11 @@ void run_event(struct run *r, uint32_t number)
         r->still = true;
     if (e->what == WR_WHAT_CUT)
         run_excuse(r);
+    if (e->whom == WR_WHOM_LEAVES) {
+        run_log(r,
+                "leaves: what happens, and to how many:", run_work_event(r, e));
+        return;
+    }
     run_log(r, wr_scenario_what_text(e->what), do_to_all(r, e));
     if (e->what == WR_WHAT_CUT && e->for_us > 0)
         wr_world_at(&r->w, r->w.now + e->for_us,

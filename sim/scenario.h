@@ -152,7 +152,7 @@ enum {
       "mean time between two lookups of a host (exponential)")                 \
     X(load, lookups, COUNT, "0", 0, 1e12, "lookups in all; 0: no limit")       \
     X(load, keys, WORD, "uniform", 0, 0,                                       \
-      "uniform|zipf: which keys are looked up")                                \
+      "uniform|zipf: which keys are looked up, and which files are got")       \
     X(load, keys_count, COUNT, "100000", 1, 1e9,                               \
       "different keys, where popularity follows Zipf")                         \
     X(load, zipf_s, NUMBER, "0.8", 0.01, 5, "Zipf's exponent")                 \
@@ -162,7 +162,9 @@ enum {
       "mean time between two gets of a leaf")                                  \
     X(load, file_size, BYTES, "256 KiB", 1, 1e12, "size of a file, median")    \
     X(load, file_spread, NUMBER, "0", 0, 10,                                   \
-      "sigma of a log-normal of sizes; 0: all the same")
+      "sigma of a log-normal of sizes; 0: all the same")                      \
+    X(load, file_repeats, SHARE, "0 %", 0, 1e6,                                \
+      "puts of a file that was put before, by whomever")
 /* clang-format on */
 
 enum wr_scenario_kind {

@@ -68,6 +68,12 @@ static enum wr_err check_event(const struct wr_scenario *s,
         return wr_why(why, WR_EINVAL,
                       "[event.%s]: there are no leaves; set leaves.count",
                       e->name);
+    if (e->whom == WR_WHOM_LEAVES && e->what != WR_WHAT_FLASH &&
+        e->what != WR_WHAT_JOIN && e->what != WR_WHAT_KILL &&
+        e->what != WR_WHAT_RESTART)
+        return wr_why(why, WR_EINVAL,
+                      "[event.%s]: leaves take flash, join, kill and restart",
+                      e->name);
     if (e->what != WR_WHAT_FLASH && e->share_ppm > 1000000)
         return wr_why(why, WR_EINVAL,
                       "[event.%s]: only a flash is of more than 100 %%",

@@ -5,8 +5,6 @@
 #include "cost.h"
 #include "world_private.h"
 
-enum event_kind { DELIVER, TICK, BROKEN, STORED, SAVED, GONE, ALARM };
-
 /* A disk's answer, and a commit, take this long. */
 enum { DISK_MIN_US = 100, DISK_MORE_US = 20000 };
 
@@ -29,14 +27,20 @@ void *world_must(void *p)
 /* ---- events --------------------------------------------------------------
  */
 
+static bool has_uplink(const struct wr_world *w, wr_host h)
+{
+    return wr_host_is_leaf(h) && (h & ~WR_HOST_LEAF) < w->uplinks.n;
+}
+
 static uint32_t epoch_of(const struct wr_world *w, wr_host h)
 {
+    if (has_uplink(w, h))
+        return w->uplinks.v[h & ~WR_HOST_LEAF].epoch;
     return h < w->cfg.hosts ? w->hosts[h].epoch : 0;
 }
 
-/* It is void if either end has started anew by then. */
-static void push(struct wr_world *w, wr_time at, enum event_kind kind,
-                 wr_host from, wr_host to, struct wr_parcel *parcel)
+void world_push(struct wr_world *w, wr_time at, enum world_event kind,
+                wr_host from, wr_host to, struct wr_parcel *parcel)
 {
     const struct wr_sim_event e = {
         .at = at,
@@ -55,7 +59,7 @@ static void push(struct wr_world *w, wr_time at, enum event_kind kind,
 void wr_world_at(struct wr_world *w, wr_time at, uint64_t cookie)
 {
     const struct wr_sim_event e = {
-        .at = wr_time_max(at, w->now), .kind = ALARM, .cookie = cookie};
+        .at = wr_time_max(at, w->now), .kind = WORLD_ALARM, .cookie = cookie};
 
     if (at != WR_NEVER && wr_queue_push(&w->queue, &e) != WR_OK)
         world_must(NULL);
@@ -78,9 +82,9 @@ static const struct wr_body *body_of(const struct wr_msg *m)
     return m->kind == WR_MSG_DATA ? &m->data.body : NULL;
 }
 
-/* The message on its way: the driver's own reference to the body. */
-static void post(struct wr_world *w, wr_host from, wr_host to,
-                 const struct wr_msg *m, wr_time at)
+/* With the driver's own reference to the body. */
+void world_post(struct wr_world *w, wr_host from, wr_host to,
+                const struct wr_msg *m, wr_time at)
 {
     const struct wr_body *body = body_of(m);
     const struct wr_held *held = NULL;
@@ -89,9 +93,9 @@ static void post(struct wr_world *w, wr_host from, wr_host to,
         held = wr_bodies_get(&w->bodies, from, *body);
         w->bodies_wrong += held == NULL;
     }
-    push(w, at, DELIVER, from, to,
-         world_must(wr_parcel_message(&w->parcels, m,
-                                      held != NULL ? &held->digest : NULL)));
+    world_push(w, at, WORLD_DELIVER, from, to,
+               world_must(wr_parcel_message(
+                   &w->parcels, m, held != NULL ? &held->digest : NULL)));
 }
 
 /* The first message between two that are up sets a link up. */
@@ -122,7 +126,8 @@ static void refuse(struct wr_world *w, wr_host from, wr_host to)
     if (l->dials != 0)
         return; /* One dial for all that waits. */
     l->dials = 1;
-    push(w, w->now + 2 * latency(w, from, to), BROKEN, to, from, NULL);
+    world_push(w, w->now + 2 * latency(w, from, to), WORLD_BROKEN, to, from,
+               NULL);
 }
 
 static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
@@ -132,8 +137,10 @@ static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
     uint64_t bytes;
     unsigned times;
 
-    if (wr_host_is_leaf(to))
-        post(w, from, to, &fx->msg, w->now + latency(w, from, to));
+    if (has_uplink(w, to))
+        wr_uplink_transmit(w, from, to, &fx->msg);
+    else if (wr_host_is_leaf(to))
+        world_post(w, from, to, &fx->msg, w->now + latency(w, from, to));
     if (to >= w->cfg.hosts)
         return;
     bytes = wr_cost_message(&fx->msg);
@@ -153,7 +160,7 @@ static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
     w->hosts[to].recv_bytes += bytes;
     times = wr_simnet_send(&w->net, &w->rng, w->now, from, to, bytes, at);
     for (unsigned i = 0; i < times; i++)
-        post(w, from, to, &fx->msg, at[i]);
+        world_post(w, from, to, &fx->msg, at[i]);
 }
 
 void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
@@ -161,8 +168,8 @@ void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
 {
     const struct wr_id *body = m->kind == WR_MSG_PUT ? &m->put.digest : NULL;
 
-    push(w, w->now + latency(w, leaf, parent), DELIVER, leaf, parent,
-         world_must(wr_parcel_message(&w->parcels, m, body)));
+    world_push(w, w->now + latency(w, leaf, parent), WORLD_DELIVER, leaf,
+               parent, world_must(wr_parcel_message(&w->parcels, m, body)));
 }
 
 /* ---- effects --------------------------------------------------------------
@@ -198,10 +205,10 @@ static void persist(struct wr_world *w, wr_host h)
     if (host->saving)
         return;
     host->saving = true;
-    push(w,
-         wr_time_max(w->now, host->save_at) + SAVE_MIN_US +
-             wr_rng_below(&w->rng, SAVE_MORE_US),
-         SAVED, h, h, NULL);
+    world_push(w,
+               wr_time_max(w->now, host->save_at) + SAVE_MIN_US +
+                   wr_rng_below(&w->rng, SAVE_MORE_US),
+               WORLD_SAVED, h, h, NULL);
     host->save_at = wr_time_max(w->now, host->save_at) + SAVE_AGAIN_US;
 }
 
@@ -230,8 +237,9 @@ static void submit(struct wr_world *w, wr_host h, const struct wr_fx *fx)
         if (b == NULL || !wr_id_eq(&b->digest, &fx->store.digest))
             w->bodies_wrong++;
     }
-    push(w, w->now + DISK_MIN_US + wr_rng_below(&w->rng, DISK_MORE_US), STORED,
-         h, h, world_must(wr_parcel_store(&w->parcels, fx)));
+    world_push(w, w->now + DISK_MIN_US + wr_rng_below(&w->rng, DISK_MORE_US),
+               WORLD_STORED, h, h,
+               world_must(wr_parcel_store(&w->parcels, fx)));
 }
 
 static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
@@ -239,7 +247,7 @@ static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
     if (w->hosts[h].leaving && fx->done.token == LEAVE_TOKEN) {
         w->hosts[h].leaving = fx->done.status == WR_STATUS_OK;
         if (w->hosts[h].leaving)
-            push(w, w->now, GONE, h, h, NULL);
+            world_push(w, w->now, WORLD_GONE, h, h, NULL);
     } else if (w->done != NULL) {
         w->done(w, h, fx);
     }
@@ -303,7 +311,7 @@ void world_settle(struct wr_world *w, wr_host h)
     at = wr_node_deadline(host->node);
     if (at != WR_NEVER && at < host->tick_at) {
         host->tick_at = wr_time_max(at, w->now);
-        push(w, host->tick_at, TICK, h, h, NULL);
+        world_push(w, host->tick_at, WORLD_TICK, h, h, NULL);
     }
 }
 
@@ -359,6 +367,13 @@ static void mix(struct wr_world *w, uint64_t v)
     w->digest = wr_rng_next(&r);
 }
 
+static void digest(struct wr_world *w, const struct wr_sim_event *e,
+                   const struct wr_msg *m)
+{
+    mix(w, e->at ^ (uint64_t)e->to << 40 ^ (uint64_t)e->from << 20 ^ m->kind);
+    mix(w, m->rid);
+}
+
 /* Opens what `e` brings; by way of the wire's bytes, if that is wanted. What
  * does not survive that is the core's fault and lost: it has broken a limit. */
 static bool unpack(struct wr_world *w, const struct wr_sim_event *e,
@@ -406,11 +421,25 @@ static void deliver_leaf(struct wr_world *w, const struct wr_sim_event *e)
     struct wr_msg m = {0};
     struct wr_id body = {0};
 
-    if (w->leaf == NULL || !wr_world_is_up(w, e->from) ||
-        w->hosts[e->from].epoch != e->from_epoch)
+    if (w->leaf == NULL)
         return;
-    if (unpack(w, e, &m, &body))
-        w->leaf(w, e->from, e->to, &m, &body);
+    if (!has_uplink(w, e->to)) {
+        if (!wr_world_is_up(w, e->from) ||
+            w->hosts[e->from].epoch != e->from_epoch)
+            return;
+    } else if (!wr_uplink_current(w, e)) {
+        return;
+    } else if (e->kind != WORLD_DELIVER) {
+        if (e->kind == WORLD_UPLINK_DOWN)
+            wr_uplink_hang_up(w, e->to & ~WR_HOST_LEAF);
+        w->uplink(w, e->to, e->kind == WORLD_UPLINK);
+        return;
+    }
+    if (!unpack(w, e, &m, &body))
+        return;
+    if (has_uplink(w, e->to))
+        digest(w, e, &m);
+    w->leaf(w, e->from, e->to, &m, &body);
 }
 
 static void deliver(struct wr_world *w, const struct wr_sim_event *e)
@@ -420,6 +449,11 @@ static void deliver(struct wr_world *w, const struct wr_sim_event *e)
 
     if (!unpack(w, e, &m, &body))
         return;
+    if (has_uplink(w, e->from)) {
+        digest(w, e, &m);
+        if (wr_uplink_answers(w, e->to, e->from, &m))
+            return;
+    }
     if (wr_host_is_leaf(e->from)) {
         receive(w, e, &m, &body);
         return;
@@ -430,8 +464,7 @@ static void deliver(struct wr_world *w, const struct wr_sim_event *e)
         return;
     introduce(w, e, &m);
     w->delivered++;
-    mix(w, e->at ^ (uint64_t)e->to << 40 ^ (uint64_t)e->from << 20 ^ m.kind);
-    mix(w, m.rid);
+    digest(w, e, &m);
     if (w->cfg.trace)
         fprintf(stderr, "%10.3f  %3u <- %3u  %s %u to %u\n",
                 (double)w->now / 1e6, e->to, e->from, wr_msg_name(m.kind),
@@ -479,7 +512,7 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
 {
     struct wr_world_host *to;
 
-    if (e->kind == ALARM) {
+    if (e->kind == WORLD_ALARM) {
         w->alarm(w, e->cookie);
         return;
     }
@@ -490,27 +523,33 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
     to = &w->hosts[e->to];
     if (to->node == NULL || to->epoch != e->to_epoch)
         return;
-    switch ((enum event_kind)e->kind) {
-    case DELIVER:
+    switch ((enum world_event)e->kind) {
+    case WORLD_DELIVER:
         deliver(w, e);
         return;
-    case TICK:
+    case WORLD_TICK:
         tick(w, e);
         return;
-    case BROKEN:
+    case WORLD_BROKEN:
         broken(w, e);
         return;
-    case STORED:
+    case WORLD_STORED:
         stored(w, e);
         return;
-    case SAVED:
+    case WORLD_SAVED:
         save(to);
         return;
-    case GONE:
+    case WORLD_GONE:
         to->left = true;
         wr_world_crash(w, e->to);
         return;
-    case ALARM:
+    case WORLD_WELCOME:
+        if (epoch_of(w, e->from) == e->from_epoch)
+            wr_uplink_welcome(w, e->to, e->from);
+        return;
+    case WORLD_ALARM:
+    case WORLD_UPLINK:
+    case WORLD_UPLINK_DOWN:
         break;
     }
     WR_UNREACHABLE();
@@ -518,7 +557,7 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
 
 static void discard(struct wr_world *w, const struct wr_sim_event *e)
 {
-    if (e->kind == DELIVER || e->kind == STORED)
+    if (e->kind == WORLD_DELIVER || e->kind == WORLD_STORED)
         wr_parcel_free(&w->parcels, e->parcel);
 }
 
@@ -528,14 +567,14 @@ static bool postpone(struct wr_world *w, struct wr_sim_event *e)
 {
     struct wr_world_host *to;
 
-    if (e->kind == ALARM || wr_host_is_leaf(e->to) ||
+    if (e->kind == WORLD_ALARM || wr_host_is_leaf(e->to) ||
         !wr_world_is_still(w, e->to))
         return false;
     to = &w->hosts[e->to];
     if (to->epoch != e->to_epoch ||
-        (e->kind == TICK && e->at != to->tick_at)) /* Void. */
+        (e->kind == WORLD_TICK && e->at != to->tick_at)) /* Void. */
         return false;
-    if (e->kind == TICK)
+    if (e->kind == WORLD_TICK)
         to->tick_at = to->still_until;
     e->at = to->still_until;
     if (wr_queue_push(&w->queue, e) != WR_OK)
@@ -647,7 +686,8 @@ static void break_links(struct wr_world *w, wr_host h)
     }
     qsort(peers, n, sizeof(peers[0]), by_number);
     for (uint32_t i = 0; i < n; i++)
-        push(w, w->now + latency(w, h, peers[i]), BROKEN, h, peers[i], NULL);
+        world_push(w, w->now + latency(w, h, peers[i]), WORLD_BROKEN, h,
+                   peers[i], NULL);
     free(peers);
 }
 
@@ -655,6 +695,7 @@ void wr_world_crash(struct wr_world *w, wr_host h)
 {
     trace(w, h, "dies", WR_NO_HOST, 0, 0);
     break_links(w, h);
+    wr_uplink_break(w, h, w->cfg.resets);
     /* A driver takes incarnations that only grow: by its clock. */
     w->hosts[h].incarnation = wr_node_incarnation(w->hosts[h].node);
     wr_node_close(w->hosts[h].node);
@@ -672,6 +713,7 @@ void wr_world_stop(struct wr_world *w, wr_host h)
 
     wr_world_step(w, h, &ev);
     save(&w->hosts[h]);
+    wr_uplink_break(w, h, !w->cfg.resets); /* A crash would do it else. */
     wr_world_crash(w, h);
 }
 
@@ -753,6 +795,7 @@ void wr_world_done(struct wr_world *w)
         wr_disk_done(&w->hosts[h].disk);
     }
     wr_bodies_done(&w->bodies);
+    wr_uplinks_done(w);
     while (wr_queue_pop(&w->queue, WR_NEVER, &e))
         discard(w, &e);
     wr_queue_done(&w->queue);

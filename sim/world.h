@@ -7,8 +7,8 @@
  * came up and broke, introduces hosts (ADMIT), and keeps what a host persists
  * over a crash: its roster, as soon as a daemon does, and its disk (disk.h). A
  * write is durable when it is answered; one that a crash overtakes is lost.
- * Leaves are mere askers: what is sent to one reaches `leaf` after a while,
- * unless the connection is gone.
+ * Leaves either have links (uplink.h), or are mere askers: what is sent to one
+ * reaches `leaf` after a while, unless its parent is gone.
  * What it does not model: disks' sizes.
  */
 #ifndef WR_SIM_WORLD_H
@@ -21,6 +21,7 @@
 #include "parcel.h"
 #include "proto/node_private.h"
 #include "queue.h"
+#include "uplink.h"
 #include "wire/codec.h"
 
 struct wr_world_cfg {
@@ -65,6 +66,7 @@ struct wr_world {
     wr_time now;
     struct wr_simnet net;
     struct wr_queue queue;
+    struct wr_uplinks uplinks; /* Of leaves, if they have links. */
     struct wr_parcels parcels; /* What its events carry. */
     uint64_t events;           /* That happened. */
 
@@ -87,6 +89,8 @@ struct wr_world {
      * really is. */
     void (*leaf)(struct wr_world *w, wr_host from, wr_host leaf,
                  const struct wr_msg *m, const struct wr_id *body);
+    /* A leaf's link stands, or is down. */
+    void (*uplink)(struct wr_world *w, wr_host leaf, bool up);
     /* The time of a wr_world_at() came. */
     void (*alarm)(struct wr_world *w, uint64_t cookie);
     /* Something happened at a host, or it went: its ring may have changed. */

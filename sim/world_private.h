@@ -1,8 +1,29 @@
-/* world_private.h - what begin.c shares with world.c. */
+/* world_private.h - what begin.c and uplink.c share with world.c. */
 #ifndef WR_SIM_WORLD_PRIVATE_H
 #define WR_SIM_WORLD_PRIVATE_H
 
 #include "world.h"
+
+enum world_event {
+    WORLD_DELIVER,
+    WORLD_TICK,
+    WORLD_BROKEN,
+    WORLD_STORED,
+    WORLD_SAVED,
+    WORLD_GONE,
+    WORLD_ALARM,
+    WORLD_UPLINK,      /* A leaf has reached a host, */
+    WORLD_WELCOME,     /* which attaches it; */
+    WORLD_UPLINK_DOWN, /* it is gone, and the leaf is told. */
+};
+
+/* To happen at `at`; void if either end has started anew by then. */
+void world_push(struct wr_world *w, wr_time at, enum world_event kind,
+                wr_host from, wr_host to, struct wr_parcel *parcel);
+
+/* The message on its way, to arrive at `at`. */
+void world_post(struct wr_world *w, wr_host from, wr_host to,
+                const struct wr_msg *m, wr_time at);
 
 /* `p`; ends the program if there was no memory for it. */
 void *world_must(void *p);

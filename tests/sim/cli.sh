@@ -181,6 +181,31 @@ run 0 run scale "${small[@]}" --for 5min --set event.stop.at=20s \
     [ "$(field w.json false_deaths)" -ge 2 ]
 check 'a process that stands still is held for dead, and is back'
 
+# ---- leaves and files -----------------------------------------------------
+
+printf '[event.x]\nat = 1 s\nwhat = cut\nwhom = leaves\n' >bad.ini
+run 2 run bad.ini --set leaves.count=3 && grep -q 'event.x.*leaves take flash' err
+check 'what leaves cannot do is refused'
+run 2 run scale --set load.files_every=1min && grep -q 'leaves.count' err
+check 'files without leaves are refused'
+leaves=(--hosts 5 --for 2min --set leaves.count=20 --set load.files_every=20s
+    --set load.gets_every=10s --set leaves.move=1min)
+run 0 run smallest "${leaves[@]}" --json l.json --csv l.csv &&
+    grep -q '^puts .* 0 failed' out && grep -q '^gets .* 0 failed' out &&
+    grep -q '^leaves .*20' out
+check 'leaves put and get files'
+for key in puts gets put_latency_ms_p50 get_mb_s copies_hist acknowledged lost \
+    attached_share failovers orphan_s_mean; do
+    grep -q "\"$key\":" l.json || echo "no $key" >>err
+done
+! grep -q '^no ' err && [ "$(field l.json lost)" = 0 ] && [ "$(field l.json wrong)" = 0 ]
+check 'their result has the documented fields'
+head -n 1 l.csv | grep -q ',leaves_attached,copies_mean,'
+check 'their series, too'
+run 0 run smallest "${leaves[@]}" --codec &&
+    [ "$(sed -n 's/^digest *//p' out)" = "$(field l.json digest)" ]
+check 'through the codec leaves do the same'
+
 # A run of a virtual year is interrupted once its first figures are traced.
 mkfifo tracing
 "$sim" run scale "${small[@]}" --for 8760h --trace 1s.. --json c.json \

@@ -1,0 +1,32 @@
+/* work_private.h - what work.c, work_file.c and work_census.c share. */
+#ifndef WR_SIM_WORK_PRIVATE_H
+#define WR_SIM_WORK_PRIVATE_H
+
+#include "work.h"
+
+/* How a request ended. */
+struct wr_work_answer {
+    wr_token token;
+    uint8_t status, kind, copies; /* kind: of the answer. */
+    uint32_t len;
+    struct wr_id digest;
+};
+
+/* work.c: performs what the cores of leaf `i` want. */
+void work_settle(struct wr_work *k, uint32_t i);
+
+/* work_file.c */
+void work_job_due(struct wr_work *k, uint32_t i, unsigned what);
+void work_answer(struct wr_work *k, uint32_t i, const struct wr_work_answer *d);
+void work_cut(struct wr_work *k, uint32_t i); /* All its jobs. */
+void work_files_done(struct wr_work *k);
+
+/* work_census.c: acknowledged, with so many copies. */
+void work_acked(struct wr_work *k, const struct wr_id *key, uint8_t copies);
+bool work_is_acked(const struct wr_work *k, const struct wr_id *key);
+bool work_somebody_has(const struct wr_work *k, const struct wr_id *key);
+
+/* `v` with room for one more than `n`. */
+void *work_grown(void *v, uint32_t n, uint32_t *cap, size_t size);
+
+#endif

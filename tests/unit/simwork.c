@@ -1,0 +1,343 @@
+/* Leaves in a simulated world: they find parents, put, get, and lose neither
+ * their way nor a file; and what counts copies from above can count. */
+#include <criterion/criterion.h>
+
+#include "../../sim/work.h"
+
+enum { HOSTS = 5, LEAVES = 20 };
+
+static struct wr_world w;
+static struct wr_work k;
+
+static void on_alarm(struct wr_world *world, uint64_t cookie)
+{
+    (void)world;
+    wr_work_alarm(&k, cookie);
+}
+
+static struct wr_world_cfg world_cfg(void)
+{
+    struct wr_world_cfg cfg = {
+        .seed = 11,
+        .hosts = HOSTS,
+        .members = 17,
+        .node = wr_node_cfg_default(0, 17),
+        .net.model = WR_SIMNET_FIXED,
+        .net.min_us = WR_MS(5),
+        .net.max_us = WR_MS(40),
+        .resets = true,
+    };
+
+    cfg.node.roster_max = HOSTS;
+    return cfg;
+}
+
+static struct wr_work_cfg work_cfg(void)
+{
+    return (struct wr_work_cfg){
+        .seed = 3,
+        .leaves = LEAVES,
+        .move_us = WR_NEVER,
+        .put_us = WR_SEC(20),
+        .get_us = WR_SEC(10),
+        .sizes.scale_us = 600 << 10, /* Three chunks, and a node. */
+    };
+}
+
+static void start(const struct wr_world_cfg *world,
+                  const struct wr_work_cfg *work)
+{
+    cr_assert_eq(wr_world_init(&w, world), WR_OK);
+    wr_world_begin(&w, NULL, HOSTS);
+    w.alarm = on_alarm;
+    cr_assert_eq(wr_work_init(&k, &w, work), WR_OK);
+    wr_work_mark(&k);
+}
+
+static void stop(void)
+{
+    cr_expect_eq(w.bodies_wrong, 0);
+    cr_expect_eq(w.codec_wrong, 0);
+    cr_expect_eq(k.wrong, 0);
+    cr_expect_eq(k.denied, 0);
+    wr_work_done(&k);
+    wr_world_done(&w);
+}
+
+static void run(wr_time us)
+{
+    wr_world_run(&w, w.now + us);
+}
+
+/* All asking is over after that. */
+static void settle(void)
+{
+    k.cfg.put_us = k.cfg.get_us = WR_NEVER;
+    run(WR_SEC(200));
+    for (uint32_t i = 0; i < LEAVES; i++) {
+        cr_assert_null(k.leaves[i].jobs[WR_WORK_PUT]);
+        cr_assert_null(k.leaves[i].jobs[WR_WORK_GET]);
+    }
+}
+
+static uint32_t leaves_of(wr_host h)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < LEAVES; i++)
+        n += k.leaves[i].attached && w.uplinks.v[i].parent == h;
+    return n;
+}
+
+/* Every file that was acknowledged is got, by one leaf after another. */
+static void get_all(void)
+{
+    const uint64_t before = k.jobs[WR_WORK_GET].done;
+
+    cr_assert_gt(k.kept_n, 0);
+    for (uint32_t n = 0; n < k.kept_n; n++) {
+        wr_work_get(&k, n % LEAVES, k.kept[n]);
+        if (n % LEAVES == LEAVES - 1)
+            run(WR_SEC(10));
+    }
+    run(WR_SEC(40));
+    cr_expect_eq(k.jobs[WR_WORK_GET].done - before, k.kept_n);
+    cr_expect_eq(k.jobs[WR_WORK_GET].failed, 0);
+}
+
+Test(simwork, all_that_is_put_is_acknowledged_and_got)
+{
+    const struct wr_world_cfg world = world_cfg();
+    const struct wr_work_cfg work = work_cfg();
+
+    start(&world, &work);
+    run(WR_SEC(120));
+    cr_expect_eq(k.attached_n, LEAVES);
+    settle();
+    cr_expect_gt(k.jobs[WR_WORK_PUT].done, LEAVES);
+    cr_expect_gt(k.jobs[WR_WORK_GET].done, LEAVES);
+    cr_expect_eq(k.jobs[WR_WORK_PUT].done, k.jobs[WR_WORK_PUT].begun);
+    cr_expect_eq(k.jobs[WR_WORK_GET].done, k.jobs[WR_WORK_GET].begun);
+    cr_expect_eq(k.failovers, 0);
+    get_all();
+    wr_work_count(&k);
+    /* Each file's four blocks and its record, three times each. */
+    cr_expect_eq(k.census.n, 5 * k.kept_n);
+    cr_expect_eq(k.census.hist[3], k.census.n);
+    cr_expect_eq(k.census.lost + k.census.lost_beyond, 0);
+    stop();
+}
+
+static void kill_a_parent(bool resets)
+{
+    struct wr_world_cfg world = world_cfg();
+    const struct wr_work_cfg work = work_cfg();
+    wr_host victim = 0;
+    uint32_t n;
+
+    world.resets = resets;
+    start(&world, &work);
+    run(WR_SEC(60));
+    settle();
+    for (wr_host h = 0; h < HOSTS; h++)
+        victim = leaves_of(h) > leaves_of(victim) ? h : victim;
+    n = leaves_of(victim);
+    cr_assert_gt(n, 0);
+    wr_world_crash(&w, victim);
+    run(WR_SEC(60));
+    cr_expect_eq(k.attached_n, LEAVES);
+    cr_expect_eq(leaves_of(victim), 0);
+    cr_expect_eq(k.failovers, n);
+    cr_expect_eq(k.orphaned.n, n);
+    /* A reset is news at once; silence is found out by pings. */
+    if (resets)
+        cr_expect_lt(k.orphaned.max, WR_SEC(3));
+    else
+        cr_expect_gt(k.orphaned.max, WR_SEC(5));
+    get_all();
+    stop();
+}
+
+Test(simwork, leaves_of_a_parent_that_crashed_fail_over)
+{
+    kill_a_parent(true);
+}
+
+Test(simwork, and_of_one_that_fell_silent)
+{
+    kill_a_parent(false);
+}
+
+Test(simwork, a_leaf_that_moves_attaches_again)
+{
+    const struct wr_world_cfg world = world_cfg();
+    const struct wr_work_cfg work = work_cfg();
+
+    start(&world, &work);
+    run(WR_SEC(10));
+    wr_uplink_move(&w, 4);
+    wr_work_put(&k, 4);
+    run(WR_SEC(60));
+    cr_expect(k.leaves[4].attached);
+    cr_expect_eq(k.failovers, 1);
+    cr_expect_eq(k.jobs[WR_WORK_PUT].failed, 0);
+    stop();
+}
+
+Test(simwork, a_leaf_that_wakes_goes_to_the_parent_that_it_had)
+{
+    const struct wr_world_cfg world = world_cfg();
+    struct wr_work_cfg work = work_cfg();
+    wr_host parent;
+
+    work.put_us = work.get_us = WR_NEVER;
+    start(&world, &work);
+    run(WR_SEC(10));
+    parent = w.uplinks.v[7].parent;
+    wr_work_put(&k, 7);
+    wr_work_sleep(&k, 7);
+    cr_expect_eq(k.attached_n, LEAVES - 1);
+    cr_expect_eq(k.jobs[WR_WORK_PUT].cut, 1);
+    run(WR_SEC(10));
+    wr_work_wake(&k, 7);
+    run(WR_SEC(10));
+    cr_expect_eq(w.uplinks.v[7].parent, parent);
+    cr_expect_eq(k.attached_n, LEAVES);
+    stop();
+}
+
+/* ---- the count from above ------------------------------------------------ */
+
+Test(simwork, a_chunk_that_vanishes_from_all_disks_is_lost)
+{
+    const struct wr_world_cfg world = world_cfg();
+    const struct wr_work_cfg work = work_cfg();
+    struct wr_id key;
+
+    start(&world, &work);
+    run(WR_SEC(60));
+    settle();
+    wr_work_count(&k);
+    cr_assert_eq(k.census.lost, 0);
+    key = w.hosts[0].disk.chunks.v[0].key;
+    for (wr_host h = 0; h < HOSTS; h++)
+        wr_disk_drop(&w.hosts[h].disk.chunks, &key);
+    wr_work_count(&k);
+    cr_expect_eq(k.census.lost, 1);
+    cr_expect_eq(k.census.lost_beyond, 0);
+    cr_expect_eq(k.census.hist[0], 1);
+    stop();
+}
+
+static void burn(wr_host h)
+{
+    wr_world_crash(&w, h);
+    wr_work_wiped(&k, h);
+    wr_disk_done(&w.hosts[h].disk);
+    wr_work_count(&k);
+}
+
+Test(simwork, disks_up_to_n_minus_1_may_burn)
+{
+    const struct wr_world_cfg world = world_cfg();
+    const struct wr_work_cfg work = work_cfg();
+
+    start(&world, &work);
+    run(WR_SEC(60));
+    settle();
+    burn(0);
+    burn(1);
+    cr_expect_eq(k.census.lost + k.census.lost_beyond, 0);
+    cr_expect_gt(k.census.hist[1], 0);
+    burn(2); /* What only these three had is gone, and excused. */
+    cr_expect_eq(k.census.lost, 0);
+    cr_expect_gt(k.census.lost_beyond, 0);
+    cr_expect_lt(k.census.lost_beyond, k.census.n);
+    stop();
+}
+
+/* ---- bytes --------------------------------------------------------------- */
+
+static void (*honest)(struct wr_world *, wr_host, wr_host,
+                      const struct wr_msg *, const struct wr_id *);
+static uint32_t rotten;
+
+/* The first chunks arrive with other bytes than their name says. */
+static void rot(struct wr_world *world, wr_host from, wr_host leaf,
+                const struct wr_msg *m, const struct wr_id *body)
+{
+    static const struct wr_id other;
+    const bool bad = m->kind == WR_MSG_DATA && rotten > 0;
+
+    rotten -= bad;
+    honest(world, from, leaf, m, bad ? &other : body);
+}
+
+Test(simwork, wrong_bytes_are_not_taken)
+{
+    const struct wr_world_cfg world = world_cfg();
+    struct wr_work_cfg work = work_cfg();
+
+    work.put_us = work.get_us = WR_NEVER;
+    start(&world, &work);
+    run(WR_SEC(10));
+    wr_work_put(&k, 0);
+    run(WR_SEC(30));
+    cr_assert_eq(k.kept_n, 1);
+    honest = w.leaf;
+    w.leaf = rot;
+    rotten = 2;
+    wr_work_get(&k, 1, k.kept[0]);
+    run(WR_SEC(30));
+    cr_expect_eq(k.bad, 2);
+    cr_expect_eq(k.jobs[WR_WORK_GET].done, 1);
+    stop();
+}
+
+Test(simwork, a_file_that_was_put_before_is_not_sent_again)
+{
+    const struct wr_world_cfg world = world_cfg();
+    struct wr_work_cfg work = work_cfg();
+
+    work.get_us = WR_NEVER;
+    work.repeat_ppm = 1000000;
+    start(&world, &work);
+    run(WR_SEC(100));
+    settle();
+    cr_assert_gt(k.jobs[WR_WORK_PUT].done, LEAVES);
+    cr_expect_lt(k.kept_n, LEAVES);
+    cr_expect_gt(k.repeated, k.blocks / 2);
+    stop();
+}
+
+/* ---- the same again ------------------------------------------------------ */
+
+static uint64_t digest_of(uint64_t seed, bool codec)
+{
+    struct wr_world_cfg world = world_cfg();
+    struct wr_work_cfg work = work_cfg();
+    uint64_t digest;
+
+    world.seed = seed;
+    world.codec = codec;
+    work.lives.session = work.lives.away =
+        wr_dist_by_mean(WR_DIST_EXPONENTIAL, 0, WR_SEC(30));
+    work.move_us = WR_SEC(40);
+    start(&world, &work);
+    run(WR_SEC(60));
+    wr_world_crash(&w, 1);
+    run(WR_SEC(60));
+    cr_expect_gt(k.jobs[WR_WORK_PUT].done, 0);
+    digest = w.digest;
+    stop();
+    return digest;
+}
+
+Test(simwork, equal_seeds_give_equal_runs)
+{
+    const uint64_t one = digest_of(5, false);
+
+    cr_expect_eq(digest_of(5, false), one);
+    cr_expect_eq(digest_of(5, true), one);
+    cr_expect_neq(digest_of(6, false), one);
+}
