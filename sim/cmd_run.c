@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "oracles.h"
 #include "out.h"
 #include "sys/clock.h"
 #include "value.h"
@@ -115,12 +116,28 @@ static bool is_stdout(const char *path)
     return path != NULL && strcmp(path, "-") == 0;
 }
 
+/* Not one scenario, but a set of them with what must come out. */
+static int run_oracles(bool small, char **names, size_t n)
+{
+    struct wr_why why = {0};
+    bool ok = false;
+
+    sim_catch_stop();
+    const enum wr_err err = wr_oracles(!small, names, n, &sim_stop, &ok, &why);
+
+    if (sim_stop)
+        return SIM_INTERRUPTED;
+    if (err != WR_OK)
+        return sim_fail(&why);
+    return ok ? 0 : 1;
+}
+
 int cmd_run(int argc, char **argv)
 {
     static struct wr_scenario s; /* 10 KiB: no need to burden the stack. */
     struct sim_list settings = {0};
     const char *json = NULL, *csv = NULL, *trace = NULL;
-    bool quiet = false;
+    bool quiet = false, small = false;
     const struct sim_option rows[] = {
         {.name = "hosts", .key = "ring.hosts"},
         {.name = "members", .key = "ring.members"},
@@ -132,6 +149,7 @@ int cmd_run(int argc, char **argv)
         {.name = "json", .value = &json},
         {.name = "csv", .value = &csv},
         {.name = "trace", .value = &trace},
+        {.name = "small", .flag = &small},
         {.name = "quiet", .flag = &quiet},
     };
     struct wr_run_hooks hooks = {.trace_from = WR_NEVER, .trace_to = WR_NEVER};
@@ -142,6 +160,10 @@ int cmd_run(int argc, char **argv)
 
     if (end != 0)
         return end - 1;
+    if (first < argc && strcmp(argv[first], "oracles") == 0)
+        return run_oracles(small, argv + first + 1, (size_t)(argc - first - 1));
+    if (small)
+        return sim_usage("run", "--small is for 'run oracles' alone");
     if (argc - first != 1)
         return sim_usage("run", "run takes one scenario or preset");
     if (is_stdout(json) && is_stdout(csv))

@@ -27,7 +27,9 @@ const struct sim_command sim_commands[] = {
      "  --csv FILE         write the series\n"
      "  --trace A..B       every message from A to B of virtual time, as "
      "2s..3s\n"
-     "  --quiet            no progress, no summary\n"},
+     "  --quiet            no progress, no summary\n\n"
+     "'run oracles [NAME...]' runs what theory and others' measurements say of "
+     "rings,\nat full size, an hour or so; --small: in half a minute\n"},
     {"sweep", cmd_sweep,
      "sweep SCENARIO|PRESET [--vary KEY=A,B,C] [--seeds K] [--jobs J] [--hosts "
      "N] [--members N] [--for TIME] [--set KEY=VALUE] [--check] [--json FILE] "

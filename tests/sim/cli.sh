@@ -58,6 +58,10 @@ run 3 run half-dyes && grep -q "'half-dies'" err
 check 'a mistyped preset is guessed'
 run 3 run nothing-like-it.ini && grep -q "wreath-sim list" err
 check 'no such file: where the presets are listed'
+run 2 run oracles nosuch && grep -q "paths" err
+check 'an unknown oracle: those that there are'
+run 2 run scale --small && grep -q "oracles" err
+check '--small is for the oracles'
 run 2 run scale --frob && grep -q -- "--help" err
 check 'an unknown option is a usage error'
 
