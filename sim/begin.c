@@ -1,8 +1,73 @@
-/* begin.c - how a ring of any size starts as an ideal one (R1): where each
- * member stands follows from one sorted list of all. */
+/* begin.c - how a world is made, and how a ring of any size starts as an ideal
+ * one (R1): where each member stands follows from one sorted list of all. */
 #include <stdlib.h>
 
+#include "cost.h"
 #include "world_private.h"
+
+enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
+{
+    static const uint8_t ring[32] = "a small world";
+    enum wr_err err;
+
+    *w = (struct wr_world){
+        .cfg = *cfg,
+        .rng = {cfg->seed},
+        .dial_bytes = wr_cost_dial(),
+        .accept_bytes = wr_cost_accept(),
+    };
+    wr_queue_init(&w->queue);
+    err = wr_simnet_init(&w->net, &cfg->net, cfg->hosts, cfg->seed);
+    if (err == WR_OK)
+        err =
+            wr_book_init(&w->book, ring, cfg->hosts, cfg->hosts * cfg->members);
+    if (err == WR_OK)
+        err = wr_outbox_init(&w->out, 4096, 1 << 20);
+    w->hosts = calloc(cfg->hosts, sizeof(w->hosts[0]));
+    if (cfg->faults)
+        w->faults = world_must(calloc(cfg->hosts, sizeof(w->faults[0])));
+    if (err != WR_OK || w->hosts == NULL) {
+        wr_world_done(w);
+        return WR_ENOMEM;
+    }
+    if (cfg->codec) {
+        w->codec_room = world_must(malloc(WR_CODEC_ARENA + WR_HEADER_MAX));
+        wr_codec_init(&w->codec, &w->book, w->codec_room, WR_CODEC_ARENA);
+    }
+    for (wr_host h = 0; h < cfg->hosts; h++) {
+        struct wr_host_id id;
+
+        wr_rng_fill(&w->rng, id.b, sizeof(id.b));
+        WR_CHECK(wr_book_add(&w->book, &id, cfg->members, 0, NULL) == h);
+    }
+    return WR_OK;
+}
+
+void wr_world_done(struct wr_world *w)
+{
+    struct wr_sim_event e;
+
+    for (wr_host h = 0; w->hosts != NULL && h < w->cfg.hosts; h++) {
+        wr_node_close(w->hosts[h].node);
+        free(w->hosts[h].saved);
+        wr_links_done(&w->hosts[h].links);
+        wr_disk_done(&w->hosts[h].disk);
+    }
+    wr_bodies_done(&w->bodies);
+    wr_uplinks_done(w);
+    while (wr_queue_pop(&w->queue, WR_NEVER, &e))
+        world_discard(w, &e);
+    wr_queue_done(&w->queue);
+    wr_parcels_done(&w->parcels);
+    free(w->codec_room);
+    free(w->hosts);
+    free(w->faults);
+    wr_outbox_done(&w->out);
+    wr_book_done(&w->book);
+    wr_simnet_done(&w->net);
+}
+
+/* ---- the first ring ------------------------------------------------------ */
 
 enum { FINGERS_MAX = 64 };
 
@@ -110,7 +175,7 @@ static void start(const struct circle *k, uint32_t own)
         if (wants_fingers(w))
             place.fingers_n += fingers_of(k, at, &fingers[place.fingers_n]);
     }
-    wr_node_start_at(w->hosts[h].node, &place, w->now, &w->out);
+    wr_node_start_at(w->hosts[h].node, &place, world_time(w, h), &w->out);
     world_settle(w, h);
 }
 

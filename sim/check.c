@@ -222,6 +222,30 @@ bool wr_check_ideal(const struct wr_world *w, const struct wr_check *k)
     return k->members == want && k->not_ideal == 0 && k->rings == 1;
 }
 
+const char *wr_check_caps(const struct wr_world *w)
+{
+    const struct wr_node_cfg *cfg = &w->cfg.node;
+
+    for (wr_host h = 0; h < w->cfg.hosts; h++) {
+        const struct wr_node *n = w->hosts[h].node;
+
+        if (n == NULL)
+            continue;
+        if (n->peers.n > cfg->peers_max)
+            return "peers";
+        if (n->roster.n > cfg->roster_max)
+            return "roster";
+        if (n->routes.n > cfg->routes_max + w->cfg.members)
+            return "routes";
+        if (n->replica.leaf_ops > cfg->ops_max)
+            return "requests of leaves";
+        for (uint8_t i = 0; i < w->cfg.members; i++)
+            if (n->core.rings[i].succs_n > cfg->succs)
+                return "successors";
+    }
+    return NULL;
+}
+
 double wr_check_load(const struct wr_world *w, const struct wr_circle *all)
 {
     double *share = room(w->cfg.hosts, sizeof(share[0]));

@@ -35,6 +35,10 @@ bool wr_check_invariant(const struct wr_world *w, const struct wr_check *k);
 /* Every host that is up has all its members in one ideal ring. */
 bool wr_check_ideal(const struct wr_world *w, const struct wr_check *k);
 
+/* The name of a table of some host that holds more than its cap; NULL if none
+ * does. */
+const char *wr_check_caps(const struct wr_world *w);
+
 /* How much of the circle belongs to the host that has most of it, in parts of
  * the mean of those that are up. */
 double wr_check_load(const struct wr_world *w, const struct wr_circle *all);

@@ -13,6 +13,9 @@
 
 enum { SIM_INTERRUPTED = 130 }; /* The exit status, as the shell has it. */
 
+struct wr_narrow;
+struct wr_plan;
+
 struct sim_command {
     const char *name;
     int (*run)(int argc, char **argv); /* An exit status. */
@@ -28,6 +31,8 @@ int cmd_run(int argc, char **argv);
 int cmd_sweep(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_fuzz(int argc, char **argv);
+int cmd_shrink(int argc, char **argv);
 
 /* Says why; the exit status of why->err. */
 int sim_fail(const struct wr_why *why);
@@ -66,6 +71,33 @@ WR_MUST_USE enum wr_err sim_scenario(struct wr_scenario *s, const char *name,
 /* Splits "key=value"; WR_EINVAL. `ret_key` has WR_SCENARIO_TEXT_MAX bytes. */
 WR_MUST_USE enum wr_err sim_split(const char *setting, char *ret_key,
                                   const char **ret_value, struct wr_why *why);
+
+/* "2s..3s", either end may be missing; false if it is none. */
+bool sim_trace(const char *text, wr_time *ret_from, wr_time *ret_to);
+
+/* A decimal number from 0 to `most`. */
+bool sim_number(const char *text, uint64_t most, uint64_t *ret);
+
+/* How `fuzz` and `shrink` narrow a plan: as they were given, NULL if not. */
+struct sim_narrow {
+    const char *hosts, *members, *without, *until, *keep;
+};
+#define SIM_NARROW_ROWS(v)                                                     \
+    {.name = "hosts", .value = &(v).hosts},                                    \
+        {.name = "members", .value = &(v).members},                            \
+        {.name = "without", .value = &(v).without},                            \
+        {.name = "until", .value = &(v).until},                                \
+    {                                                                          \
+        .name = "keep", .value = &(v).keep                                     \
+    }
+/* 0, or an exit status: something is wrong with them, and it was said. */
+int sim_narrow(const char *command, const struct sim_narrow *v,
+               struct wr_narrow *ret);
+
+/* From now on a broken WR_CHECK tells how to repeat it before it ends us. */
+void sim_catch_crash(void);
+/* This is what is played now. */
+void sim_crash_plan(const struct wr_plan *p);
 
 /* From now on Ctrl-C sets this; a second one ends the program. */
 extern volatile sig_atomic_t sim_stop;

@@ -1,10 +1,11 @@
-/* cmd_list.c - wreath-sim list: the presets, of scenarios and of churn, or the
- * keys of a scenario. */
+/* cmd_list.c - wreath-sim list: the presets, of scenarios and of churn; the
+ * keys of a scenario; or the faults of a fault run. */
 #include <stdio.h>
 #include <string.h>
 
 #include "churn.h"
 #include "cmd.h"
+#include "plan.h"
 
 static void list_presets(void)
 {
@@ -40,6 +41,13 @@ static void list_keys(void)
                wr_scenario_what_help((enum wr_scenario_what)i));
 }
 
+static void list_faults(void)
+{
+    for (unsigned f = 0; f < WR_FAULT_N; f++)
+        printf("%-10s %s\n", wr_fault_name((enum wr_fault)f),
+               wr_fault_help((enum wr_fault)f));
+}
+
 int cmd_list(int argc, char **argv)
 {
     int first;
@@ -52,8 +60,10 @@ int cmd_list(int argc, char **argv)
         list_churn();
     } else if (argc - first == 1 && strcmp(argv[first], "keys") == 0) {
         list_keys();
+    } else if (argc - first == 1 && strcmp(argv[first], "faults") == 0) {
+        list_faults();
     } else {
-        return sim_usage("list", "list takes nothing, or 'keys'");
+        return sim_usage("list", "list takes nothing, 'keys' or 'faults'");
     }
     return 0;
 }

@@ -79,8 +79,7 @@ enum wr_err sim_run(const struct wr_scenario *s, struct wr_run_hooks *hooks,
 
 /* ---- the command ------------------------------------------------------- */
 
-/* "2s..3s"; without B, to the end. */
-static bool parse_trace(const char *text, struct wr_run_hooks *hooks)
+bool sim_trace(const char *text, wr_time *ret_from, wr_time *ret_to)
 {
     const char *dots = strstr(text, "..");
     union wr_value a = {0}, b = {.n = WR_NEVER - 1};
@@ -94,8 +93,8 @@ static bool parse_trace(const char *text, struct wr_run_hooks *hooks)
         (dots[2] != '\0' &&
          wr_value_parse(WR_SCENARIO_TIME, NULL, dots + 2, &b) != WR_OK))
         return false;
-    hooks->trace_from = a.n;
-    hooks->trace_to = b.n;
+    *ret_from = a.n;
+    *ret_to = b.n;
     return a.n <= b.n;
 }
 
@@ -168,7 +167,7 @@ int cmd_run(int argc, char **argv)
         return sim_usage("run", "run takes one scenario or preset");
     if (is_stdout(json) && is_stdout(csv))
         return sim_usage("run", "--json and --csv cannot both be -");
-    if (trace != NULL && !parse_trace(trace, &hooks))
+    if (trace != NULL && !sim_trace(trace, &hooks.trace_from, &hooks.trace_to))
         return sim_usage("run", "--trace %s is not FROM..TO, as 2s..3s", trace);
     if (sim_scenario(&s, argv[first], &settings, &hooks.why) != WR_OK)
         return sim_fail(&hooks.why);

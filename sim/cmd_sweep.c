@@ -327,11 +327,12 @@ static enum wr_err write_all(const struct sweep *w, const char *path,
 
 static bool number(const char *text, size_t most, size_t *ret)
 {
-    char *end;
-    const unsigned long v = strtoul(text, &end, 10);
+    uint64_t v;
 
-    *ret = v;
-    return *text >= '0' && *text <= '9' && *end == '\0' && v >= 1 && v <= most;
+    if (!sim_number(text, most, &v) || v == 0)
+        return false;
+    *ret = (size_t)v;
+    return true;
 }
 
 static size_t processors(void)

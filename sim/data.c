@@ -19,13 +19,20 @@ static void violated(struct wr_data *d, const struct wr_data_ask *a,
     d->wrong_status = status;
 }
 
-static bool has(const struct wr_data *d, wr_host h, uint32_t item)
+static const struct wr_disk_item *find(const struct wr_data *d, wr_host h,
+                                       uint32_t item)
 {
     const struct wr_disk *disk = &d->w->hosts[h].disk;
     const struct wr_data_item *it = &d->items[item];
 
-    return wr_disk_find(it->root ? &disk->roots : &disk->chunks, &it->key) !=
-           NULL;
+    return wr_disk_find(it->root ? &disk->roots : &disk->chunks, &it->key);
+}
+
+static bool has(const struct wr_data *d, wr_host h, uint32_t item)
+{
+    const struct wr_disk_item *found = find(d, h, item);
+
+    return found != NULL && found->rot == 0;
 }
 
 uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up)
@@ -38,14 +45,43 @@ uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up)
     return n;
 }
 
-/* Of all that ever were: those that left kept theirs until they left. */
+/* All that ever were: those that left kept theirs until they left, and what a
+ * disk did to its copy later is not the acknowledgement's fault. */
 static uint32_t disks_with(const struct wr_data *d, uint32_t item)
 {
-    uint32_t n = 0;
+    uint32_t n = d->items[item].lost;
 
     for (wr_host h = 0; h < d->w->cfg.hosts; h++)
-        n += has(d, h, item);
+        n += find(d, h, item) != NULL;
     return n;
+}
+
+static bool spares(const struct wr_data *d, wr_host h, uint32_t item)
+{
+    const bool counts = !d->w->hosts[h].left && has(d, h, item);
+
+    return !counts || wr_data_holders(d, item, false) > 1;
+}
+
+bool wr_data_rot(struct wr_data *d, wr_host h, uint32_t item)
+{
+    const struct wr_data_item *it = &d->items[item];
+
+    if (it->root || !has(d, h, item) || !spares(d, h, item))
+        return false;
+    wr_disk_rot(&d->w->hosts[h].disk, &it->key);
+    return true;
+}
+
+bool wr_data_wipe(struct wr_data *d, wr_host h)
+{
+    for (uint32_t i = 0; i < d->items_n; i++)
+        if (!spares(d, h, i))
+            return false;
+    for (uint32_t i = 0; i < d->items_n; i++)
+        d->items[i].lost += find(d, h, i) != NULL;
+    wr_disk_done(&d->w->hosts[h].disk);
+    return true;
 }
 
 /* ---- asking -------------------------------------------------------------- */
@@ -296,6 +332,8 @@ void wr_data_tick(struct wr_data *d)
 
         if (!a->used)
             continue;
+        if (a->host != WR_NO_HOST && wr_world_is_still(d->w, a->host))
+            a->sent_at = d->w->now; /* It answers when it goes on. */
         const bool gone = a->host == WR_NO_HOST ||
                           !wr_world_is_up(d->w, a->host) ||
                           d->w->hosts[a->host].epoch != a->epoch;

@@ -15,8 +15,9 @@ enum { WR_DATA_ITEMS = 48, WR_DATA_ASKS = 64, WR_DATA_HAVE = 16 };
 
 struct wr_data_item {
     struct wr_id key;
-    bool root;  /* A root record; else a chunk. */
-    bool acked; /* A put of it was answered OK, or HAVE yes. */
+    bool root;     /* A root record; else a chunk. */
+    bool acked;    /* A put of it was answered OK, or HAVE yes. */
+    uint32_t lost; /* Copies that wr_data_wipe() took. */
 };
 
 struct wr_data_ask {
@@ -65,7 +66,15 @@ void wr_data_tick(struct wr_data *d);
 
 uint32_t wr_data_open(const struct wr_data *d); /* Requests under way. */
 
-/* Hosts whose disk has it: those that are up, or all that have not left. */
+/* Hosts whose disk has it, whole: those that are up, or all that have not
+ * left. */
 uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up);
+
+/*
+ * Damage. There is no repair of copies yet, so a good one is spared: nothing
+ * happens, and false is returned, if it would hit the last.
+ */
+bool wr_data_rot(struct wr_data *d, wr_host h, uint32_t item);
+bool wr_data_wipe(struct wr_data *d, wr_host h); /* The host is down. */
 
 #endif

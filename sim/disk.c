@@ -68,6 +68,14 @@ const struct wr_disk_item *wr_disk_find(const struct wr_disk_table *t,
     return find(t, key);
 }
 
+void wr_disk_rot(struct wr_disk *d, const struct wr_id *digest)
+{
+    struct wr_disk_item *item = find(&d->chunks, digest);
+
+    if (item != NULL && item->rot == 0)
+        item->rot = 1;
+}
+
 static struct wr_disk_item *find_or_add(struct wr_disk_table *t,
                                         const struct wr_id *key)
 {
@@ -100,6 +108,7 @@ static void put(struct wr_disk *d, const struct wr_fx *fx, uint32_t len)
 {
     struct wr_disk_item *item = find_or_add(&d->chunks, &fx->store.digest);
 
+    item->rot = 0;
     item->hash = fx->store.hash;
     item->len = len;
     refer(item, &fx->store.put);
@@ -113,7 +122,7 @@ static void ref(struct wr_disk *d, const struct wr_fx *fx, struct wr_event *ret)
     for (uint32_t i = 0; i < fx->store.n; i++) {
         struct wr_disk_item *item = find(&d->chunks, &fx->store.digests[i]);
 
-        if (item == NULL)
+        if (item == NULL || item->rot == 2)
             continue;
         refer(item, &fx->store.put);
         bits[i / 8] |= (uint8_t)(1u << i % 8);
@@ -125,10 +134,16 @@ static void ref(struct wr_disk *d, const struct wr_fx *fx, struct wr_event *ret)
 static void get(const struct wr_disk_table *t, const struct wr_fx *fx,
                 struct wr_event *ret)
 {
-    const struct wr_disk_item *item = find(t, &fx->store.digest);
+    struct wr_disk_item *item = find(t, &fx->store.digest);
 
     if (item == NULL) {
         ret->stored.status = WR_STATUS_NO;
+        return;
+    }
+    if (item->rot == 1 && !fx->store.head)
+        item->rot = 2;
+    if (item->rot == 2) {
+        ret->stored.status = WR_STATUS_BAD;
         return;
     }
     ret->stored.hash = item->hash;

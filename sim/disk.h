@@ -17,6 +17,7 @@ struct wr_disk_item {
     uint32_t hash, len;
     uint64_t version; /* Roots. */
     uint32_t refs_n;
+    uint8_t rot; /* Chunks: 1 the bytes are wrong, 2 it was noticed. */
     union {
         struct wr_put_id *refs; /* Chunks: WR_DISK_REFS at most. */
         uint8_t *record;        /* Roots: `len` bytes. */
@@ -33,11 +34,15 @@ struct wr_disk {
     struct wr_disk_table chunks, roots;
 };
 
-void wr_disk_done(struct wr_disk *d);
+void wr_disk_done(struct wr_disk *d); /* And all is gone. */
 
 /* NULL if it is not there. */
 const struct wr_disk_item *wr_disk_find(const struct wr_disk_table *t,
                                         const struct wr_id *key);
+
+/* The chunk's bytes are not what they were; a write mends that. As in
+ * store/store.h it shows when they are read, and is "not here" from then on. */
+void wr_disk_rot(struct wr_disk *d, const struct wr_id *digest);
 
 /* Forgets a chunk or record, if it is there. */
 void wr_disk_drop(struct wr_disk_table *t, const struct wr_id *key);

@@ -1,7 +1,9 @@
 /* main.c - the program `wreath-sim`: finds the command. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -12,6 +14,14 @@
     "  --members N        ring.members\n"                                      \
     "  --for TIME         run.for, as 2h\n"                                    \
     "  --set KEY=VALUE    any key; 'wreath-sim list keys' lists them\n"
+
+#define NARROW_HELP                                                            \
+    "  --hosts N          hosts there will ever be\n"                          \
+    "  --members N        members of each\n"                                   \
+    "  --without F,...    leave these faults out\n"                            \
+    "  --until TIME       all heals then\n"                                    \
+    "  --keep N,...       of what happens only these, as --plan numbers "      \
+    "them\n"
 
 const struct sim_command sim_commands[] = {
     {"run", cmd_run,
@@ -48,8 +58,26 @@ const struct sim_command sim_commands[] = {
      "  --seed S           of those that are run (1)\n"
      "  --json FILE        write all results; - is standard output\n"
      "  --quiet            no progress\n"},
-    {"list", cmd_list, "list [keys]",
-     "The presets; or every key, its default and range.", NULL},
+    {"fuzz", cmd_fuzz,
+     "fuzz [--seeds N] [--from S] [--seed S] [--hosts N] [--members N] "
+     "[--without FAULT,...] [--until TIME] [--keep N,...] [--plan] [--trace "
+     "A..B] [--quiet]",
+     "Small rings with every fault there is: a seed draws one.",
+     "  --seeds N          so many (100)\n"
+     "  --from S           the first (1)\n"
+     "  --seed S           this one alone\n" NARROW_HELP
+     "  --plan             print what the seeds draw; play nothing\n"
+     "  --trace A..B       every message from A to B of virtual time, as "
+     "2s..3s\n"
+     "  --quiet            no progress\n"
+     "\n'wreath-sim list faults' names the faults.\n"},
+    {"shrink", cmd_shrink,
+     "shrink SEED [--hosts N] [--members N] [--without FAULT,...] [--until "
+     "TIME] [--keep N,...] [--quiet]",
+     "Make what fails smaller: leave out what it does not need.",
+     NARROW_HELP "  --quiet            no progress\n"},
+    {"list", cmd_list, "list [keys | faults]",
+     "The presets; every key, its default and range; or the faults.", NULL},
 };
 
 const size_t sim_commands_n = WR_ARRAY_LEN(sim_commands);
@@ -186,6 +214,16 @@ enum wr_err sim_scenario(struct wr_scenario *s, const char *name,
             err = wr_scenario_set(s, key, value, why);
     }
     return err == WR_OK ? wr_scenario_check(s, why) : err;
+}
+
+bool sim_number(const char *text, uint64_t most, uint64_t *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 &&
+           *ret <= most;
 }
 
 volatile sig_atomic_t sim_stop;

@@ -186,7 +186,8 @@ wr_time wr_simnet_most(const struct wr_simnet *n)
 
 bool wr_simnet_reach(const struct wr_simnet *n, wr_host a, wr_host b)
 {
-    if (n->hosts[a].side != n->hosts[b].side)
+    if (n->hosts[a].side != n->hosts[b].side &&
+        !(n->one_way && n->hosts[a].side < n->hosts[b].side))
         return false;
     return n->cfg.one_sided_permille == 0 || a == b ||
            of_pair(n, a, b, 3) % 1000 >= n->cfg.one_sided_permille;

@@ -48,6 +48,7 @@ struct wr_simnet {
     uint64_t seed;
     uint32_t hosts_n;
     struct wr_simnet_host *hosts;
+    bool one_way; /* A cut lets through what lower sides send to higher ones. */
 };
 
 /* WR_ENOMEM. */
@@ -72,6 +73,7 @@ wr_time wr_simnet_latency(const struct wr_simnet *n, struct wr_rng *rng,
 /* No message takes longer, queues apart. */
 wr_time wr_simnet_most(const struct wr_simnet *n);
 
+/* Whether what `a` sends can get to `b`. */
 bool wr_simnet_reach(const struct wr_simnet *n, wr_host a, wr_host b);
 
 /* When `bytes`, which come at `now`, have passed a line (an up-link or a

@@ -5,9 +5,6 @@
 #include "cost.h"
 #include "world_private.h"
 
-/* A disk's answer, and a commit, take this long. */
-enum { DISK_MIN_US = 100, DISK_MORE_US = 20000 };
-
 /* A daemon writes its roster down at once, and further news a second later. */
 enum { SAVE_MIN_US = 1000, SAVE_MORE_US = 30000, SAVE_AGAIN_US = 1000000 };
 
@@ -188,6 +185,7 @@ static void save(struct wr_world_host *host)
     const struct wr_roster *r = &host->node->roster;
 
     host->saving = false;
+    host->incarnation = wr_node_incarnation(host->node);
     host->known = host->known || host->joined;
     host->saved =
         world_must(realloc(host->saved, (r->n + 1) * sizeof(host->saved[0])));
@@ -195,13 +193,11 @@ static void save(struct wr_world_host *host)
     host->saved_n = r->n;
 }
 
-/* What a crash overtakes is lost; not the incarnation, which a driver takes
- * from its clock. */
+/* What a crash overtakes is lost. */
 static void persist(struct wr_world *w, wr_host h)
 {
     struct wr_world_host *host = &w->hosts[h];
 
-    host->incarnation = wr_node_incarnation(host->node);
     if (host->saving)
         return;
     host->saving = true;
@@ -226,20 +222,6 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
         w->hosts[h].joined = true;
         persist(w, h);
     }
-}
-
-/* To the disk; it takes effect when it is answered. */
-static void submit(struct wr_world *w, wr_host h, const struct wr_fx *fx)
-{
-    if (fx->kind == WR_FX_STORE_PUT) {
-        const struct wr_held *b = wr_bodies_get(&w->bodies, h, fx->store.body);
-
-        if (b == NULL || !wr_id_eq(&b->digest, &fx->store.digest))
-            w->bodies_wrong++;
-    }
-    world_push(w, w->now + DISK_MIN_US + wr_rng_below(&w->rng, DISK_MORE_US),
-               WORLD_STORED, h, h,
-               world_must(wr_parcel_store(&w->parcels, fx)));
 }
 
 static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
@@ -288,7 +270,7 @@ static void perform(struct wr_world *w, wr_host h)
         case WR_FX_STORE_DROP:
         case WR_FX_STORE_NEXT:
         case WR_FX_STORE_ROOT_NEXT:
-            submit(w, h, fx);
+            world_submit(w, h, fx);
             break;
         case WR_FX_RELEASE:
             break;
@@ -297,6 +279,17 @@ static void perform(struct wr_world *w, wr_host h)
     release(w, h);
     WR_CHECK(w->out.dropped == 0);
     wr_outbox_clear(&w->out);
+}
+
+/* By our clock. */
+static wr_time deadline(const struct wr_world *w, wr_host h)
+{
+    const wr_time at = wr_node_deadline(w->hosts[h].node);
+    const wr_time ahead = world_time(w, h) - w->now;
+
+    if (at == WR_NEVER)
+        return at;
+    return at > ahead ? at - ahead : 0;
 }
 
 /* After each step: the effects, and one tick in the queue for the deadline. */
@@ -308,8 +301,8 @@ void world_settle(struct wr_world *w, wr_host h)
     perform(w, h);
     if (w->changed != NULL)
         w->changed(w, h);
-    at = wr_node_deadline(host->node);
-    if (at != WR_NEVER && at < host->tick_at) {
+    at = deadline(w, h);
+    if (at < host->tick_at) {
         host->tick_at = wr_time_max(at, w->now);
         world_push(w, host->tick_at, WORLD_TICK, h, h, NULL);
     }
@@ -317,12 +310,21 @@ void world_settle(struct wr_world *w, wr_host h)
 
 void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev)
 {
-    wr_node_step(w->hosts[h].node, ev, w->now, &w->out);
+    wr_node_step(w->hosts[h].node, ev, world_time(w, h), &w->out);
     world_settle(w, h);
 }
 
 /* ---- delivery --------------------------------------------------------------
  */
+
+/* As it says in HELLO, or was last known to have written down. */
+static uint32_t incarnation_of(const struct wr_world *w, wr_host h)
+{
+    const struct wr_world_host *host = &w->hosts[h];
+
+    return host->node != NULL ? wr_node_incarnation(host->node)
+                              : host->incarnation;
+}
 
 void world_admit(struct wr_world *w, wr_host to, wr_host of,
                  enum wr_roster_state state)
@@ -330,7 +332,7 @@ void world_admit(struct wr_world *w, wr_host to, wr_host of,
     struct wr_event ev = {.kind = WR_EV_ADMIT, .from = of};
 
     ev.admit.state = (uint8_t)state;
-    ev.admit.incarnation = w->hosts[of].incarnation;
+    ev.admit.incarnation = incarnation_of(w, of);
     wr_world_step(w, to, &ev);
 }
 
@@ -345,7 +347,7 @@ static void introduce(struct wr_world *w, const struct wr_sim_event *e,
     if (l->epoch != e->from_epoch || l->told == 0) {
         l->epoch = e->from_epoch & EPOCH_MASK;
         l->told = 1;
-        ev.incarnation = w->hosts[e->from].incarnation;
+        ev.incarnation = incarnation_of(w, e->from);
         wr_world_step(w, e->to, &ev);
         if (to->node->cfg.roster_max > 0)
             world_admit(w, e->to, e->from, WR_ROSTER_ADMITTED);
@@ -472,21 +474,6 @@ static void deliver(struct wr_world *w, const struct wr_sim_event *e)
     receive(w, e, &m, &body);
 }
 
-/* The disk has done it, durably. */
-static void stored(struct wr_world *w, const struct wr_sim_event *e)
-{
-    const struct wr_fx *fx = wr_parcel_fx(e->parcel);
-    struct wr_event ev = {.kind = WR_EV_STORED, .from = e->to};
-
-    wr_disk_do(&w->hosts[e->to].disk, fx, fx->store.body.len, &ev);
-    ev.stored.token = fx->store.token;
-    if (fx->kind == WR_FX_STORE_GET && !fx->store.head &&
-        ev.stored.status == WR_STATUS_OK)
-        ev.stored.body =
-            wr_bodies_give(&w->bodies, e->to, &fx->store.digest, ev.stored.len);
-    wr_world_step(w, e->to, &ev);
-}
-
 static void broken(struct wr_world *w, const struct wr_sim_event *e)
 {
     const struct wr_event ev = {.kind = WR_EV_LINK_DOWN, .from = e->from};
@@ -504,7 +491,7 @@ static void tick(struct wr_world *w, const struct wr_sim_event *e)
     if (e->at != to->tick_at)
         return; /* Another, earlier one has replaced it. */
     to->tick_at = WR_NEVER;
-    wr_node_tick(to->node, w->now, &w->out);
+    wr_node_tick(to->node, world_time(w, e->to), &w->out);
     world_settle(w, e->to);
 }
 
@@ -533,8 +520,11 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
     case WORLD_BROKEN:
         broken(w, e);
         return;
+    case WORLD_WRITTEN:
+        world_written(w, e);
+        return;
     case WORLD_STORED:
-        stored(w, e);
+        world_stored(w, e);
         return;
     case WORLD_SAVED:
         save(to);
@@ -555,9 +545,10 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
     WR_UNREACHABLE();
 }
 
-static void discard(struct wr_world *w, const struct wr_sim_event *e)
+void world_discard(struct wr_world *w, const struct wr_sim_event *e)
 {
-    if (e->kind == WORLD_DELIVER || e->kind == WORLD_STORED)
+    if (e->kind == WORLD_DELIVER || e->kind == WORLD_WRITTEN ||
+        e->kind == WORLD_STORED)
         wr_parcel_free(&w->parcels, e->parcel);
 }
 
@@ -567,8 +558,8 @@ static bool postpone(struct wr_world *w, struct wr_sim_event *e)
 {
     struct wr_world_host *to;
 
-    if (e->kind == WORLD_ALARM || wr_host_is_leaf(e->to) ||
-        !wr_world_is_still(w, e->to))
+    if (e->kind == WORLD_ALARM || e->kind == WORLD_WRITTEN ||
+        wr_host_is_leaf(e->to) || !wr_world_is_still(w, e->to))
         return false;
     to = &w->hosts[e->to];
     if (to->epoch != e->to_epoch ||
@@ -592,7 +583,7 @@ void wr_world_run(struct wr_world *w, wr_time until)
             continue;
         w->events++;
         happen(w, &e);
-        discard(w, &e);
+        world_discard(w, &e);
     }
     w->now = until;
 }
@@ -606,6 +597,7 @@ void world_open(struct wr_world *w, wr_host h)
     struct wr_node_cfg cfg = w->cfg.node;
 
     WR_CHECK(host->node == NULL && !host->left);
+    world_unfault(w, h);
     cfg.self = h;
     cfg.members = w->cfg.members;
     cfg.incarnation = ++host->incarnation;
@@ -648,7 +640,7 @@ void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
     }
     trace(w, h, "starts, joins through", via, 0, 0);
     wr_node_join(host->node, known, via == WR_NO_HOST ? 0 : 1, may_start,
-                 w->now, &w->out);
+                 world_time(w, h), &w->out);
     world_settle(w, h);
 }
 
@@ -696,8 +688,6 @@ void wr_world_crash(struct wr_world *w, wr_host h)
     trace(w, h, "dies", WR_NO_HOST, 0, 0);
     break_links(w, h);
     wr_uplink_break(w, h, w->cfg.resets);
-    /* A driver takes incarnations that only grow: by its clock. */
-    w->hosts[h].incarnation = wr_node_incarnation(w->hosts[h].node);
     wr_node_close(w->hosts[h].node);
     w->hosts[h].node = NULL;
     w->hosts[h].joined = w->hosts[h].leaving = false;
@@ -742,67 +732,6 @@ void wr_world_heal(struct wr_world *w)
 {
     for (wr_host h = 0; h < w->cfg.hosts; h++)
         w->net.hosts[h].side = 0;
+    w->net.one_way = false;
     trace(w, 0, "the cut heals", WR_NO_HOST, 0, 0);
-}
-
-/* ---- the book
- * ----------------------------------------------------------------- */
-
-enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
-{
-    static const uint8_t ring[32] = "a small world";
-    enum wr_err err;
-
-    *w = (struct wr_world){
-        .cfg = *cfg,
-        .rng = {cfg->seed},
-        .dial_bytes = wr_cost_dial(),
-        .accept_bytes = wr_cost_accept(),
-    };
-    wr_queue_init(&w->queue);
-    err = wr_simnet_init(&w->net, &cfg->net, cfg->hosts, cfg->seed);
-    if (err == WR_OK)
-        err =
-            wr_book_init(&w->book, ring, cfg->hosts, cfg->hosts * cfg->members);
-    if (err == WR_OK)
-        err = wr_outbox_init(&w->out, 4096, 1 << 20);
-    w->hosts = calloc(cfg->hosts, sizeof(w->hosts[0]));
-    if (err != WR_OK || w->hosts == NULL) {
-        wr_world_done(w);
-        return WR_ENOMEM;
-    }
-    if (cfg->codec) {
-        w->codec_room = world_must(malloc(WR_CODEC_ARENA + WR_HEADER_MAX));
-        wr_codec_init(&w->codec, &w->book, w->codec_room, WR_CODEC_ARENA);
-    }
-    for (wr_host h = 0; h < cfg->hosts; h++) {
-        struct wr_host_id id;
-
-        wr_rng_fill(&w->rng, id.b, sizeof(id.b));
-        WR_CHECK(wr_book_add(&w->book, &id, cfg->members, 0, NULL) == h);
-    }
-    return WR_OK;
-}
-
-void wr_world_done(struct wr_world *w)
-{
-    struct wr_sim_event e;
-
-    for (wr_host h = 0; w->hosts != NULL && h < w->cfg.hosts; h++) {
-        wr_node_close(w->hosts[h].node);
-        free(w->hosts[h].saved);
-        wr_links_done(&w->hosts[h].links);
-        wr_disk_done(&w->hosts[h].disk);
-    }
-    wr_bodies_done(&w->bodies);
-    wr_uplinks_done(w);
-    while (wr_queue_pop(&w->queue, WR_NEVER, &e))
-        discard(w, &e);
-    wr_queue_done(&w->queue);
-    wr_parcels_done(&w->parcels);
-    free(w->codec_room);
-    free(w->hosts);
-    wr_outbox_done(&w->out);
-    wr_book_done(&w->book);
-    wr_simnet_done(&w->net);
 }

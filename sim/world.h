@@ -9,6 +9,8 @@
  * write is durable when it is answered; one that a crash overtakes is lost.
  * Leaves either have links (uplink.h), or are mere askers: what is sent to one
  * reaches `leaf` after a while, unless its parent is gone.
+ * With `cfg.faults` hosts have clocks of their own, and disks that may be slow,
+ * full, or fail (faults.c); rot and loss are disk.h's.
  * What it does not model: disks' sizes.
  */
 #ifndef WR_SIM_WORLD_H
@@ -34,6 +36,17 @@ struct wr_world_cfg {
     bool resets;       /* Broken links are told of, as TCP does at once. */
     bool codec; /* Each message is encoded and decoded, as on the wire. */
     bool trace; /* Every message and note, on standard error. */
+
+    bool faults; /* There is a wr_world_fault for each host, and */
+    bool torn;   /* a write may be on the disk though it was not answered. */
+    uint32_t read_permille, write_permille; /* Of the disks' work that fails. */
+};
+
+/* What is wrong with a host. */
+struct wr_world_fault {
+    wr_time ahead;   /* Its clock, of ours; wr_world_jump(). */
+    wr_time slow_us; /* What its disk takes more, at most. */
+    bool full;       /* Its disk. */
 };
 
 struct wr_world_host {
@@ -62,6 +75,7 @@ struct wr_world {
     struct wr_book book;
     struct wr_rng rng;
     struct wr_world_host *hosts;
+    struct wr_world_fault *faults; /* With cfg.faults; else NULL. */
     struct wr_outbox out;
     wr_time now;
     struct wr_simnet net;
@@ -124,6 +138,9 @@ void wr_world_pause(struct wr_world *w, wr_host h, wr_time until);
  * between a leaf and its parent, but with the parent. */
 void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
                   const struct wr_msg *m);
+
+/* The clock of `h` jumps ahead, as after a machine's suspension. */
+void wr_world_jump(struct wr_world *w, wr_host h, wr_time us);
 
 /* Cuts the network: hosts reach those of the same side only. */
 void wr_world_side(struct wr_world *w, wr_host h, uint32_t side);

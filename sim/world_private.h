@@ -1,4 +1,4 @@
-/* world_private.h - what begin.c and uplink.c share with world.c. */
+/* world_private.h - what begin.c, faults.c and uplink.c share with world.c. */
 #ifndef WR_SIM_WORLD_PRIVATE_H
 #define WR_SIM_WORLD_PRIVATE_H
 
@@ -8,6 +8,7 @@ enum world_event {
     WORLD_DELIVER,
     WORLD_TICK,
     WORLD_BROKEN,
+    WORLD_WRITTEN,
     WORLD_STORED,
     WORLD_SAVED,
     WORLD_GONE,
@@ -24,6 +25,23 @@ void world_push(struct wr_world *w, wr_time at, enum world_event kind,
 /* The message on its way, to arrive at `at`. */
 void world_post(struct wr_world *w, wr_host from, wr_host to,
                 const struct wr_msg *m, wr_time at);
+
+/* Frees what `e` carries. */
+void world_discard(struct wr_world *w, const struct wr_sim_event *e);
+
+/* The time by the clock of `h`. */
+static inline wr_time world_time(const struct wr_world *w, wr_host h)
+{
+    return w->now + (w->faults == NULL ? 0 : w->faults[h].ahead);
+}
+
+/* faults.c: for a host that starts now. */
+void world_unfault(struct wr_world *w, wr_host h);
+/* A STORE_* effect; it is answered by a STORED event, */
+void world_submit(struct wr_world *w, wr_host h, const struct wr_fx *fx);
+void world_stored(struct wr_world *w, const struct wr_sim_event *e);
+/* and may be on the disk before that. */
+void world_written(struct wr_world *w, const struct wr_sim_event *e);
 
 /* `p`; ends the program if there was no memory for it. */
 void *world_must(void *p);

@@ -262,4 +262,47 @@ check 'and runs what is a scenario'
 run 2 compare a.json && grep -q '2 to' err
 check 'compare takes two at least'
 
+# ---- fault runs -------------------------------------------------------------
+
+run 0 list faults && [ "$(wc -l <out)" -ge 20 ] && grep -q '^loss ' out
+check 'list faults names the faults'
+missing=$(awk '{ print $1 }' out | while read -r fault; do
+    grep -q "^|.*\`$fault\`" "$docs" || echo "$fault"
+done)
+echo "$missing" >err
+[ -z "$missing" ]
+check 'each fault is in docs/simulator.md'
+run 0 fuzz --seeds 5 && grep -q '^seeds .* 0 failed' out && [ ! -s err ]
+check 'fuzz plays seeds and sums up'
+digest=$(sed -n 's/^digest *//p' out)
+run 0 fuzz --seeds 5 --quiet && [ "$(sed -n 's/^digest *//p' out)" = "$digest" ]
+check 'the same seeds give the same digest'
+run 0 fuzz --seeds 5 --from 2 && [ "$(sed -n 's/^digest *//p' out)" != "$digest" ]
+check 'others give another'
+run 0 fuzz --seed 3 --plan && grep -q '^seed 3: .* hosts' out && grep -q 'all heals' out
+check 'a plan is printed'
+run 0 fuzz --seed 3 --plan --without loss,dup,cut --keep 0-2 --hosts 5 &&
+    ! grep -qE '^faults:.* (loss|dup|cut)( |$)' out && [ "$(wc -l <out)" -le 6 ]
+check 'and narrowed'
+run 0 fuzz --seed 75 --trace 60s..99s && [ -s err ]
+check 'a trace of it goes to standard error'
+run 2 fuzz --without los && grep -q "no fault 'los'" err
+check 'a fault that there is none is refused'
+run 2 fuzz --keep 5-3 && grep -q 'numbers, as' err
+check 'and numbers that are none'
+run 2 fuzz --hosts 100 && grep -q '1 to 64' err
+check 'and too many hosts'
+run 2 fuzz --until never-ever && grep -q 'a time, as' err
+check 'and a time that is none'
+run 2 fuzz --seeds 0 && grep -q 'above 0' err
+check 'and no seeds at all'
+run 2 fuzz --seed 3 --from 4 && grep -q 'goes without' err
+check 'one seed, or many'
+run 2 fuzz 3 && grep -q -- '--seed 3' err
+check 'fuzz takes no operand, and says what was meant'
+run 2 shrink && grep -q 'one seed' err
+check 'shrink without a seed is a usage error'
+run 1 shrink 3 && grep -q 'does not fail' err
+check 'what does not fail is not made smaller'
+
 echo "1..$n"
