@@ -246,14 +246,17 @@ const char *wr_check_caps(const struct wr_world *w)
     return NULL;
 }
 
-double wr_check_load(const struct wr_world *w, const struct wr_circle *all)
+void wr_check_shares(const struct wr_world *w, const struct wr_circle *all,
+                     double *ret)
 {
-    double *share = room(w->cfg.hosts, sizeof(share[0]));
-    double most = 0;
     uint32_t up = 0;
     uint64_t from = 0;
     bool any = false;
 
+    for (wr_host h = 0; h < w->cfg.hosts; h++) {
+        ret[h] = 0;
+        up += wr_world_is_up(w, h);
+    }
     /* Twice round: the first member's arc begins at the last one. */
     for (uint32_t i = 0; i < 2 * all->n; i++) {
         const wr_ref ref = all->refs[i % all->n];
@@ -262,16 +265,24 @@ double wr_check_load(const struct wr_world *w, const struct wr_circle *all)
         if (live(w, ref) == NULL)
             continue;
         if (any && i >= all->n)
-            share[wr_ref_host(ref)] += (double)(at - from) * 0x1p-64;
+            ret[wr_ref_host(ref)] += (double)(at - from) * 0x1p-64;
         from = at;
         any = true;
     }
-    for (wr_host h = 0; h < w->cfg.hosts; h++) {
-        up += wr_world_is_up(w, h);
+    for (wr_host h = 0; h < w->cfg.hosts; h++)
+        ret[h] *= up;
+}
+
+double wr_check_load(const struct wr_world *w, const struct wr_circle *all)
+{
+    double *share = room(w->cfg.hosts, sizeof(share[0]));
+    double most = 0;
+
+    wr_check_shares(w, all, share);
+    for (wr_host h = 0; h < w->cfg.hosts; h++)
         most = share[h] > most ? share[h] : most;
-    }
     free(share);
-    return most * up;
+    return most;
 }
 
 wr_ref wr_check_owner(const struct wr_world *w, const struct wr_id *key)

@@ -39,8 +39,12 @@ bool wr_check_ideal(const struct wr_world *w, const struct wr_check *k);
  * does. */
 const char *wr_check_caps(const struct wr_world *w);
 
-/* How much of the circle belongs to the host that has most of it, in parts of
- * the mean of those that are up. */
+/* How much of the circle belongs to each host, in parts of the mean of those
+ * that are up; `ret` has room for all hosts. */
+void wr_check_shares(const struct wr_world *w, const struct wr_circle *all,
+                     double *ret);
+
+/* That of the host that has most of it. */
 double wr_check_load(const struct wr_world *w, const struct wr_circle *all);
 
 /* The live member that owns `key`, seen from above; WR_NO_REF if there is

@@ -30,6 +30,7 @@ extern const size_t sim_commands_n;
 int cmd_run(int argc, char **argv);
 int cmd_sweep(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_fuzz(int argc, char **argv);
 int cmd_shrink(int argc, char **argv);

@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "out.h"
+#include "report.h"
 
 enum { RUNS_MAX = 12 }; /* More columns than anybody reads. */
 
@@ -34,7 +35,8 @@ static int result_of(const char *name, const struct sim_list *settings,
     return 0;
 }
 
-static int write_all(const char *path, json_t *const *results, size_t n)
+static int write_all(const char *path, const char *report,
+                     json_t *const *results, size_t n)
 {
     json_t *runs = json_array();
     json_t *o = json_pack("{s:i, s:o}", "wreath_sim_compare", 1, "runs", runs);
@@ -43,7 +45,8 @@ static int write_all(const char *path, json_t *const *results, size_t n)
 
     for (size_t i = 0; i < n && fine; i++)
         fine = json_array_append(runs, results[i]) == 0;
-    fine = fine && wr_out_json(path, o, &why) == WR_OK;
+    fine = fine && (path == NULL || wr_out_json(path, o, &why) == WR_OK);
+    fine = fine && wr_report(report, o, &why) == WR_OK;
     json_decref(o);
     return fine ? 0 : sim_fail(&why);
 }
@@ -52,11 +55,13 @@ int cmd_compare(int argc, char **argv)
 {
     json_t *results[RUNS_MAX] = {NULL};
     struct sim_list settings = {0};
-    const char *json = NULL;
+    struct wr_why why = {0};
+    const char *json = NULL, *report = NULL;
     bool quiet = false;
     const struct sim_option rows[] = {
         {.name = "seed", .key = "run.seed"},
         {.name = "json", .value = &json},
+        {.name = "report", .value = &report},
         {.name = "quiet", .flag = &quiet},
     };
     size_t n = 0;
@@ -71,6 +76,8 @@ int cmd_compare(int argc, char **argv)
                          "compare takes 2 to %d results or "
                          "scenarios",
                          RUNS_MAX);
+    if (wr_report_prepare(report, &why) != WR_OK)
+        return sim_fail(&why);
     sim_catch_stop();
     for (int i = first; i < argc && status == 0 && !sim_stop; i++) {
         status = result_of(argv[i], &settings, quiet, &results[n]);
@@ -78,8 +85,8 @@ int cmd_compare(int argc, char **argv)
     }
     if (status == 0 && (json == NULL || strcmp(json, "-") != 0))
         wr_out_compare(stdout, results, n);
-    if (status == 0 && json != NULL)
-        status = write_all(json, results, n);
+    if (status == 0 && (json != NULL || report != NULL))
+        status = write_all(json, report, results, n);
     for (size_t i = 0; i < n; i++)
         json_decref(results[i]);
     return status == 0 && sim_stop ? SIM_INTERRUPTED : status;

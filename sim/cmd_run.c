@@ -6,6 +6,7 @@
 #include "cmd.h"
 #include "oracles.h"
 #include "out.h"
+#include "report.h"
 #include "sys/clock.h"
 #include "value.h"
 
@@ -99,7 +100,8 @@ bool sim_trace(const char *text, wr_time *ret_from, wr_time *ret_to)
 }
 
 static enum wr_err write_out(const json_t *result, const char *json,
-                             const char *csv, struct wr_why *why)
+                             const char *csv, const char *report,
+                             struct wr_why *why)
 {
     enum wr_err err = WR_OK;
 
@@ -107,6 +109,8 @@ static enum wr_err write_out(const json_t *result, const char *json,
         err = wr_out_json(json, result, why);
     if (err == WR_OK && csv != NULL)
         err = wr_out_csv(csv, result, why);
+    if (err == WR_OK)
+        err = wr_report(report, result, why);
     return err;
 }
 
@@ -135,7 +139,7 @@ int cmd_run(int argc, char **argv)
 {
     static struct wr_scenario s; /* 10 KiB: no need to burden the stack. */
     struct sim_list settings = {0};
-    const char *json = NULL, *csv = NULL, *trace = NULL;
+    const char *json = NULL, *csv = NULL, *trace = NULL, *report = NULL;
     bool quiet = false, small = false;
     const struct sim_option rows[] = {
         {.name = "hosts", .key = "ring.hosts"},
@@ -147,6 +151,7 @@ int cmd_run(int argc, char **argv)
         {.name = "codec", .key = "run.codec", .fixed = "yes"},
         {.name = "json", .value = &json},
         {.name = "csv", .value = &csv},
+        {.name = "report", .value = &report},
         {.name = "trace", .value = &trace},
         {.name = "small", .flag = &small},
         {.name = "quiet", .flag = &quiet},
@@ -169,13 +174,14 @@ int cmd_run(int argc, char **argv)
         return sim_usage("run", "--json and --csv cannot both be -");
     if (trace != NULL && !sim_trace(trace, &hooks.trace_from, &hooks.trace_to))
         return sim_usage("run", "--trace %s is not FROM..TO, as 2s..3s", trace);
-    if (sim_scenario(&s, argv[first], &settings, &hooks.why) != WR_OK)
+    if (sim_scenario(&s, argv[first], &settings, &hooks.why) != WR_OK ||
+        wr_report_prepare(report, &hooks.why) != WR_OK)
         return sim_fail(&hooks.why);
     sim_catch_stop();
     if (sim_run(&s, &hooks, quiet, &result) != WR_OK)
         return sim_fail(&hooks.why);
     int status = wr_out_bad(result) ? 1 : 0;
-    if (write_out(result, json, csv, &hooks.why) != WR_OK)
+    if (write_out(result, json, csv, report, &hooks.why) != WR_OK)
         status = sim_fail(&hooks.why);
     else if (sim_stop)
         status = SIM_INTERRUPTED;

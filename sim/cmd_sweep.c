@@ -3,7 +3,6 @@
  * process of its own, and what they have in common at the end.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,9 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "estimate.h"
 #include "out.h"
+#include "report.h"
 #include "sys/fs.h"
 
 enum { VARY_MAX = 4, VALUES_MAX = 64, POINTS_MAX = 4096, JOBS_MAX = 256 };
@@ -234,41 +235,20 @@ static bool run_all(struct sweep *w, size_t jobs_n)
 
 /* ---- the table --------------------------------------------------------- */
 
-/* Student's t, two-sided 95 %, of n - 1 degrees of freedom. */
-static double student(size_t n)
-{
-    static const double t[] = {0,     12.706, 4.303, 3.182, 2.776, 2.571, 2.447,
-                               2.365, 2.306,  2.262, 2.228, 2.201, 2.179, 2.160,
-                               2.145, 2.131,  2.120, 2.110, 2.101, 2.093, 2.086,
-                               2.080, 2.074,  2.069, 2.064, 2.060, 2.056, 2.052,
-                               2.048, 2.045,  2.042};
-
-    return n - 1 < WR_ARRAY_LEN(t) ? t[n - 1] : 1.96;
-}
-
 /* "99.12 +- 0.05", or "-"; the interval of the mean over the seeds. */
 static void cell(const struct sweep *w, size_t point, const struct wr_figure *f,
                  char ret[48])
 {
-    double sum = 0, squares = 0, v;
-    size_t n = 0;
+    const struct wr_estimate e =
+        wr_estimate(w->results + point * w->seeds, w->seeds, f->path);
 
-    for (size_t i = 0; i < w->seeds; i++)
-        if (wr_out_number(w->results[point * w->seeds + i], f->path, &v)) {
-            sum += v * f->times;
-            n++;
-        }
-    const double mean = n > 0 ? sum / (double)n : 0;
-    for (size_t i = 0; i < w->seeds; i++)
-        if (wr_out_number(w->results[point * w->seeds + i], f->path, &v))
-            squares += (v * f->times - mean) * (v * f->times - mean);
-    if (n == 0)
+    if (e.n == 0)
         strcpy(ret, "-");
-    else if (n == 1)
-        snprintf(ret, 48, "%.*f", f->digits, mean);
+    else if (e.n == 1)
+        snprintf(ret, 48, "%.*f", f->digits, e.mean * f->times);
     else
-        snprintf(ret, 48, "%.*f +- %.*f", f->digits, mean, f->digits,
-                 student(n) * sqrt(squares / (double)(n - 1) / (double)n));
+        snprintf(ret, 48, "%.*f +- %.*f", f->digits, e.mean * f->times,
+                 f->digits, e.half * f->times);
 }
 
 static void table(const struct sweep *w)
@@ -299,12 +279,12 @@ static void table(const struct sweep *w)
 }
 
 static enum wr_err write_all(const struct sweep *w, const char *path,
-                             struct wr_why *why)
+                             const char *report, struct wr_why *why)
 {
     json_t *vary = json_object(), *runs = json_array();
     json_t *o = json_pack("{s:i, s:o, s:o}", "wreath_sim_sweep", 1, "vary",
                           vary, "runs", runs);
-    enum wr_err err;
+    enum wr_err err = WR_OK;
 
     if (o == NULL)
         return wr_why(why, WR_ENOMEM, "out of memory for the results");
@@ -318,7 +298,10 @@ static enum wr_err write_all(const struct sweep *w, const char *path,
     for (size_t i = 0; i < w->points * w->seeds; i++)
         if (w->results[i] != NULL)
             json_array_append(runs, w->results[i]);
-    err = wr_out_json(path, o, why);
+    if (path != NULL)
+        err = wr_out_json(path, o, why);
+    if (err == WR_OK)
+        err = wr_report(report, o, why);
     json_decref(o);
     return err;
 }
@@ -342,7 +325,8 @@ static size_t processors(void)
     return n < 1 ? 1 : n > JOBS_MAX ? JOBS_MAX : (size_t)n;
 }
 
-static int finish(struct sweep *w, const char *json, bool fine)
+static int finish(struct sweep *w, const char *json, const char *report,
+                  bool fine)
 {
     struct wr_why why = {0};
     int status = fine ? 0 : 1;
@@ -353,7 +337,8 @@ static int finish(struct sweep *w, const char *json, bool fine)
         if (w->results[i] != NULL && wr_out_bad(w->results[i]))
             status = 1;
     }
-    if (json != NULL && write_all(w, json, &why) != WR_OK)
+    if ((json != NULL || report != NULL) &&
+        write_all(w, json, report, &why) != WR_OK)
         status = sim_fail(&why);
     if (any && !w->quiet && (json == NULL || strcmp(json, "-") != 0))
         table(w);
@@ -367,7 +352,7 @@ int cmd_sweep(int argc, char **argv)
 {
     static struct sweep w = {.seeds = 5};
     struct sim_list vary = {0};
-    const char *json = NULL, *seeds = NULL, *jobs = NULL;
+    const char *json = NULL, *seeds = NULL, *jobs = NULL, *report = NULL;
     const struct sim_option rows[] = {
         {.name = "vary", .list = &vary},
         {.name = "seeds", .value = &seeds},
@@ -378,6 +363,7 @@ int cmd_sweep(int argc, char **argv)
         {.name = "set", .list = &w.settings},
         {.name = "check", .key = "run.check", .fixed = "yes"},
         {.name = "json", .value = &json},
+        {.name = "report", .value = &report},
         {.name = "quiet", .flag = &w.quiet},
     };
     struct wr_why why = {0};
@@ -395,7 +381,8 @@ int cmd_sweep(int argc, char **argv)
     if (jobs != NULL && !number(jobs, JOBS_MAX, &jobs_n))
         return sim_usage("sweep", "--jobs is a number from 1 to %d", JOBS_MAX);
     w.scenario = argv[first];
-    if (prepare(&w, &vary, &why) != WR_OK)
+    if (prepare(&w, &vary, &why) != WR_OK ||
+        wr_report_prepare(report, &why) != WR_OK)
         return sim_fail(&why);
     w.results = calloc(w.points * w.seeds, sizeof(json_t *));
     if (w.results == NULL) {
@@ -403,5 +390,5 @@ int cmd_sweep(int argc, char **argv)
         return sim_fail(&why);
     }
     sim_catch_stop();
-    return finish(&w, json, run_all(&w, jobs_n));
+    return finish(&w, json, report, run_all(&w, jobs_n));
 }

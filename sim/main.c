@@ -27,7 +27,7 @@ const struct sim_command sim_commands[] = {
     {"run", cmd_run,
      "run SCENARIO|PRESET [--seed S] [--hosts N] [--members N] [--for TIME] "
      "[--set KEY=VALUE] [--check] [--codec] [--json FILE] [--csv FILE] "
-     "[--trace A..B] [--quiet]",
+     "[--report DIR] [--trace A..B] [--quiet]",
      "Simulate a ring, and measure.",
      SCENARIO_HELP
      "  --seed S           run.seed: draws everything (1)\n"
@@ -35,6 +35,7 @@ const struct sim_command sim_commands[] = {
      "  --codec            encode and decode each message\n"
      "  --json FILE        write the whole result; - is standard output\n"
      "  --csv FILE         write the series\n"
+     "  --report DIR       write a page with pictures, DIR/index.html\n"
      "  --trace A..B       every message from A to B of virtual time, as "
      "2s..3s\n"
      "  --quiet            no progress, no summary\n\n"
@@ -43,7 +44,7 @@ const struct sim_command sim_commands[] = {
     {"sweep", cmd_sweep,
      "sweep SCENARIO|PRESET [--vary KEY=A,B,C] [--seeds K] [--jobs J] [--hosts "
      "N] [--members N] [--for TIME] [--set KEY=VALUE] [--check] [--json FILE] "
-     "[--quiet]",
+     "[--report DIR] [--quiet]",
      "Run over values and seeds; mean and 95 % interval of each figure.",
      "  --vary KEY=A,B,C   a run for each value; twice: for each pair\n"
      "  --seeds K          runs of each, from run.seed on (5)\n"
@@ -51,12 +52,14 @@ const struct sim_command sim_commands[] = {
      SCENARIO_HELP
      "  --check            judge the ring's invariants all the while\n"
      "  --json FILE        write all results; - is standard output\n"
+     "  --report DIR       write a page with pictures, DIR/index.html\n"
      "  --quiet            no progress, no table\n"},
     {"compare", cmd_compare,
-     "compare A B ... [--seed S] [--json FILE] [--quiet]",
+     "compare A B ... [--seed S] [--json FILE] [--report DIR] [--quiet]",
      "Results (JSON), scenarios or presets, side by side.",
      "  --seed S           of those that are run (1)\n"
      "  --json FILE        write all results; - is standard output\n"
+     "  --report DIR       write a page with pictures, DIR/index.html\n"
      "  --quiet            no progress\n"},
     {"fuzz", cmd_fuzz,
      "fuzz [--seeds N] [--from S] [--seed S] [--hosts N] [--members N] "
@@ -76,6 +79,8 @@ const struct sim_command sim_commands[] = {
      "TIME] [--keep N,...] [--quiet]",
      "Make what fails smaller: leave out what it does not need.",
      NARROW_HELP "  --quiet            no progress\n"},
+    {"report", cmd_report, "report RESULT.json DIR",
+     "Draw a result that was written before: a page with pictures.", NULL},
     {"list", cmd_list, "list [keys | faults]",
      "The presets; every key, its default and range; or the faults.", NULL},
 };

@@ -24,7 +24,7 @@ const struct wr_figure wr_figures[] = {
 
 const size_t wr_figures_n = WR_ARRAY_LEN(wr_figures);
 
-static const json_t *at_path(const json_t *o, const char *path)
+const json_t *wr_out_at(const json_t *o, const char *path)
 {
     while (o != NULL && *path != '\0') {
         char key[64];
@@ -39,7 +39,7 @@ static const json_t *at_path(const json_t *o, const char *path)
 
 bool wr_out_number(const json_t *result, const char *path, double *ret)
 {
-    const json_t *o = at_path(result, path);
+    const json_t *o = wr_out_at(result, path);
 
     if (!json_is_number(o))
         return false;
@@ -279,7 +279,7 @@ static void csv_row(FILE *to, const json_t *row)
 enum wr_err wr_out_csv(const char *path, const json_t *result,
                        struct wr_why *why)
 {
-    const json_t *rows = at_path(result, "series.rows"), *row;
+    const json_t *rows = wr_out_at(result, "series.rows"), *row;
     char *text = NULL;
     size_t n = 0, i;
     FILE *to = open_memstream(&text, &n);
@@ -287,7 +287,7 @@ enum wr_err wr_out_csv(const char *path, const json_t *result,
 
     if (to == NULL)
         return wr_why(why, WR_ENOMEM, "out of memory for the series");
-    csv_row(to, at_path(result, "series.columns"));
+    csv_row(to, wr_out_at(result, "series.columns"));
     json_array_foreach(rows, i, row) csv_row(to, row);
     const bool written = fclose(to) == 0;
     err = written ? put(path, text, n, why)

@@ -25,6 +25,9 @@ struct wr_figure {
 extern const struct wr_figure wr_figures[];
 extern const size_t wr_figures_n;
 
+/* What is at "a.b"; NULL: nothing. */
+const json_t *wr_out_at(const json_t *result, const char *path);
+
 /* The number at "a.b"; false: there is none, or null. */
 bool wr_out_number(const json_t *result, const char *path, double *ret);
 

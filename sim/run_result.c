@@ -234,21 +234,51 @@ static json_t *ring(struct run *r)
     return o;
 }
 
-/* How much more than the mean the busiest host has to do: of the positions,
- * and of what was asked. */
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* From the least to the most, at each hundredth of the way. Sorts `v`. */
+static json_t *spread(double *v, size_t n)
+{
+    json_t *o = json_array();
+
+    qsort(v, n, sizeof(v[0]), by_size);
+    for (size_t i = 0; i <= 100 && n > 0; i++)
+        add(o, json_real(v[i * (n - 1) / 100]));
+    return o;
+}
+
+/* How much more than the mean hosts have to do: of the positions, and of what
+ * was asked. */
 static json_t *load(struct run *r)
 {
+    const uint32_t n = r->w.cfg.hosts;
+    double *v = calloc(n, sizeof(v[0]));
     json_t *o = json_object();
-    uint64_t served = 0, most = 0;
+    uint64_t served = 0;
+    uint32_t up = 0;
 
-    for (wr_host h = 0; h < r->w.cfg.hosts; h++) {
+    if (v == NULL)
+        return o;
+    wr_check_shares(&r->w, &r->judge.all, v);
+    for (wr_host h = 0; h < n; h++) {
         served += r->slots[h].served;
-        if (r->slots[h].served > most)
-            most = r->slots[h].served;
+        if (wr_world_is_up(&r->w, h))
+            v[up++] = v[h];
     }
-    put_x(o, "keys_max_over_mean", wr_check_load(&r->w, &r->judge.all));
-    put_x(o, "requests_max_over_mean",
-          per((double)most * r->w.cfg.hosts, (double)served));
+    json_t *keys = spread(v, up);
+    put_x(o, "keys_max_over_mean", up > 0 ? v[up - 1] : 0);
+    for (wr_host h = 0; h < n; h++)
+        v[h] = per((double)r->slots[h].served * n, (double)served);
+    json_t *requests = spread(v, n);
+    put_x(o, "requests_max_over_mean", v[n - 1]);
+    put(o, "keys_over_mean", keys);
+    put(o, "requests_over_mean", requests);
+    free(v);
     return o;
 }
 

@@ -12,8 +12,9 @@ void run_log(struct run *r, const char *text, uint32_t n)
         return;
     snprintf(line, sizeof(line), "%s %u", text, n);
     (void)json_array_append_new(
-        r->log,
-        json_pack("{s:f, s:s}", "t_s", (double)r->w.now / 1e6, "text", line));
+        r->log, json_pack("{s:f, s:s}", "t_s",
+                          ((double)r->w.now - (double)r->s->run_warmup) / 1e6,
+                          "text", line));
 }
 
 enum wr_err run_script_check(const struct run *r)
