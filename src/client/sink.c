@@ -176,6 +176,24 @@ static int open_part(struct wr_sink *s)
     return openat(s->parent_fd, s->part, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+/* Whoever forces a file upon a directory meant to put it inside. */
+static bool is_in_the_way(const struct wr_sink *s)
+{
+    struct stat st;
+
+    return !s->is_tree &&
+           fstatat(s->parent_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(st.st_mode);
+}
+
+static enum wr_err why_in_the_way(const struct wr_sink *s, struct wr_why *why)
+{
+    return wr_why(why, WR_EEXIST,
+                  "%s is a directory, which a file does not replace; choose "
+                  "another name with -o",
+                  s->path);
+}
+
 enum wr_err wr_sink_begin(struct wr_sink *s, bool is_tree, uint64_t size,
                           struct wr_why *why)
 {
@@ -188,14 +206,8 @@ enum wr_err wr_sink_begin(struct wr_sink *s, bool is_tree, uint64_t size,
                         : wr_why(why, WR_EUNSUPPORTED,
                                  "it is a directory: say where to put it with "
                                  "-o, or name a file in it (CID/PATH)");
-    /* Whoever forces a file upon a directory meant to put it inside. */
-    if (!is_tree &&
-        fstatat(s->parent_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISDIR(st.st_mode))
-        return wr_why(why, WR_EEXIST,
-                      "%s is a directory, which a file does not replace; "
-                      "choose another name with -o",
-                      s->path);
+    if (is_in_the_way(s))
+        return why_in_the_way(s, why);
     s->root_fd = open_part(s);
     if (s->root_fd < 0 || fstat(s->root_fd, &st) != 0)
         return why_errno(s, errno, NULL, why);
@@ -604,6 +616,8 @@ enum wr_err wr_sink_finish(struct wr_sink *s, struct wr_why *why)
     close_fds(s);
     if (make_durable(s) != 0)
         return why_errno(s, errno, NULL, why);
+    if (is_in_the_way(s)) /* It may have come meanwhile. */
+        return why_in_the_way(s, why);
     if (publish(s) != 0) {
         if (errno == EEXIST)
             return wr_why(why, WR_EEXIST,

@@ -490,6 +490,36 @@ Test(client, what_is_there_is_not_replaced)
     cr_assert(nothing_left());
 }
 
+/* Somebody makes a folder of that name while the file comes. */
+static void make_folder(void *arg, uint64_t done, uint64_t total)
+{
+    const char *path = arg;
+    char inside[300];
+
+    (void)done;
+    (void)total;
+    snprintf(inside, sizeof(inside), "%s/work", path);
+    if (mkdir(path, 0755) == 0)
+        write_file(inside, "theirs", 6, 0644);
+}
+
+Test(client, what_appears_meanwhile_is_not_replaced)
+{
+    wreath_get_options force = {.force = true,
+                                .progress = make_folder,
+                                .progress_arg = (void *)(uintptr_t)at("busy")};
+    wreath_put_result put;
+
+    expect_ok(wreath_put_bytes(bed.w, "new", 3, NULL, &put, &bed.error));
+    expect_error(wreath_get_path(bed.w, put.cid, force.progress_arg, &force,
+                                 NULL, &bed.error),
+                 WREATH_EEXIST);
+    cr_assert_eq(shell("test \"$(cat %s)\" = theirs%s", at("busy/work"), ""),
+                 0);
+    cr_assert_not_null(strstr(bed.error.text, "is a directory"), "%s",
+                       bed.error.text);
+}
+
 /* A file that shrinks, grows or goes while it is read. */
 struct vandal {
     const char *path;
