@@ -13,13 +13,18 @@
 #include "proto/replica_op.h"
 
 enum {
-    GROUPS = 64,     /* Fits the bits of a mask. */
+    GROUPS = 128,    /* Each digest may have an owner of its own. */
     PARTS = 128,     /* What an id names beside the have: a group in a rid, a
                         digest in the token of a lookup. */
     PART_SHIFT = 16, /* Of that number in the id. */
 };
 
 static_assert(GROUPS <= PARTS && (int)WR_HAVE_MAX <= PARTS, "a part fits");
+
+/* A set of groups. */
+struct mask {
+    uint64_t w[GROUPS / 64];
+};
 
 enum group_state { GROUP_NEW, GROUP_WAITS, GROUP_ENDED };
 
@@ -51,9 +56,9 @@ struct wr_have {
     uint8_t groups_n;
     struct group groups[GROUPS];
     struct wr_id digests[WR_HAVE_MAX];
-    uint64_t owners;            /* Groups of level OWNER. */
-    uint64_t want[WR_HAVE_MAX]; /* Groups that were asked about it. */
-    uint64_t yes[WR_HAVE_MAX];  /* Groups that said yes. */
+    struct mask owners;            /* Groups of level OWNER. */
+    struct mask want[WR_HAVE_MAX]; /* Groups that were asked about it. */
+    struct mask yes[WR_HAVE_MAX];  /* Groups that said yes. */
     uint8_t ours[WR_HAVE_MAX / 8];
     uint8_t stage[WR_HAVE_MAX]; /* enum digest_stage */
     uint8_t finds[WR_HAVE_MAX]; /* Lookups so far. */
@@ -79,6 +84,29 @@ static void set_bit(uint8_t *bits, unsigned i)
 static void clear_bit(uint8_t *bits, unsigned i)
 {
     bits[i / 8] &= (uint8_t) ~(1u << (i % 8));
+}
+
+static bool has(const struct mask *m, unsigned g)
+{
+    return (m->w[g / 64] >> (g % 64) & 1) != 0;
+}
+
+static void add(struct mask *m, unsigned g)
+{
+    m->w[g / 64] |= (uint64_t)1 << (g % 64);
+}
+
+/* Groups that said yes to digest `i`: owners, or hosts of its set. */
+static unsigned yes_n(const struct wr_have *h, unsigned i, bool owners)
+{
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < GROUPS / 64; k++) {
+        const uint64_t of = owners ? h->owners.w[k] : ~h->owners.w[k];
+
+        n += (unsigned)__builtin_popcountll(h->yes[i].w[k] & of);
+    }
+    return n;
 }
 
 static uint64_t part_id(const struct wr_have *h, unsigned part)
@@ -152,9 +180,9 @@ static void want(struct wr_have *h, unsigned i, wr_host host, uint8_t level)
         g = h->groups_n++;
         h->groups[g] = (struct group){.host = host, .level = level};
         if (level == WR_LEVEL_OWNER)
-            h->owners |= (uint64_t)1 << g;
+            add(&h->owners, g);
     }
-    h->want[i] |= (uint64_t)1 << g;
+    add(&h->want[i], g);
 }
 
 /* The hosts that count for a key of ours: the first n of its set that are not
@@ -234,7 +262,7 @@ static uint8_t digests_of(const struct wr_have *h, unsigned g,
     uint8_t n = 0;
 
     for (unsigned i = 0; i < h->n; i++)
-        if (h->want[i] >> g & 1)
+        if (has(&h->want[i], g))
             ret[n++] = h->digests[i];
     return n;
 }
@@ -364,7 +392,6 @@ static void give_up(struct wr_have *h)
 static unsigned copies_now(const struct wr_replica *r, const struct wr_core *c,
                            const struct wr_have *h, unsigned i)
 {
-    const uint64_t yes = h->yes[i] & ~h->owners;
     wr_host set[WR_COPIES_MAX];
     const size_t n = current_set(r, c, h, &h->digests[i], set);
     wr_host have[GROUPS];
@@ -372,7 +399,7 @@ static unsigned copies_now(const struct wr_replica *r, const struct wr_core *c,
     unsigned copies = 0;
 
     for (unsigned g = 0; g < h->groups_n; g++)
-        if (yes >> g & 1)
+        if (has(&h->yes[i], g) && !has(&h->owners, g))
             have[have_n++] = h->groups[g].host;
     for (size_t k = 0; k < n; k++)
         copies += wr_host_listed(have, have_n, set[k]);
@@ -401,7 +428,7 @@ static void end(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
     for (unsigned i = 0; i < h->n; i++) {
         if (!bit(h->ours, i)) {
             all_ours = false;
-            if (h->yes[i] & h->owners)
+            if (yes_n(h, i, true) > 0)
                 set_bit(m.had.bits, i);
             continue;
         }
@@ -431,9 +458,8 @@ static bool answered_all(const struct wr_have *h)
         return true;
     for (unsigned i = 0; i < h->n; i++) {
         const bool ours = bit(h->ours, i);
-        const uint64_t yes = h->yes[i] & (ours ? ~h->owners : h->owners);
 
-        if (__builtin_popcountll(yes) < (ours ? h->durable : 1))
+        if (yes_n(h, i, !ours) < (ours ? h->durable : 1))
             return false;
     }
     return true;
@@ -480,10 +506,10 @@ static void answered(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
 
     h->groups[g].state = GROUP_ENDED;
     for (unsigned i = 0; i < h->n; i++) {
-        if (!(h->want[i] >> g & 1))
+        if (!has(&h->want[i], g))
             continue;
         if (bits != NULL && at < n && bit(bits, at))
-            h->yes[i] |= (uint64_t)1 << g;
+            add(&h->yes[i], g);
         else if (lost)
             lose(r, c, h, i);
         at++;

@@ -312,6 +312,24 @@ Test(have, follows_a_range_that_the_parent_loses)
     close_balanced(j.w);
 }
 
+/* As many owners as digests: no digest is left out for being one too many. */
+Test(have, asks_as_many_owners_as_there_are)
+{
+    struct still *w = open_full(STILL_HOSTS, 60);
+    struct wr_id v[128];
+
+    for (unsigned i = 0; i < 128; i++) {
+        v[i] = key_owned_by(w, i + 1);
+        for (size_t k = 0; k < 3; k++)
+            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+    }
+    w->answers_n = 0;
+    still_ask(w, 0, have_msg(w, v, 128));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(yes_that_stand(w, v, 128), 128);
+    close_balanced(w);
+}
+
 /* The owner begins to leave while its own store still writes the reference: the
  * walk may be past it, so that copy counts for nothing (D15). */
 Test(have, does_not_count_what_a_leaving_owner_took_in)
