@@ -82,10 +82,9 @@ static void ask_anew(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
     struct wr_target *t = wr_op_targets(r, op);
 
     for (unsigned i = 0; i < op->targets_n; i++) {
-        if (t[i].state == WR_TARGET_NO)
-            t[i].tries = 0;
         if (t[i].state == WR_TARGET_NO || t[i].state == WR_TARGET_LATE)
-            t[i].state = WR_TARGET_NEW;
+            t[i] =
+                (struct wr_target){.host = t[i].host, .until_ms = UINT32_MAX};
     }
     op->answered = 0;
     op->id = wr_replica_id(c, WR_TABLE_OP, wr_replica_slot(op->id));
