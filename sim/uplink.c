@@ -11,23 +11,24 @@ static const wr_time resend_us = WR_MS(200);
 
 enum { PORT = 7451 };
 
-static wr_host name_of(uint32_t leaf)
+static wr_host name_of(const struct wr_world *w, uint32_t leaf)
 {
-    return WR_HOST_LEAF | leaf;
+    const struct wr_uplinks *u = &w->uplinks;
+
+    return WR_HOST_LEAF | (leaf + u->v[leaf].epoch % u->epochs * u->n);
 }
 
-static struct wr_uplink *at(const struct wr_world *w, wr_host leaf)
+static struct wr_uplink *at(const struct wr_world *w, wr_host name)
 {
-    const uint32_t i = leaf & ~WR_HOST_LEAF;
-
-    return i < w->uplinks.n ? &w->uplinks.v[i] : NULL;
+    return &w->uplinks.v[wr_uplink_leaf(&w->uplinks, name)];
 }
 
 /* Where it is: another place for each network that it has been in. */
-static wr_host place_of(const struct wr_world *w, wr_host leaf)
+static wr_host place_of(const struct wr_world *w, wr_host name)
 {
-    const uint32_t i = leaf & ~WR_HOST_LEAF;
-    const uint64_t place = i + (uint64_t)w->uplinks.v[i].moves * w->uplinks.n;
+    const uint32_t leaf = wr_uplink_leaf(&w->uplinks, name);
+    const uint64_t place =
+        leaf + (uint64_t)w->uplinks.v[leaf].moves * w->uplinks.n;
 
     return WR_HOST_LEAF | (wr_host)(place & ~WR_HOST_LEAF);
 }
@@ -55,6 +56,7 @@ enum wr_err wr_uplinks_init(struct wr_world *w, uint32_t n)
     if (w->uplinks.v == NULL)
         return WR_ENOMEM;
     w->uplinks.n = n;
+    w->uplinks.epochs = ~WR_HOST_LEAF / n;
     for (uint32_t i = 0; i < n; i++)
         w->uplinks.v[i].parent = WR_NO_HOST;
     return WR_OK;
@@ -71,8 +73,8 @@ void wr_uplinks_done(struct wr_world *w)
 void wr_uplink_dial(struct wr_world *w, uint32_t leaf, wr_host parent)
 {
     struct wr_uplink *u = &w->uplinks.v[leaf];
-    const wr_host l = name_of(leaf);
-    const wr_time trip = 2 * latency(w, parent, l) + again(w, parent, l);
+    wr_time trip;
+    wr_host l;
 
     WR_CHECK(u->parent == WR_NO_HOST);
     *u = (struct wr_uplink){
@@ -82,6 +84,8 @@ void wr_uplink_dial(struct wr_world *w, uint32_t leaf, wr_host parent)
         .moves = u->moves,
     };
     w->uplinks.dials++;
+    l = name_of(w, leaf);
+    trip = 2 * latency(w, parent, l) + again(w, parent, l);
     if (!wr_world_is_up(w, parent)) {
         if (w->cfg.resets)
             world_push(w, w->now + trip, WORLD_UPLINK_DOWN, parent, l, NULL);
@@ -115,10 +119,19 @@ void wr_uplink_break(struct wr_world *w, wr_host h, bool told)
         if (u->parent != h || u->parent_epoch != w->hosts[h].epoch || u->dead ||
             !told)
             continue;
-        then = w->now + latency(w, h, name_of(i));
+        then = w->now + latency(w, h, name_of(w, i));
         world_push(w, wr_time_max(then, u->down_last), WORLD_UPLINK_DOWN, h,
-                   name_of(i), NULL);
+                   name_of(w, i), NULL);
     }
+}
+
+void wr_uplink_news(struct wr_world *w, wr_host name, bool up)
+{
+    const uint32_t leaf = wr_uplink_leaf(&w->uplinks, name);
+
+    if (!up)
+        wr_uplink_hang_up(w, leaf);
+    w->uplink(w, leaf, up);
 }
 
 /* ---- what passes --------------------------------------------------------- */
@@ -136,7 +149,7 @@ bool wr_uplink_busy(const struct wr_world *w, uint32_t leaf)
 void wr_uplink_send(struct wr_world *w, uint32_t leaf, const struct wr_msg *m)
 {
     struct wr_uplink *u = &w->uplinks.v[leaf];
-    const wr_host l = name_of(leaf), to = u->parent;
+    const wr_host l = name_of(w, leaf), to = u->parent;
     const struct wr_id *body = m->kind == WR_MSG_PUT ? &m->put.digest : NULL;
     const uint64_t bytes = wr_cost_message(m);
     wr_time then;
@@ -165,7 +178,7 @@ void wr_uplink_transmit(struct wr_world *w, wr_host from, wr_host to,
     const uint64_t bytes = wr_cost_message(m);
     wr_time then;
 
-    /* An answer to one that has gone, or has come back to it since. */
+    /* An answer to one that has gone, though it may be back. */
     if (u->parent != from || u->parent_epoch != w->hosts[from].epoch || u->dead)
         return;
     w->uplinks.recv_n++;
@@ -179,12 +192,12 @@ void wr_uplink_transmit(struct wr_world *w, wr_host from, wr_host to,
     world_post(w, from, to, m, u->down_last);
 }
 
-bool wr_uplink_current(const struct wr_world *w, const struct wr_sim_event *e)
+bool wr_uplink_current(const struct wr_world *w, wr_host name)
 {
-    const struct wr_uplink *u = at(w, e->to);
+    const struct wr_uplink *u = at(w, name);
 
-    return u->epoch == e->to_epoch && u->parent == e->from &&
-           u->parent_epoch == e->from_epoch && !u->dead;
+    return name == name_of(w, wr_uplink_leaf(&w->uplinks, name)) &&
+           u->parent != WR_NO_HOST && !u->dead;
 }
 
 /* ---- the parent's driver ------------------------------------------------- */

@@ -32,14 +32,15 @@ struct wr_uplink {
 struct wr_uplinks {
     struct wr_uplink *v;
     uint32_t n;
+    uint32_t epochs; /* Until numbers come again. */
     uint64_t dials;
     uint64_t sent_n, sent_bytes; /* By leaves, links' set-up included. */
     uint64_t recv_n, recv_bytes; /* To leaves. */
 };
 
-/* Leaves 0 to n-1 (WR_HOST_LEAF | number) may have links from now on. Of what
- * comes to them messages reach `w->leaf`, and `w->uplink` hears that a link
- * stands, and proved to be its host's, or is down. WR_ENOMEM. */
+/* Leaves 0 to n-1 may have links from now on. Of what comes to them messages
+ * reach `w->leaf`, and `w->uplink` hears that a link stands, and proved to be
+ * its host's, or is down. WR_ENOMEM. */
 WR_MUST_USE enum wr_err wr_uplinks_init(struct wr_world *w, uint32_t n);
 void wr_uplinks_done(struct wr_world *w);
 
@@ -58,8 +59,17 @@ bool wr_uplink_busy(const struct wr_world *w, uint32_t leaf);
 /* The leaf is in another network: its link is dead, and nobody tells it. */
 void wr_uplink_move(struct wr_world *w, uint32_t leaf);
 
+/* A link's name among hosts is a leaf's and its epoch, as a daemon numbers
+ * links: what an earlier one asked for is not answered to a later one. */
+static inline uint32_t wr_uplink_leaf(const struct wr_uplinks *u, wr_host name)
+{
+    return (name & ~WR_HOST_LEAF) % u->n;
+}
+
 /* ---- for world.c --------------------------------------------------------- */
 
+/* It stands, or is down. */
+void wr_uplink_news(struct wr_world *w, wr_host name, bool up);
 /* `from` sends to a leaf. */
 void wr_uplink_transmit(struct wr_world *w, wr_host from, wr_host to,
                         const struct wr_msg *m);
@@ -68,8 +78,8 @@ void wr_uplink_welcome(struct wr_world *w, wr_host host, wr_host leaf);
 /* A leaf's message that its parent's driver answers by itself. */
 bool wr_uplink_answers(struct wr_world *w, wr_host host, wr_host leaf,
                        const struct wr_msg *m);
-/* Whether what `e` brings to a leaf is of the link that it has now. */
-bool wr_uplink_current(const struct wr_world *w, const struct wr_sim_event *e);
+/* Whether the link of this name is the one that its leaf has now. */
+bool wr_uplink_current(const struct wr_world *w, wr_host name);
 /* `h` went; its leaves are `told`, after a while. */
 void wr_uplink_break(struct wr_world *w, wr_host h, bool told);
 

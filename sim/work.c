@@ -195,10 +195,9 @@ static void tick(struct wr_work *k, uint32_t i)
     work_settle(k, i);
 }
 
-static void on_uplink(struct wr_world *w, wr_host leaf, bool up)
+static void on_uplink(struct wr_world *w, uint32_t i, bool up)
 {
     struct wr_work *k = w->leaf_arg;
-    const uint32_t i = leaf & ~WR_HOST_LEAF;
     struct wr_leaf *core = &k->leaves[i].core;
     struct wr_leaf_out out = {0};
 
@@ -215,7 +214,7 @@ static void on_leaf(struct wr_world *w, wr_host from, wr_host leaf,
                     const struct wr_msg *m, const struct wr_id *body)
 {
     struct wr_work *k = w->leaf_arg;
-    const uint32_t i = leaf & ~WR_HOST_LEAF;
+    const uint32_t i = wr_uplink_leaf(&w->uplinks, leaf);
     struct wr_work_leaf *l = &k->leaves[i];
     struct wr_leaf_out out = {0};
     struct wr_msg own = *m;

@@ -51,7 +51,8 @@ struct wr_work_job;
 
 struct wr_work_leaf {
     struct wr_leaf core;
-    struct wr_xfer *xfer;        /* While there is a job. */
+    struct wr_xfer *xfer; /* While there is a job, */
+    bool dirty;           /* or answers that nobody waits for may come. */
     struct wr_work_job *jobs[2]; /* A put and a get. */
     bool due[2];                 /* The next one waits for this one. */
     bool there;                  /* At the start, or since a flash. */

@@ -261,13 +261,18 @@ static void cancel(struct wr_work *k, uint32_t i, const struct wr_work_job *j)
     wr_xfer_hold(x, false);
 }
 
-static void forget(struct wr_work *k, uint32_t i, unsigned what)
+/* The session ends with the last job, unless late answers may come: those would
+ * fit the next session's requests, for it numbers them from the same start. */
+static void forget(struct wr_work *k, uint32_t i, unsigned what, bool clean)
 {
     struct wr_work_leaf *l = &k->leaves[i];
+    struct wr_xfer_stats stats;
 
+    wr_xfer_stats(l->xfer, &stats);
     free(l->jobs[what]);
     l->jobs[what] = NULL;
-    if (l->jobs[0] != NULL || l->jobs[1] != NULL)
+    l->dirty = l->dirty || !clean || stats.repeated > 0;
+    if (l->jobs[0] != NULL || l->jobs[1] != NULL || l->dirty)
         return;
     wr_xfer_close(l->xfer);
     l->xfer = NULL;
@@ -313,7 +318,7 @@ static void end(struct wr_work *k, uint32_t i, unsigned what, bool ok)
     if (ok && what == WR_WORK_PUT)
         keep(k, j->file);
     cancel(k, i, j);
-    forget(k, i, what);
+    forget(k, i, what, ok);
     if (l->due[what]) {
         l->due[what] = false;
         draw_job(k, i, what);
@@ -356,8 +361,12 @@ void work_cut(struct wr_work *k, uint32_t i)
             continue;
         k->jobs[what].cut += j->counted;
         cancel(k, i, j);
-        forget(k, i, what);
+        forget(k, i, what, false);
     }
+    if (l->xfer != NULL)
+        wr_xfer_close(l->xfer);
+    l->xfer = NULL;
+    l->dirty = false;
     wr_outbox_clear(&k->out);
 }
 

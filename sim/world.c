@@ -24,15 +24,14 @@ void *world_must(void *p)
 /* ---- events --------------------------------------------------------------
  */
 
+/* Or a mere asker. */
 static bool has_uplink(const struct wr_world *w, wr_host h)
 {
-    return wr_host_is_leaf(h) && (h & ~WR_HOST_LEAF) < w->uplinks.n;
+    return wr_host_is_leaf(h) && w->uplinks.n > 0;
 }
 
 static uint32_t epoch_of(const struct wr_world *w, wr_host h)
 {
-    if (has_uplink(w, h))
-        return w->uplinks.v[h & ~WR_HOST_LEAF].epoch;
     return h < w->cfg.hosts ? w->hosts[h].epoch : 0;
 }
 
@@ -429,12 +428,10 @@ static void deliver_leaf(struct wr_world *w, const struct wr_sim_event *e)
         if (!wr_world_is_up(w, e->from) ||
             w->hosts[e->from].epoch != e->from_epoch)
             return;
-    } else if (!wr_uplink_current(w, e)) {
+    } else if (!wr_uplink_current(w, e->to)) {
         return;
     } else if (e->kind != WORLD_DELIVER) {
-        if (e->kind == WORLD_UPLINK_DOWN)
-            wr_uplink_hang_up(w, e->to & ~WR_HOST_LEAF);
-        w->uplink(w, e->to, e->kind == WORLD_UPLINK);
+        wr_uplink_news(w, e->to, e->kind == WORLD_UPLINK);
         return;
     }
     if (!unpack(w, e, &m, &body))
@@ -534,8 +531,7 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
         wr_world_crash(w, e->to);
         return;
     case WORLD_WELCOME:
-        if (epoch_of(w, e->from) == e->from_epoch)
-            wr_uplink_welcome(w, e->to, e->from);
+        wr_uplink_welcome(w, e->to, e->from);
         return;
     case WORLD_ALARM:
     case WORLD_UPLINK:

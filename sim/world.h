@@ -104,7 +104,7 @@ struct wr_world {
     void (*leaf)(struct wr_world *w, wr_host from, wr_host leaf,
                  const struct wr_msg *m, const struct wr_id *body);
     /* A leaf's link stands, or is down. */
-    void (*uplink)(struct wr_world *w, wr_host leaf, bool up);
+    void (*uplink)(struct wr_world *w, uint32_t leaf, bool up);
     /* The time of a wr_world_at() came. */
     void (*alarm)(struct wr_world *w, uint64_t cookie);
     /* Something happened at a host, or it went: its ring may have changed. */
