@@ -362,13 +362,25 @@ void wr_put_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 
 /* A request. */
 
+static bool same(const struct wr_op *op, const struct wr_msg *m)
+{
+    if (m->kind == WR_MSG_ROOT_PUT)
+        return op->kind == WR_OP_ROOT_PUT &&
+               wr_id_eq(&op->key, &m->root.position) &&
+               op->version == m->root.version;
+    return op->kind == WR_OP_PUT && wr_id_eq(&op->key, &m->put.digest) &&
+           memcmp(&op->put, &m->put.put, sizeof(op->put)) == 0;
+}
+
 /* The same request came before and is under way: a parent asks again when our
- * answer takes its time, or was lost. */
-static struct wr_op *under_way(struct wr_replica *r, wr_host from, uint64_t rid)
+ * answer takes its time, or was lost. Under its rid another would be
+ * acknowledged by what that one stored. */
+static struct wr_op *under_way(struct wr_replica *r, wr_host from,
+                               const struct wr_msg *m)
 {
     for (uint32_t i = 0; i < r->ops_cap; i++)
         if (r->ops[i].phase != WR_OP_FREE && r->ops[i].asker == from &&
-            r->ops[i].back == rid)
+            r->ops[i].back == m->rid && same(&r->ops[i], m))
             return &r->ops[i];
     return NULL;
 }
@@ -417,7 +429,7 @@ void wr_put_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     const uint8_t level = root ? m->root.level : m->put.level;
     enum wr_status status = judge(r, c, m);
     struct wr_op *op = NULL;
-    const struct wr_op *before = under_way(r, from, m->rid);
+    const struct wr_op *before = under_way(r, from, m);
 
     if (status == WR_STATUS_OK && before == NULL) {
         op = wr_op_new(r, c, root ? WR_OP_ROOT_PUT : WR_OP_PUT, from, m->rid,

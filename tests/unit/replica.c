@@ -267,6 +267,27 @@ Test(replica, an_acknowledgement_that_was_lost_is_said_again)
     close_balanced(w);
 }
 
+/* An asker that counts from the same start again: what it asks is not what is
+ * under way under the same rid. */
+Test(replica, another_chunk_under_the_same_rid_is_another_request)
+{
+    struct still *w = open_full(10, 8);
+    const struct wr_id key = key_owned_by(w, 4), other = key_owned_by(w, 4);
+    struct wr_msg first = put_msg(w, key), second = put_msg(w, other);
+
+    w->hosts[still_nth(w, &key, 2)].silent = true;
+    second.rid = first.rid;
+    still_ask(w, 4, first);
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(w->answers_n, 1); /* And its third copy is on its way. */
+    still_ask(w, 4, second);
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 2);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+    cr_assert_geq(copies(w, &other), last(w)->put_done.copies);
+    close_balanced(w);
+}
+
 Test(replica, bad_bytes_are_refused)
 {
     struct still *w = open_full(5, 12);
