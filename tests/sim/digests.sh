@@ -117,4 +117,11 @@ same 'a crowd comes, and some leave' churn.session=exponential \
     event.b.share='10 %'
 same 'a rolling restart' ring.hosts=10 ring.members=9 ring.roster='2 s' \
     event.a.at='5 s' event.a.what=rolling event.a.every='2 s' event.a.for='1 s'
+same 'leaves and files' ring.hosts=12 ring.members=7 ring.roster='3 s' \
+    leaves.count=40 leaves.session=weibull leaves.session_shape=0.6 \
+    leaves.session_mean='1 min' leaves.diurnal='50 %' leaves.move='1 min' \
+    load.files_every='20 s' load.gets_every='5 s' load.file_spread=1.5 \
+    load.file_repeats='20 %' load.keys=zipf churn.session=exponential \
+    churn.session_mean='3 min' churn.disk_loss='30 %' network.loss='1 %' \
+    network.up='20 Mbit/s' network.down='50 Mbit/s'
 echo "1..$n"
