@@ -78,7 +78,8 @@ static void storm(struct life *l)
     }
     life_run(l, p->end);
     for (wr_host h = 0; h < l->w.cfg.hosts; h++)
-        life_run(l, l->w.hosts[h].still_until);
+        life_run(l, wr_time_max(l->w.hosts[h].still_until,
+                                l->w.net.hosts[h].clogged));
     life_mend(l, true);
     l->rng = (struct wr_rng){p->seed ^ 0xca1};
     l->data.rng = (struct wr_rng){wr_rng_next(&l->rng)};
@@ -303,6 +304,7 @@ void wr_fuzz_play(const struct wr_plan *p, const struct wr_fuzz_hooks *hooks,
     l->w.done_arg = l;
     wr_data_begin(&l->data, &l->w, p->seed ^ 0xda7a);
     wr_world_begin(&l->w, NULL, p->first);
+    l->false_starts = l->w.false_starts;
     storm(l);
     if (!life_fails(l))
         core(l);

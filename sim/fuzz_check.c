@@ -20,6 +20,7 @@
  */
 static const char *const excuses[] = {
     [EXCUSE_FALSE_DEATH] = "somebody alive was held for dead",
+    [EXCUSE_FALSE_START] = "a host began alone, for the others were silent",
     [EXCUSE_STILL_DEAD] = "somebody is back, and still held for dead",
     /* The proof's steps are atomic; an answer on its way is not. */
     [EXCUSE_UNDER_WAY] = "a member failed while its answer was under way",
@@ -135,6 +136,10 @@ static void check_ring(struct life *l)
     if (l->w.false_deaths != l->false_deaths) {
         l->false_deaths = l->w.false_deaths;
         life_excuse(l, EXCUSE_FALSE_DEATH);
+    }
+    if (l->w.false_starts != l->false_starts) {
+        l->false_starts = l->w.false_starts;
+        life_excuse(l, EXCUSE_FALSE_START);
     }
     if (k.unordered > 0)
         life_fail(l, "a list is out of order", &k);

@@ -26,7 +26,7 @@ struct life {
 
     bool cut;
     bool excused; /* An assumption was broken since the ring was ideal. */
-    uint64_t false_deaths;
+    uint64_t false_deaths, false_starts;
     wr_time lost_at; /* The last failure. */
     uint32_t left_n; /* Hosts that had left at the last look. */
 
@@ -49,6 +49,7 @@ static inline uint64_t life_below(struct life *l, uint64_t n)
 /* Why an assumption does not hold. */
 enum life_excuse {
     EXCUSE_FALSE_DEATH,
+    EXCUSE_FALSE_START,
     EXCUSE_STILL_DEAD,
     EXCUSE_UNDER_WAY,
     EXCUSE_TOO_MANY,

@@ -207,6 +207,14 @@ static void persist(struct wr_world *w, wr_host h)
     host->save_at = wr_time_max(w->now, host->save_at) + SAVE_AGAIN_US;
 }
 
+static bool others_are_in(const struct wr_world *w, wr_host h)
+{
+    for (wr_host k = 0; k < w->cfg.hosts; k++)
+        if (k != h && w->hosts[k].node != NULL && w->hosts[k].joined)
+            return true;
+    return false;
+}
+
 static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 {
     const wr_host of = fx->note.host;
@@ -217,6 +225,8 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
     if (fx->note.note == WR_NOTE_PEER_DEAD && wr_world_is_up(w, of) &&
         w->hosts[of].joined)
         w->false_deaths++;
+    if (fx->note.note == WR_NOTE_RING_STARTED)
+        w->false_starts += others_are_in(w, h);
     if (fx->note.note == WR_NOTE_JOINED) {
         w->hosts[h].joined = true;
         persist(w, h);

@@ -95,7 +95,8 @@ struct wr_world {
     uint64_t sent_bytes[WR_WORLD_KINDS]; /* on the wire (cost.h). */
     uint64_t setups_n, setup_bytes;      /* Of links. */
     uint64_t dial_bytes, accept_bytes;   /* Of each of those. */
-    uint64_t false_deaths; /* Somebody up and reachable was held for dead. */
+    uint64_t false_deaths; /* Somebody up and reachable was held for dead, */
+    uint64_t false_starts; /* or all others were (R10). */
 
     /* A command ended, if anybody wants to know. */
     void (*done)(struct wr_world *w, wr_host host, const struct wr_fx *fx);

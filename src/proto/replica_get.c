@@ -304,6 +304,22 @@ static void said(struct wr_op *op, struct wr_target *t)
     t->state = WR_TARGET_NO;
 }
 
+/* Nobody else has it: who is held for dead may be back, and is asked once.
+ * False if all of them were. */
+static bool ask_dead(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    struct wr_target *t = wr_op_targets(r, op);
+    bool any = false;
+
+    for (unsigned i = 0; i < op->targets_n; i++) {
+        if (t[i].state != WR_TARGET_SILENT || t[i].tries > 0)
+            continue;
+        wr_op_ask(r, c, op, &t[i]);
+        any = true;
+    }
+    return any;
+}
+
 /* A root record is read from two hosts at least, for one alone may have slept
  * through the last version; from all where there are fewer. */
 static bool root_known(const struct wr_op *op, const struct tally *t)
@@ -345,7 +361,7 @@ void wr_get_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
         return;
     if (t.yes > 0)
         end_head(r, c, op, &t);
-    else if (!look_farther(r, c, op) && t.late == 0)
+    else if (!look_farther(r, c, op) && !ask_dead(r, c, op) && t.late == 0)
         end_absent(r, c, op, true);
 }
 

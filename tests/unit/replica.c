@@ -426,12 +426,32 @@ Test(replica, not_found_needs_everybodys_no)
     cr_assert_eq(last(w)->data.hosts_n, 1);
     cr_assert_eq(last(w)->data.hosts[0], 8);
 
-    w->hosts[8].held_dead = true; /* Known to be: said at once. */
+    w->hosts[8].held_dead = true; /* Asked once, for it may be back. */
     w->answers_n = 0;
     still_ask(w, 3, get_msg(w, key, false));
-    still_run(w, WR_MS(200));
+    still_run(w, WR_SEC(2));
     cr_assert_eq(w->answers_n, 1);
     cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    close_balanced(w);
+}
+
+/* It is back, and nobody has noticed yet. */
+Test(replica, who_is_held_for_dead_is_asked_last)
+{
+    struct still *w = open_full(10, 33);
+    const struct wr_id key = key_owned_by(w, 4);
+
+    put_ok(w, 4, key);
+    for (unsigned i = 0; i < 10; i++)
+        w->hosts[i].held_dead = still_find(&w->hosts[i], &key) != NULL;
+    for (unsigned i = 0; i < 10; i++) {
+        if (w->hosts[i].held_dead)
+            continue;
+        still_ask(w, i, get_msg(w, key, false));
+        still_run(w, WR_SEC(2));
+        cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+        break;
+    }
     close_balanced(w);
 }
 
