@@ -223,8 +223,8 @@ static void on_leaf(struct wr_world *w, wr_host from, wr_host leaf,
     if (m->kind == WR_MSG_DATA && m->data.body.id != 0 &&
         !wr_id_eq(&m->data.digest, body)) {
         own.bad_body = 1;
-        k->bad++;
     }
+    k->bad += own.bad_body;
     wr_leaf_recv(&l->core, &own, w->now, &out);
     perform(k, i, &out);
     if (l->attached && l->xfer != NULL)
@@ -371,6 +371,7 @@ enum wr_err wr_work_init(struct wr_work *k, struct wr_world *w,
 
     *k = (struct wr_work){.w = w, .cfg = *cfg, .begin = WR_NEVER};
     k->rng.state = cfg->seed;
+    k->content.state = ~cfg->seed;
     k->seen_at = w->now;
     k->leaves = calloc(n, sizeof(k->leaves[0]));
     k->answers = calloc(WR_WORK_REQUESTS, sizeof(k->answers[0]));
@@ -386,6 +387,7 @@ enum wr_err wr_work_init(struct wr_work *k, struct wr_world *w,
     w->leaf = on_leaf;
     w->uplink = on_uplink;
     w->leaf_arg = k;
+    work_bytes_init(k);
     begin(k, awake);
     free(awake);
     return WR_OK;
@@ -401,6 +403,7 @@ void wr_work_done(struct wr_work *k)
     free(k->answers);
     wr_outbox_done(&k->out);
     work_files_done(k);
+    work_bytes_done(k);
     free(k->census.v);
     *k = (struct wr_work){0};
 }

@@ -5,9 +5,11 @@
  * proto/xfer.h's; this is the driver around the two, as src/client is.
  *
  * A file is its number: its size, and the keys of its chunks and tree nodes,
- * follow from that and the seed, so that nothing is kept of its bytes. A put is
- * the daemon's (docs/protocol.md, D16): a root record, HAVE and PUT for each
- * block, the record again; a get reads nodes, then chunks, a window ahead.
+ * follow from that and the seed, so that nothing is kept of its bytes. Where
+ * messages go through the codec, bytes do, too: they are made for each link,
+ * and keys are their hashes (work_bytes.c). A put is the daemon's
+ * (docs/protocol.md, D16): a root record, HAVE and PUT for each block, the
+ * record again; a get reads nodes, then chunks, a window ahead.
  *
  * All that was acknowledged is counted from above, by walking all disks
  * (work_census.c).
@@ -69,7 +71,15 @@ struct wr_work_leaf {
 struct wr_work_file {
     uint64_t bytes;
     uint32_t chunks, nodes;
-    bool kept; /* A put of it was acknowledged. */
+    bool kept;           /* A put of it was acknowledged. */
+    struct wr_id *names; /* Of its blocks, if they have bytes. */
+};
+
+struct wr_work_name;
+
+struct wr_work_names {
+    struct wr_work_name *v;
+    uint32_t n, cap;
 };
 
 enum wr_work_phase { WR_WORK_OPENING, WR_WORK_MOVING, WR_WORK_KEEPING };
@@ -116,7 +126,7 @@ struct wr_work_census {
 struct wr_work {
     struct wr_world *w;
     struct wr_work_cfg cfg;
-    struct wr_rng rng;
+    struct wr_rng rng, content;
     struct wr_churn lives;
     struct wr_work_leaf *leaves; /* cfg.leaves + cfg.more. */
     struct wr_outbox out;
@@ -127,6 +137,7 @@ struct wr_work {
     uint32_t files_n, files_cap;
     uint32_t *kept; /* Those to be got, the oldest first. */
     uint32_t kept_n, kept_cap;
+    struct wr_work_names names;
     uint64_t puts_n;
     uint32_t serial;
     struct wr_work_census census;

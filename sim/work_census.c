@@ -80,7 +80,7 @@ static void see(struct wr_work_census *c, const struct wr_disk_table *t,
     for (uint32_t i = 0; i < t->n; i++) {
         struct wr_work_entry *e = find(c, &t->v[i].key);
 
-        if (e == NULL || e->disks == UINT8_MAX)
+        if (e == NULL || e->disks == UINT8_MAX || t->v[i].rot != 0)
             continue;
         e->disks++;
         e->live += up;

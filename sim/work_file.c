@@ -41,6 +41,8 @@ static struct wr_id key_of(const struct wr_work *k, uint32_t file,
 {
     struct wr_id key;
 
+    if (k->files[file].names != NULL)
+        return k->files[file].names[block];
     draw_bytes(k, OF_BLOCK, file, block, key.b, sizeof(key.b));
     return key;
 }
@@ -73,6 +75,16 @@ static uint32_t bytes_of(const struct wr_work_file *f, uint32_t block)
     return (links < NODE_LINKS ? links : NODE_LINKS) * LINK_BYTES;
 }
 
+static struct wr_id *name_blocks(struct wr_work *k,
+                                 const struct wr_work_file *f)
+{
+    struct wr_id *names = world_must(calloc(blocks_of(f), sizeof(names[0])));
+
+    for (uint32_t i = 0; i < blocks_of(f); i++)
+        names[i] = work_name(k, wr_rng_next(&k->content) | 1, bytes_of(f, i));
+    return names;
+}
+
 static uint32_t new_file(struct wr_work *k)
 {
     const uint64_t most = (uint64_t)(UINT32_MAX / 2) * WR_WORK_CHUNK;
@@ -89,6 +101,8 @@ static uint32_t new_file(struct wr_work *k)
         f.nodes += above(n);
     k->files =
         work_grown(k->files, k->files_n, &k->files_cap, sizeof(k->files[0]));
+    if (k->names.v != NULL)
+        f.names = name_blocks(k, &f);
     k->files[k->files_n] = f;
     return k->files_n++;
 }
@@ -114,6 +128,8 @@ static void keep(struct wr_work *k, uint32_t file)
 
 void work_files_done(struct wr_work *k)
 {
+    for (uint32_t i = 0; i < k->files_n; i++)
+        free(k->files[i].names);
     free(k->files);
     free(k->kept);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cost.h"
+#include "crypto/blake2b.h"
 #include "world_private.h"
 
 /* A daemon writes its roster down at once, and further news a second later. */
@@ -385,6 +386,27 @@ static void digest(struct wr_world *w, const struct wr_sim_event *e,
     mix(w, m->rid);
 }
 
+/* As a driver verifies a body before the core sees the message (fx.h). */
+static void verify(struct wr_world *w, const struct wr_sim_event *e,
+                   struct wr_msg *m, const struct wr_id *name)
+{
+    uint8_t *room = w->codec_room + WR_CODEC_ARENA + WR_HEADER_MAX;
+    const struct wr_id *want =
+        m->kind == WR_MSG_PUT ? &m->put.digest : &m->data.digest;
+    const struct wr_body *body = body_of(m);
+    struct wr_span all;
+    struct wr_id got;
+
+    if (w->bytes == NULL || body == NULL ||
+        (body->id == 0 && !wr_host_is_leaf(e->from)))
+        return;
+    WR_CHECK(body->len <= WR_BLOCK_WRITE_MAX);
+    w->bytes(w, name, room, body->len);
+    all = wr_span(room, body->len);
+    wr_blake2b_256(&all, 1, got.b);
+    m->bad_body = !wr_id_eq(&got, want);
+}
+
 /* Opens what `e` brings; by way of the wire's bytes, if that is wanted. What
  * does not survive that is the core's fault and lost: it has broken a limit. */
 static bool unpack(struct wr_world *w, const struct wr_sim_event *e,
@@ -412,6 +434,7 @@ static bool unpack(struct wr_world *w, const struct wr_sim_event *e,
     *ret = m;
     if (wr_msg_body(ret) != NULL)
         *wr_msg_body(ret) = body;
+    verify(w, e, ret, ret_body);
     return true;
 }
 
@@ -422,7 +445,9 @@ static void receive(struct wr_world *w, const struct wr_sim_event *e,
     struct wr_event ev = {.kind = WR_EV_RECV, .from = e->from, .msg = m};
     struct wr_body *body = wr_msg_body(m);
 
-    if (body != NULL && (body->id != 0 || wr_host_is_leaf(e->from)))
+    if (m->bad_body && body != NULL)
+        *body = (struct wr_body){0};
+    else if (body != NULL && (body->id != 0 || wr_host_is_leaf(e->from)))
         *body = wr_bodies_give(&w->bodies, e->to, digest, body->len);
     wr_world_step(w, e->to, &ev);
 }

@@ -86,7 +86,7 @@ struct wr_world {
 
     struct wr_bodies bodies; /* In the cores' hands. */
     struct wr_codec codec;   /* If messages go through it. */
-    uint8_t *codec_room;     /* Its arena, and a header. */
+    uint8_t *codec_room;     /* Its arena, a header, and a chunk. */
     uint64_t codec_wrong;    /* Messages that did not survive it. */
     uint64_t bodies_wrong;   /* Released twice, or used after that. */
     uint64_t digest;         /* Rolling, over all that was delivered. */
@@ -104,6 +104,10 @@ struct wr_world {
      * really is. */
     void (*leaf)(struct wr_world *w, wr_host from, wr_host leaf,
                  const struct wr_msg *m, const struct wr_id *body);
+    /* With cfg.codec: writes the `n` bytes of the chunk of that name to `to`;
+     * they are hashed where they arrive. NULL: chunks are names alone. */
+    void (*bytes)(struct wr_world *w, const struct wr_id *name, uint8_t *to,
+                  uint32_t n);
     /* A leaf's link stands, or is down. */
     void (*uplink)(struct wr_world *w, uint32_t leaf, bool up);
     /* The time of a wr_world_at() came. */
