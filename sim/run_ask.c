@@ -63,6 +63,7 @@ void run_ask(struct run *r, wr_host host)
     };
     draw_key(r, &a->key);
     ev.lookup.key = a->key;
+    ev.lookup.trace = r->s->load_trace != 0;
     ev.lookup.token = r->asked_n++;
     a->token = ev.lookup.token;
     r->asks_n++;

@@ -151,6 +151,8 @@ enum {
     X(load, lookup_every, EVER, "10 s", 1e3, 3.2e14,                           \
       "mean time between two lookups of a host (exponential)")                 \
     X(load, lookups, COUNT, "0", 0, 1e12, "lookups in all; 0: no limit")       \
+    X(load, trace, FLAG, "no", 0, 1,                                           \
+      "answers name the hosts on their way, as with wreath trace")             \
     X(load, keys, WORD, "uniform", 0, 0,                                       \
       "uniform|zipf: which keys are looked up, and which files are got")       \
     X(load, keys_count, COUNT, "100000", 1, 1e9,                               \

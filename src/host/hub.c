@@ -9,6 +9,7 @@
 #include "net/addr.h"
 #include "net/dial.h"
 #include "sys/log.h"
+#include "wire/frame.h"
 
 /* --- Connections ---------------------------------------------------------- */
 
@@ -156,6 +157,18 @@ void wr_conn_flush(struct wr_conn *c)
     }
 }
 
+/* Counted where it is said: what waits, or is lost, has been said. */
+static void count(struct wr_conn *c, const struct wr_msg *m, size_t header_n,
+                  const struct wr_buf *body)
+{
+    struct wr_hub_said *said = &c->hub->said[m->kind];
+
+    if (c->kind != WR_CONN_HOST)
+        return;
+    said->n++;
+    said->bytes += WR_FRAME_HEAD + header_n + (body != NULL ? body->n : 0);
+}
+
 static bool encode(struct wr_conn *c, const struct wr_msg *m,
                    uint8_t ret[WR_HEADER_MAX], size_t *ret_n)
 {
@@ -175,8 +188,12 @@ bool wr_conn_send_first(struct wr_conn *c, const struct wr_msg *m)
     uint8_t header[WR_HEADER_MAX];
     size_t n;
 
-    return !encode(c, m, header, &n) ||
-           wr_link_send(c->link, wr_span(header, n), NULL) == WR_OK;
+    if (!encode(c, m, header, &n))
+        return true;
+    if (wr_link_send(c->link, wr_span(header, n), NULL) != WR_OK)
+        return false;
+    count(c, m, n, NULL);
+    return true;
 }
 
 void wr_conn_send(struct wr_conn *c, const struct wr_msg *m,
@@ -188,6 +205,7 @@ void wr_conn_send(struct wr_conn *c, const struct wr_msg *m,
 
     if (!encode(c, m, header, &n))
         return;
+    count(c, m, n, body);
     const size_t mentions_n = wr_msg_mentions(m, mentions);
     if (c->greeted && c->first == NULL && introduce(c, mentions, mentions_n) &&
         wr_link_send(c->link, wr_span(header, n), body) == WR_OK)
@@ -457,8 +475,11 @@ struct wr_hub_traffic wr_hub_traffic(const struct wr_hub *hub)
     struct wr_net_stats stats;
 
     wr_net_stats(hub->net, &stats);
-    return (struct wr_hub_traffic){.sent = stats.bytes_out,
-                                   .received = stats.bytes_in,
-                                   .refused = hub->refused,
-                                   .misfits = hub->misfits};
+    return (struct wr_hub_traffic){
+        .sent = stats.bytes_out - stats.local_out,
+        .received = stats.bytes_in - stats.local_in,
+        .refused = hub->refused,
+        .misfits = hub->misfits,
+        .said = hub->said,
+    };
 }

@@ -100,9 +100,15 @@ uint32_t wr_hub_links(const struct wr_hub *hub);
  * passes it on to every linked host. */
 void wr_hub_enforce(struct wr_hub *hub);
 
-/* Bytes sent and received on all links since the start. */
+/* Since the start: bytes on all links but the local socket's, and what was said
+ * to other super-peers, by kind: messages and, before encryption, their bytes.
+ */
+struct wr_hub_said {
+    uint64_t n, bytes;
+};
 struct wr_hub_traffic {
     uint64_t sent, received, refused, misfits;
+    const struct wr_hub_said *said; /* WR_MSG_KINDS of them, the hub's. */
 };
 struct wr_hub_traffic wr_hub_traffic(const struct wr_hub *hub);
 

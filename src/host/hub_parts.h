@@ -82,6 +82,7 @@ struct wr_hub {
     struct wr_conn *conns;
     uint32_t conns_n, leaves_n;
     uint64_t refused, misfits;
+    struct wr_hub_said said[WR_MSG_KINDS];
     bool closing, net_closing;
     uv_timer_t timer; /* Sweeps; once closing, the end of patience. */
     void (*closed)(void *arg);

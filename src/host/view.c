@@ -76,6 +76,20 @@ static json_t *counters_json(const struct wr_counters *count)
     return o;
 }
 
+/* What was said to other super-peers. */
+static json_t *said_json(const struct wr_hub_said *said)
+{
+    json_t *o = json_object();
+
+    for (unsigned i = 0; i < WR_MSG_KINDS; i++)
+        if (said[i].n > 0)
+            json_object_set_new(o, wr_msg_name(i),
+                                json_pack("{s:I, s:I}", "messages_total",
+                                          (json_int_t)said[i].n, "bytes_total",
+                                          (json_int_t)said[i].bytes));
+    return o;
+}
+
 static json_t *net_json(const struct wr_super *s)
 {
     const struct wr_hub_traffic t = wr_hub_traffic(s->hub);
@@ -83,12 +97,13 @@ static json_t *net_json(const struct wr_super *s)
 
     wr_pool_stats(s->pool, &pool);
     return json_pack(
-        "{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "links",
+        "{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "links",
         (int)wr_hub_links(s->hub), "leaves", (int)wr_hub_leaves(s->hub),
         "sent_bytes", (json_int_t)t.sent, "received_bytes",
         (json_int_t)t.received, "refused_total", (json_int_t)t.refused,
         "misfits_total", (json_int_t)t.misfits, "pool_used_bytes",
-        (json_int_t)pool.used, "pool_peak_bytes", (json_int_t)pool.peak);
+        (json_int_t)pool.used, "pool_peak_bytes", (json_int_t)pool.peak, "said",
+        said_json(t.said));
 }
 
 json_t *wr_view_status(const struct wr_super *s)

@@ -40,7 +40,8 @@ struct wr_net_stats {
     uint64_t no_room;      /* Closed unread: links_max, or no descriptor. */
     uint64_t malformed;    /* Links closed for a peer's malformed bytes. */
     uint64_t frames_in, frames_out;
-    uint64_t bytes_in, bytes_out; /* On the wire. */
+    uint64_t bytes_in, bytes_out; /* On the wire, and through */
+    uint64_t local_in, local_out; /* Unix sockets: these. */
     uint64_t send_held;           /* Sealed bytes that wait for sockets. */
 };
 

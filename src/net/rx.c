@@ -393,6 +393,7 @@ void rx_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
         return;
     }
     net->stats.bytes_in += (uint64_t)n;
+    net->stats.local_in += l->plain ? (uint64_t)n : 0;
     free(l->stash);
     l->stash = NULL;
     l->stash_n = l->stash_plain = 0;

@@ -250,6 +250,7 @@ static ssize_t offer(struct wr_link *l, const uint8_t *p, size_t n)
     const int k = uv_try_write(&l->h.stream, &buf, 1);
 
     l->net->stats.bytes_out += n;
+    l->net->stats.local_out += l->plain ? n : 0;
     if (k >= 0)
         return k;
     if (k == UV_EAGAIN)

@@ -63,6 +63,8 @@ enum wr_msg_kind {
 #undef X
 };
 
+enum { WR_MSG_KINDS = 72 }; /* All numbers are below. */
+
 /* "PING"; "?" for a number that is no kind. */
 const char *wr_msg_name(unsigned kind);
 bool wr_msg_known(unsigned kind);

@@ -304,6 +304,9 @@ Test(hub, a_host_is_introduced_before_it_is_mentioned)
     probe(&w.a, b, c, 7);
     UNTIL(w.b.msgs == 1 || wr_hub_traffic(w.b.hub).misfits > 0);
     cr_assert_eq(w.b.msgs, 1, "the message came before the card");
+    cr_assert_eq(wr_hub_traffic(w.a.hub).said[WR_MSG_PROBE].n, 1);
+    cr_assert_gt(wr_hub_traffic(w.a.hub).said[WR_MSG_PROBE].bytes, 8);
+    cr_assert_eq(wr_hub_traffic(w.b.hub).said[WR_MSG_PROBE].n, 0);
     cr_assert_eq(memcmp(&w.b.book.hosts[w.b.target].id, w.c.home.cred.host,
                         WR_HOST_ID_BYTES),
                  0);
