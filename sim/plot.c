@@ -296,17 +296,49 @@ static void svg(FILE *to, double height, const char *title)
 
 enum { TOP = 20, ROW = 13, FOOT = 38 };
 
-/* Labels of marks: two rows, or none where it is too narrow. */
+/* Where the label of a mark goes: in one of two rows, or nowhere (2). `ends`:
+ * how far the rows are taken. */
+static unsigned mark_row(const struct plot *p, const struct plot_mark *m,
+                         double ends[2], double *ret_x)
+{
+    const double wide = width_of(m->label);
+    const double x = fmax(0, fmin(at_x(p, m->from) - 3, PLOT_W - wide - 2));
+
+    *ret_x = x;
+    if (m->from > p->x.hi || m->to < p->x.lo)
+        return 2;
+    for (unsigned row = 0; row < 2; row++)
+        if (x >= ends[row]) {
+            ends[row] = x + wide + 6;
+            return row;
+        }
+    return 2;
+}
+
+static unsigned mark_rows(const struct plot *p, const struct plot_mark *marks,
+                          size_t n)
+{
+    double ends[2] = {0, 0}, x;
+    unsigned rows = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const unsigned row = mark_row(p, &marks[i], ends, &x);
+
+        if (row < 2 && row >= rows)
+            rows = row + 1;
+    }
+    return rows;
+}
+
 static void draw_marks(const struct plot *p, const struct plot_mark *marks,
                        size_t n)
 {
-    double ends[2] = {0, 0};
+    double ends[2] = {0, 0}, x;
 
     for (size_t i = 0; i < n; i++) {
         const struct plot_mark *m = &marks[i];
         const double x0 = at_x(p, m->from), x1 = at_x(p, m->to);
-        const double wide = width_of(m->label);
-        const double x = fmin(x0 - 3, PLOT_W - wide - 2);
+        const unsigned row = mark_row(p, m, ends, &x);
 
         if (m->from > p->x.hi || m->to < p->x.lo)
             continue;
@@ -320,13 +352,8 @@ static void draw_marks(const struct plot *p, const struct plot_mark *marks,
                     p->top - 4, p->bottom);
         tell(p->to, m->label);
         fputs(x1 - x0 > 1 ? "</rect>\n" : "</path>\n", p->to);
-        for (unsigned row = 0; row < 2; row++) {
-            if (x < ends[row])
-                continue;
+        if (row < 2)
             label(p->to, "note", "start", x, p->top - 7 - row * ROW, m->label);
-            ends[row] = x + wide + 6;
-            break;
-        }
     }
 }
 
@@ -342,7 +369,8 @@ static void draw_axes(struct plot *p)
                 p->left, y, p->right);
         label(p->to, "tick", "end", p->left - 6, y + 4, t.text[i]);
     }
-    label(p->to, "unit", "start", 0, 11, t.unit);
+    if (t.unit[0] != '\0')
+        label(p->to, "unit", "start", 0, 11, t.unit);
     ticks_of(&p->x, 6, p->right - p->left, &t);
     double end = -1;
     for (size_t i = 0; i < t.n; i++) {
@@ -372,7 +400,8 @@ void plot_open(struct plot *p, const char *title, const struct plot_mark *marks,
         wide = fmax(wide, width_of(t.text[i]));
     p->left = wide + 8;
     p->right = PLOT_W - 10;
-    p->top = TOP + (marks_n > 0 ? 2 * ROW : 0);
+    p->top =
+        (t.unit[0] != '\0' ? TOP : 10) + mark_rows(p, marks, marks_n) * ROW;
     p->bottom = PLOT_H - FOOT;
     p->taken_n = 0;
     svg(p->to, PLOT_H, title);
@@ -418,6 +447,30 @@ void plot_area(struct plot *p, const char *colour, const double *x,
         fprintf(p->to, "L%.1f %.1f", at_x(p, x[i]),
                 at_y(p, isnan(y[i]) ? p->y.lo : y[i]));
     fprintf(p->to, "L%.1f %.1fZ\"/>\n", at_x(p, x[n - 1]), p->bottom);
+}
+
+static bool drawn(double least, double most)
+{
+    return !isnan(least) && !isnan(most);
+}
+
+void plot_band(struct plot *p, const char *colour, const double *x,
+               const double *least, const double *most, size_t n)
+{
+    fprintf(p->to, "<path class=\"band-of %s\" d=\"", colour);
+    for (size_t from = 0, to; from < n; from = to + 1) {
+        for (to = from; to < n && drawn(least[to], most[to]);)
+            to++;
+        for (size_t i = from; i < to; i++)
+            fprintf(p->to, "%c%.1f %.1f", i > from ? 'L' : 'M', at_x(p, x[i]),
+                    at_y(p, most[i]));
+        for (size_t i = to; i > from; i--)
+            fprintf(p->to, "L%.1f %.1f", at_x(p, x[i - 1]),
+                    at_y(p, least[i - 1]));
+        if (to > from)
+            fputs("Z", p->to);
+    }
+    fputs("\"/>\n", p->to);
 }
 
 void plot_bar(struct plot *p, const char *colour, double x0, double x1,

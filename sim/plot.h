@@ -73,6 +73,8 @@ void plot_line(struct plot *p, const char *colour, const double *x,
                const double *y, size_t n);
 void plot_area(struct plot *p, const char *colour, const double *x,
                const double *y, size_t n);
+void plot_band(struct plot *p, const char *colour, const double *x,
+               const double *least, const double *most, size_t n);
 
 /* `title` is shown when it is pointed at. */
 void plot_bar(struct plot *p, const char *colour, double x0, double x1,

@@ -20,6 +20,14 @@ const char *report_string(const json_t *result, const char *path)
     return s != NULL ? s : "";
 }
 
+const char *report_setting(const json_t *result, const char *key)
+{
+    const char *s = json_string_value(
+        json_object_get(json_object_get(result, "scenario"), key));
+
+    return s != NULL ? s : "?";
+}
+
 double report_number(const json_t *result, const char *path)
 {
     double v;
@@ -110,19 +118,32 @@ void report_none(FILE *to, const char *title, const char *why)
     fputs("</p>\n", to);
 }
 
+/* Large: with as few digits as will do. */
+static const char *tile(const json_t *result, const struct wr_figure *f,
+                        char ret[PAGE_NUMBER_MAX])
+{
+    const double v = report_number(result, f->path);
+
+    if (strcmp(f->unit, "ms") == 0)
+        return page_ms(v, ret);
+    if (strcmp(f->unit, "B/s") == 0)
+        return page_rate(v, ret);
+    return wr_out_figure(result, f, ret);
+}
+
 void report_tiles(FILE *to, const json_t *result)
 {
     fputs("<dl class=\"tiles\">\n", to);
     for (size_t i = 0; i < wr_figures_n; i++) {
         const struct wr_figure *f = &wr_figures[i];
-        char text[48];
+        char text[PAGE_NUMBER_MAX];
 
         if (isnan(report_number(result, f->path)))
             continue;
         fputs("<div><dt>", to);
         page_text(to, f->name);
         fputs("</dt><dd>", to);
-        page_text(to, wr_out_figure(result, f, text));
+        page_text(to, tile(result, f, text));
         fputs("</dd></div>\n", to);
     }
     fputs("</dl>\n", to);

@@ -36,6 +36,8 @@ static void overlay(FILE *to, const struct compare *c, const char *column,
 static void over_time(FILE *to, const struct compare *c)
 {
     report_section(to, "Over time");
+    for (size_t i = 0; i < c->n && !report_thinned(to, c->runs[i]); i++)
+        ;
     overlay(to, c, "right_share",
             (struct report_lines){.title = "Lookups right",
                                   .caption = "Of those that ended.",
@@ -65,6 +67,16 @@ static void over_time(FILE *to, const struct compare *c)
                                   .caption = "Members with another than they "
                                              "should have.",
                                   .unit = "members",
+                                  .zero = true});
+    overlay(to, c, "leaves_attached",
+            (struct report_lines){.title = "Leaves attached",
+                                  .caption = "At each sample.",
+                                  .unit = "leaves",
+                                  .zero = true});
+    overlay(to, c, "copies_mean",
+            (struct report_lines){.title = "Copies of a chunk",
+                                  .caption = "On the average.",
+                                  .unit = "copies",
                                   .zero = true});
     report_section_end(to);
 }
@@ -216,7 +228,8 @@ static void name(struct compare *c, size_t i)
     unsigned same = 1;
 
     snprintf(c->room[i], LABEL_MAX, "%.40s, seed %.16s",
-             report_string(c->runs[i], "name"), report_seed(c->runs[i]));
+             report_string(c->runs[i], "name"),
+             report_setting(c->runs[i], "run.seed"));
     for (size_t k = 0; k < i; k++)
         same += strncmp(c->room[k], c->room[i], strlen(c->room[i])) == 0;
     if (same > 1)

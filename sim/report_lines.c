@@ -65,71 +65,74 @@ static double sum(const struct column *c, size_t from, size_t to, size_t of)
     return s;
 }
 
+/* A line, and how far the samples that it is the mean of spread. */
 struct points {
     size_t n;
     double x[PLOT_POINTS_MAX], y[PLOT_POINTS_MAX];
+    double least[PLOT_POINTS_MAX], most[PLOT_POINTS_MAX];
+    bool band;
 };
 
-static void point(struct points *p, double x, double y)
+/* Beyond SAMPLES_MAX samples a line would only be noise: it is the mean of
+ * groups, at most GROUPS of them. */
+enum { SAMPLES_MAX = 160, GROUPS = 120 };
+
+static void point_share(const struct column *c, size_t from, size_t to,
+                        struct points *p)
 {
-    if (isnan(x) || p->n == PLOT_POINTS_MAX)
-        return;
-    p->x[p->n] = x;
-    p->y[p->n++] = y;
+    const double right = sum(c, from, to, c->outcome[0]);
+    const double all = right + sum(c, from, to, c->outcome[1]) +
+                       sum(c, from, to, c->outcome[2]);
+
+    p->y[p->n] = p->least[p->n] = p->most[p->n] = all > 0 ? right / all : NAN;
 }
 
-static void points_share(const struct column *c, size_t each, struct points *p)
+/* `none`: a zero says that there was nothing to measure. */
+static void point_mean(const struct column *c, size_t from, size_t to,
+                       bool none, struct points *p)
 {
-    for (size_t i = 0; i < c->n; i += each) {
-        const size_t end = i + each < c->n ? i + each : c->n;
-        const double right = sum(c, i, end, c->outcome[0]);
-        const double all = right + sum(c, i, end, c->outcome[1]) +
-                           sum(c, i, end, c->outcome[2]);
+    double all = 0, least = INFINITY, most = -INFINITY;
+    size_t n = 0;
 
-        point(p, cell(c, end - 1, c->t), all > 0 ? right / all : NAN);
-    }
-}
-
-/* The least and the most of each group, as they come: no peak is lost. */
-static void points_group(const struct column *c, size_t from, size_t to,
-                         struct points *p)
-{
-    size_t least = from, most = from;
-
-    for (size_t i = from + 1; i < to; i++) {
+    for (size_t i = from; i < to; i++) {
         const double v = cell(c, i, c->of);
 
-        if (isnan(cell(c, least, c->of)) || v < cell(c, least, c->of))
-            least = i;
-        if (isnan(cell(c, most, c->of)) || v > cell(c, most, c->of))
-            most = i;
+        if (isnan(v) || (none && v <= 0))
+            continue;
+        all += v;
+        n++;
+        least = fmin(least, v);
+        most = fmax(most, v);
     }
-    const size_t first = least < most ? least : most;
-    const size_t last = least < most ? most : least;
-    point(p, cell(c, first, c->t), cell(c, first, c->of));
-    if (last != first)
-        point(p, cell(c, last, c->t), cell(c, last, c->of));
+    p->y[p->n] = n > 0 ? all / (double)n : NAN;
+    p->least[p->n] = n > 0 ? least : NAN;
+    p->most[p->n] = n > 0 ? most : NAN;
 }
 
-static bool points_of(const struct report_line *l, double times,
-                      struct points *p)
+static bool points_of(const struct report_line *l,
+                      const struct report_lines *what, struct points *p)
 {
     struct column c;
 
     p->n = 0;
     if (!column(l->result, l->column, &c))
         return false;
-    const size_t groups = PLOT_POINTS_MAX / 2;
-    const size_t each = c.n <= (c.share ? groups : PLOT_POINTS_MAX)
-                            ? 1
-                            : (c.n - 1) / groups + 1;
-    if (c.share)
-        points_share(&c, each, p);
-    else
-        for (size_t i = 0; i < c.n; i += each)
-            points_group(&c, i, i + each < c.n ? i + each : c.n, p);
-    for (size_t i = 0; i < p->n; i++)
-        p->y[i] *= times;
+    const size_t each = c.n <= SAMPLES_MAX ? 1 : (c.n - 1) / GROUPS + 1;
+    for (size_t i = 0; i < c.n; i += each) {
+        const size_t end = i + each < c.n ? i + each : c.n;
+
+        p->x[p->n] = cell(&c, end - 1, c.t);
+        if (isnan(p->x[p->n]))
+            continue;
+        if (c.share)
+            point_share(&c, i, end, p);
+        else
+            point_mean(&c, i, end, what->kind == PLOT_MS, p);
+        p->y[p->n] *= what->times;
+        p->least[p->n] *= what->times;
+        p->most[p->n++] *= what->times;
+    }
+    p->band = each > 1 && !c.share;
     return p->n > 0;
 }
 
@@ -138,6 +141,19 @@ bool report_has(const json_t *result, const char *name)
     struct column c;
 
     return column(result, name, &c);
+}
+
+bool report_thinned(FILE *to, const json_t *result)
+{
+    const size_t n = json_array_size(wr_out_at(result, "series.rows"));
+
+    if (n <= SAMPLES_MAX)
+        return false;
+    fprintf(to,
+            "<p class=\"lead all\">Over time, lines are means of %zu samples; "
+            "their shade reaches from the least to the most.</p>\n",
+            (n - 1) / GROUPS + 1);
+    return true;
 }
 
 /* ---- lines ------------------------------------------------------------- */
@@ -153,8 +169,8 @@ static void widen(struct range *r, const struct points *p)
         r->x1 = fmax(r->x1, p->x[i]);
         if (isnan(p->y[i]))
             continue;
-        r->y0 = fmin(r->y0, p->y[i]);
-        r->y1 = fmax(r->y1, p->y[i]);
+        r->y0 = fmin(r->y0, p->least[i]);
+        r->y1 = fmax(r->y1, p->most[i]);
     }
 }
 
@@ -174,13 +190,16 @@ bool report_lines(FILE *to, const struct report_lines *what,
     struct plot p = {.to = to, .y = {.kind = what->kind, .unit = what->unit}};
 
     for (size_t i = 0; i < n; i++)
-        if (points_of(&lines[i], what->times, &pts))
+        if (points_of(&lines[i], what, &pts))
             widen(&r, &pts);
     if (!(r.x0 <= r.x1) || !(r.y0 <= r.y1))
         return false;
     p.x = time_axis(&r);
     const bool percent = what->unit != NULL && what->unit[0] == '%';
     p.y.log = what->kind == PLOT_MS && r.y0 > 0 && r.y1 > 12 * r.y0;
+    /* Few of what is counted stay few to the eye. */
+    if (what->zero && what->kind == PLOT_NUMBER)
+        r.y1 = fmax(r.y1, 4);
     plot_fit(&p.y, r.y0, r.y1, what->zero, percent ? 100 : INFINITY);
     report_figure(to, what->title, "%s", what->caption);
     if (n > 1) {
@@ -191,8 +210,10 @@ bool report_lines(FILE *to, const struct report_lines *what,
     }
     plot_open(&p, what->title, what->marks, what->marks_n);
     for (size_t i = 0; i < n; i++) {
-        if (!points_of(&lines[i], what->times, &pts))
+        if (!points_of(&lines[i], what, &pts))
             continue;
+        if (pts.band)
+            plot_band(&p, lines[i].colour, pts.x, pts.least, pts.most, pts.n);
         if (what->area && n == 1)
             plot_area(&p, lines[i].colour, pts.x, pts.y, pts.n);
         plot_line(&p, lines[i].colour, pts.x, pts.y, pts.n);

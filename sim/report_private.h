@@ -20,6 +20,9 @@ enum {
 /* Text of the document; "" if there is none. */
 const char *report_string(const json_t *result, const char *path);
 
+/* A value of its scenario, as text; "?" if there is none. */
+const char *report_setting(const json_t *result, const char *key);
+
 /* The number at "a.b", kept to what can be drawn; NAN: none. */
 double report_number(const json_t *result, const char *path);
 
@@ -43,9 +46,6 @@ void report_none(FILE *to, const char *title, const char *why);
 void report_tiles(FILE *to, const json_t *result);
 
 /* ---- report_text.c: words and tables ---------------------------------- */
-
-/* The seed, as text. */
-const char *report_seed(const json_t *result);
 
 /* The command that repeats a run; with `seeds`, the sweep that it is of. */
 void report_command(FILE *to, const json_t *result, json_t *vary, size_t seeds);
@@ -79,6 +79,9 @@ struct report_lines {
 
 bool report_has(const json_t *result, const char *column);
 
+/* Says so where lines are drawn of means. */
+bool report_thinned(FILE *to, const json_t *result);
+
 /* False, and nothing is drawn: no such columns. */
 bool report_lines(FILE *to, const struct report_lines *what,
                   const struct report_line *lines, size_t n);
@@ -90,6 +93,16 @@ bool report_errors(FILE *to, const json_t *result,
 /* The scenario's events. */
 size_t report_marks(const json_t *result,
                     struct plot_mark ret[REPORT_MARKS_MAX]);
+
+/* ---- report_spread.c: distributions, one moment ------------------------- */
+
+/* Each is a picture; false: the result does not have what it draws. */
+bool report_hops(FILE *to, const json_t *result);
+bool report_latency(FILE *to, const json_t *result);
+bool report_ring(FILE *to, const json_t *result);
+bool report_kinds(FILE *to, const json_t *result); /* Traffic by message. */
+bool report_load(FILE *to, const json_t *result);
+bool report_copies(FILE *to, const json_t *result);
 
 /* ---- the pages --------------------------------------------------------- */
 

@@ -40,14 +40,6 @@ struct sweep {
 
 /* ---- grouping ---------------------------------------------------------- */
 
-static const char *value_of(const json_t *run, const char *key)
-{
-    const char *s = json_string_value(
-        json_object_get(json_object_get(run, "scenario"), key));
-
-    return s != NULL ? s : "?";
-}
-
 static void name(const struct sweep *s, json_t *run, struct group *g)
 {
     const char *key;
@@ -60,14 +52,15 @@ static void name(const struct sweep *s, json_t *run, struct group *g)
     {
         const int k =
             snprintf(g->line + used, LABEL_MAX - used, "%s%.40s = %.30s",
-                     used > 0 ? ", " : "", key, value_of(run, key));
+                     used > 0 ? ", " : "", key, report_setting(run, key));
 
         used += k > 0 ? (size_t)k : 0;
     }
     if (s->last != NULL)
-        snprintf(g->value, LABEL_MAX, "%.60s", value_of(run, s->last));
+        snprintf(g->value, LABEL_MAX, "%.60s", report_setting(run, s->last));
     else
-        snprintf(g->value, LABEL_MAX, "seed %.40s", value_of(run, "run.seed"));
+        snprintf(g->value, LABEL_MAX, "seed %.40s",
+                 report_setting(run, "run.seed"));
 }
 
 static size_t value_at(struct sweep *s, const struct group *g)

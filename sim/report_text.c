@@ -57,14 +57,6 @@ static void word(FILE *to, const char *text)
     page_text(to, "'");
 }
 
-const char *report_seed(const json_t *result)
-{
-    const char *s = json_string_value(
-        json_object_get(json_object_get(result, "scenario"), "run.seed"));
-
-    return s != NULL ? s : "?";
-}
-
 /* --hosts 200, or --set network.loss='2 %'; lines break between options. */
 static void option(FILE *to, const char *name, const char *key,
                    const char *value)
@@ -137,7 +129,7 @@ void report_command(FILE *to, const json_t *result, json_t *vary, size_t seeds)
     if (seeds > 0)
         option(to, "seeds", NULL, number);
     else
-        option(to, "seed", NULL, report_seed(result));
+        option(to, "seed", NULL, report_setting(result, "run.seed"));
     varied(to, vary);
     json_object_foreach(scenario, key, value)
     {
