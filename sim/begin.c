@@ -16,6 +16,7 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
         .dial_bytes = wr_cost_dial(),
         .accept_bytes = wr_cost_accept(),
     };
+    overlaid_init(w);
     wr_queue_init(&w->queue);
     err = wr_simnet_init(&w->net, &cfg->net, cfg->hosts, cfg->seed);
     if (err == WR_OK)
@@ -50,6 +51,7 @@ void wr_world_done(struct wr_world *w)
 
     for (wr_host h = 0; w->hosts != NULL && h < w->cfg.hosts; h++) {
         wr_node_close(w->hosts[h].node);
+        wr_overlay_close(w->hosts[h].overlay);
         free(w->hosts[h].saved);
         wr_links_done(&w->hosts[h].links);
         wr_disk_done(&w->hosts[h].disk);
@@ -184,7 +186,12 @@ void wr_world_begin(struct wr_world *w, const wr_host *hosts, uint32_t n)
 {
     struct circle k;
 
-    WR_CHECK(n <= w->cfg.hosts && n * w->cfg.members > w->cfg.node.succs);
+    WR_CHECK(n <= w->cfg.hosts);
+    if (w->cfg.overlay != NULL) {
+        overlaid_begin(w, hosts, n);
+        return;
+    }
+    WR_CHECK(n * w->cfg.members > w->cfg.node.succs);
     circle_init(&k, w, hosts, n);
     for (uint32_t i = 0; i < n; i++) {
         const wr_host h = hosts == NULL ? i : hosts[i];

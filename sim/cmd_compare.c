@@ -8,6 +8,23 @@
 
 enum { RUNS_MAX = 12 }; /* More columns than anybody reads. */
 
+/* What --system takes: a system, or wreath in another configuration. */
+enum { VARIANT_SETTINGS = 3 };
+struct variant {
+    const char *name;
+    const char *settings[VARIANT_SETTINGS];
+};
+
+static const struct variant variants[] = {
+    {"wreath", {"ring.system=wreath"}},
+    /* Each host knows all members, and needs no fingers. */
+    {"full", {"ring.system=wreath", "ring.roster=10 s", "ring.fingers=never"}},
+    {"fingers", {"ring.system=wreath", "ring.roster=never", "ring.learn=no"}},
+    {"flood", {"ring.system=flood"}},
+    {"walk", {"ring.system=walk"}},
+    {"index", {"ring.system=index"}},
+};
+
 /* A result that was written before; NULL: this is no such file. */
 static json_t *stored(const char *path)
 {
@@ -19,19 +36,74 @@ static json_t *stored(const char *path)
     return NULL;
 }
 
-/* `*ret` is read, or run. An exit status. */
-static int result_of(const char *name, const struct sim_list *settings,
-                     bool quiet, json_t **ret)
+/* `*ret` is read, or run, and then goes by the name of `as`, if that is not
+ * NULL. An exit status. */
+static int result_of(const char *name, const char *as,
+                     const struct sim_list *settings, bool quiet, json_t **ret)
 {
     static struct wr_scenario s;
     struct wr_run_hooks hooks = {.trace_from = WR_NEVER, .trace_to = WR_NEVER};
 
-    *ret = stored(name);
+    *ret = as == NULL ? stored(name) : NULL;
     if (*ret != NULL)
         return 0;
-    if (sim_scenario(&s, name, settings, &hooks.why) != WR_OK ||
-        sim_run(&s, &hooks, quiet, ret) != WR_OK)
+    if (sim_scenario(&s, name, settings, &hooks.why) != WR_OK)
         return sim_fail(&hooks.why);
+    if (as != NULL)
+        snprintf(s.name, sizeof(s.name), "%s", as);
+    if (sim_run(&s, &hooks, quiet, ret) != WR_OK)
+        return sim_fail(&hooks.why);
+    return 0;
+}
+
+static const struct variant *variant_of(const char *name, size_t n)
+{
+    for (size_t i = 0; i < WR_ARRAY_LEN(variants); i++)
+        if (strlen(variants[i].name) == n &&
+            strncmp(variants[i].name, name, n) == 0)
+            return &variants[i];
+    return NULL;
+}
+
+/* `scenario` with each of the `systems`, "a,b,c", as a column. */
+static int run_variants(const char *scenario, const char *systems,
+                        const struct sim_list *settings, bool quiet,
+                        json_t **results, size_t *n)
+{
+    int status = 0;
+
+    while (*systems != '\0' && status == 0 && !sim_stop && *n < RUNS_MAX) {
+        const size_t len = strcspn(systems, ",");
+        const struct variant *v = variant_of(systems, len);
+        struct sim_list all = *settings;
+
+        for (size_t i = 0; i < VARIANT_SETTINGS; i++)
+            if (v->settings[i] != NULL)
+                all.v[all.n++] = v->settings[i];
+        status = result_of(scenario, v->name, &all, quiet, &results[*n]);
+        *n += results[*n] != NULL;
+        systems += len + (systems[len] == ',');
+    }
+    return status;
+}
+
+/* 0, or an exit status. */
+static int check_systems(const char *systems)
+{
+    size_t n = 0;
+
+    for (const char *at = systems; at[0] != '\0'; n++) {
+        const size_t len = strcspn(at, ",");
+
+        if (variant_of(at, len) == NULL)
+            return sim_usage("compare",
+                             "there is no system '%.*s'; they are wreath, "
+                             "full, fingers, flood, walk and index",
+                             (int)len, at);
+        at += len + (at[len] == ',');
+    }
+    if (n < 1 || n > RUNS_MAX)
+        return sim_usage("compare", "--system takes 1 to %d systems", RUNS_MAX);
     return 0;
 }
 
@@ -56,10 +128,14 @@ int cmd_compare(int argc, char **argv)
     json_t *results[RUNS_MAX] = {NULL};
     struct sim_list settings = {0};
     struct wr_why why = {0};
-    const char *json = NULL, *report = NULL;
+    const char *json = NULL, *report = NULL, *systems = NULL;
     bool quiet = false;
     const struct sim_option rows[] = {
+        {.name = "system", .value = &systems},
+        {.name = "hosts", .key = "ring.hosts"},
         {.name = "seed", .key = "run.seed"},
+        {.name = "for", .key = "run.for"},
+        {.name = "set", .list = &settings},
         {.name = "json", .value = &json},
         {.name = "report", .value = &report},
         {.name = "quiet", .flag = &quiet},
@@ -71,7 +147,15 @@ int cmd_compare(int argc, char **argv)
 
     if (end != 0)
         return end - 1;
-    if (argc - first < 2 || argc - first > RUNS_MAX)
+    if (systems != NULL && argc - first != 1)
+        return sim_usage("compare", "--system takes one scenario");
+    if (systems != NULL && settings.n > SIM_LIST_MAX - VARIANT_SETTINGS)
+        return sim_usage("compare", "too many settings");
+    if (systems != NULL)
+        status = check_systems(systems);
+    if (status != 0)
+        return status;
+    if (systems == NULL && (argc - first < 2 || argc - first > RUNS_MAX))
         return sim_usage("compare",
                          "compare takes 2 to %d results or "
                          "scenarios",
@@ -79,8 +163,12 @@ int cmd_compare(int argc, char **argv)
     if (wr_report_prepare(report, &why) != WR_OK)
         return sim_fail(&why);
     sim_catch_stop();
-    for (int i = first; i < argc && status == 0 && !sim_stop; i++) {
-        status = result_of(argv[i], &settings, quiet, &results[n]);
+    if (systems != NULL)
+        status =
+            run_variants(argv[first], systems, &settings, quiet, results, &n);
+    for (int i = first; systems == NULL && i < argc && status == 0 && !sim_stop;
+         i++) {
+        status = result_of(argv[i], NULL, &settings, quiet, &results[n]);
         n += results[n] != NULL;
     }
     if (status == 0 && (json == NULL || strcmp(json, "-") != 0))

@@ -55,9 +55,15 @@ const struct sim_command sim_commands[] = {
      "  --report DIR       write a page with pictures, DIR/index.html\n"
      "  --quiet            no progress, no table\n"},
     {"compare", cmd_compare,
-     "compare A B ... [--seed S] [--json FILE] [--report DIR] [--quiet]",
+     "compare A B ... [--seed S] [--json FILE] [--report DIR] [--quiet]\n"
+     "       wreath-sim compare SCENARIO|PRESET --system A,B,... [--hosts N] "
+     "[--for TIME] [--set KEY=VALUE] [--seed S] [--json FILE] [--report DIR] "
+     "[--quiet]",
      "Results (JSON), scenarios or presets, side by side.",
-     "  --seed S           of those that are run (1)\n"
+     "  --system A,B,...   one scenario with each: wreath, full (each host "
+     "knows\n"
+     "                     all), fingers (nothing else), flood, walk, index\n"
+     "  --hosts, --for, --set, --seed   as of run, of those that are run\n"
      "  --json FILE        write all results; - is standard output\n"
      "  --report DIR       write a page with pictures, DIR/index.html\n"
      "  --quiet            no progress\n"},

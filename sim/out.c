@@ -114,6 +114,8 @@ static void summary_ring(FILE *to, const json_t *r)
 {
     const double checks = number(r, "ring.checks");
 
+    if (json_object_get(r, "ring") == NULL)
+        return; /* Another system's. */
     fprintf(to, "ring        %.0f members at the end",
             number(r, "ring.members_end"));
     if (checks == 0) {
@@ -181,9 +183,10 @@ void wr_out_summary(FILE *to, const json_t *r)
 {
     const bool interrupted = json_is_true(json_object_get(r, "interrupted"));
 
-    fprintf(to, "%s, seed %.0f: %.0f s simulated in %.1f s%s\n",
-            string(r, "name"), number(r, "seed"), number(r, "virtual_s"),
-            number(r, "wall_s"), interrupted ? ", interrupted" : "");
+    fprintf(to, "%s, %s, seed %.0f: %.0f s simulated in %.1f s%s\n",
+            string(r, "name"), string(r, "system"), number(r, "seed"),
+            number(r, "virtual_s"), number(r, "wall_s"),
+            interrupted ? ", interrupted" : "");
     fprintf(to,
             "hosts       %.0f at the start, %.0f at the end, %.1f on the "
             "average; %.0f starts, %.0f deaths\n",

@@ -279,3 +279,21 @@ const struct wr_fx *wr_parcel_fx(struct wr_parcel *one)
 {
     return (const struct wr_fx *)(void *)one->v;
 }
+
+/* ---- anything else -------------------------------------------------------
+ */
+
+struct wr_parcel *wr_parcel_bytes(struct wr_parcels *p, const void *from,
+                                  size_t n)
+{
+    struct wr_parcel *one = parcel_new(p, n);
+
+    if (one != NULL)
+        memcpy(one->v, from, n);
+    return one;
+}
+
+void wr_parcel_read(const struct wr_parcel *one, void *ret)
+{
+    memcpy(ret, one->v, one->bytes);
+}

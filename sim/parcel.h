@@ -37,6 +37,11 @@ void wr_parcel_open(struct wr_parcel *parcel, struct wr_msg *ret,
 struct wr_parcel *wr_parcel_store(struct wr_parcels *p, const struct wr_fx *fx);
 const struct wr_fx *wr_parcel_fx(struct wr_parcel *parcel);
 
+/* So many bytes, whatever they are, and into `ret` again. */
+struct wr_parcel *wr_parcel_bytes(struct wr_parcels *p, const void *from,
+                                  size_t n);
+void wr_parcel_read(const struct wr_parcel *parcel, void *ret);
+
 void wr_parcel_free(struct wr_parcels *p, struct wr_parcel *parcel);
 
 #endif

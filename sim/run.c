@@ -155,7 +155,8 @@ static void on_changed(struct wr_world *w, wr_host h)
         r->lost_at = w->now;
         unlisted(r, h);
     }
-    wr_judge_see(&r->judge, h);
+    if (run_is_wreath(r))
+        wr_judge_see(&r->judge, h);
 }
 
 static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
@@ -164,21 +165,6 @@ static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 }
 
 /* ---- beginning and end --------------------------------------------------- */
-
-static enum wr_err refuse(struct run *r, const char *what)
-{
-    return wr_why(&r->hooks->why, WR_EINVAL,
-                  "%s: the simulator cannot do that yet", what);
-}
-
-static enum wr_err check_scenario(struct run *r)
-{
-    const struct wr_scenario *s = r->s;
-
-    if (s->ring_system != WR_SYSTEM_WREATH)
-        return refuse(r, "ring.system");
-    return WR_OK;
-}
 
 static struct wr_simnet_cfg net_cfg(const struct wr_scenario *s)
 {
@@ -256,7 +242,7 @@ static void begin(struct run *r)
     wr_world_at(&r->w, r->begin, run_cookie(RUN_BEGIN, 0, 0));
     wr_world_at(&r->w, r->begin + r->s->run_sample_every,
                 run_cookie(RUN_SAMPLE, 0, 0));
-    if (r->s->run_check || r->hooks->check)
+    if (run_is_wreath(r) && (r->s->run_check || r->hooks->check))
         wr_world_at(&r->w, r->begin, run_cookie(RUN_CHECK, 0, 0));
     run_script_begin(r);
 }
@@ -292,7 +278,8 @@ static enum wr_err choose(struct run *r)
     for (uint32_t i = 0; i < r->started_n; i++)
         listed(r, up[i]);
     free(up);
-    if (r->up_n * r->s->ring_members <= r->s->ring_successors)
+    if (run_is_wreath(r) &&
+        r->up_n * r->s->ring_members <= r->s->ring_successors)
         return wr_why(&r->hooks->why, WR_EINVAL,
                       "%u hosts are up at the start, which is too few: a ring "
                       "starts with more members than ring.successors",
@@ -304,15 +291,16 @@ static enum wr_err init(struct run *r)
 {
     struct wr_world_cfg cfg;
     uint32_t slots;
-    enum wr_err err = check_scenario(r);
+    enum wr_err err = run_churn_init(r, &slots);
 
-    if (err == WR_OK)
-        err = run_churn_init(r, &slots);
     if (err == WR_OK)
         err = run_script_check(r);
     if (err != WR_OK)
         return err;
     cfg = world_cfg(r, slots);
+    err = run_system_init(r, &cfg);
+    if (err != WR_OK)
+        return err;
     r->churn.state = r->s->run_seed ^ UINT64_C(0x636875726e);
     r->load.state = r->s->run_seed ^ UINT64_C(0x6c6f6164);
     r->script.state = r->s->run_seed ^ UINT64_C(0x736372697074);
@@ -332,7 +320,8 @@ static enum wr_err init(struct run *r)
         return err;
     r->latency_most = wr_simnet_most(&r->w.net);
     wr_world_begin(&r->w, r->up, r->up_n);
-    err = wr_judge_init(&r->judge, &r->w, cfg.node.lookup_us + WR_SEC(1));
+    if (run_is_wreath(r))
+        err = wr_judge_init(&r->judge, &r->w, cfg.node.lookup_us + WR_SEC(1));
     if (err != WR_OK)
         return err;
     r->w.alarm = on_alarm;
@@ -351,6 +340,7 @@ static void done(struct run *r)
         wr_world_done(&r->w);
     wr_judge_done(&r->judge);
     run_churn_done(r);
+    run_system_done(r);
     free(r->slots);
     free(r->up);
     free(r->asks);

@@ -61,7 +61,10 @@ void run_ask(struct run *r, wr_host host)
         .epoch = r->w.hosts[host].epoch,
         .counted = counted,
     };
-    draw_key(r, &a->key);
+    if (run_is_wreath(r))
+        draw_key(r, &a->key);
+    else
+        a->key = run_system_item(r);
     ev.lookup.key = a->key;
     ev.lookup.trace = r->s->load_trace != 0;
     ev.lookup.token = r->asked_n++;
@@ -90,6 +93,12 @@ static void right(struct run *r, const struct run_ask *a, wr_host by,
     }
 }
 
+static bool is_right(struct run *r, const struct run_ask *a, wr_ref owner)
+{
+    return run_is_wreath(r) ? wr_judge_right(&r->judge, &a->key, owner, a->at)
+                            : run_system_right(r, &a->key, wr_ref_host(owner));
+}
+
 void run_answer(struct run *r, wr_host host, const struct wr_fx *fx)
 {
     const struct wr_msg *m = &fx->done.answer;
@@ -113,7 +122,7 @@ void run_answer(struct run *r, wr_host host, const struct wr_fx *fx)
     else if (fx->done.status != WR_STATUS_OK) {
         r->sum.failed++;
         r->row.failed++;
-    } else if (wr_judge_right(&r->judge, &a->key, m->routed.owner, a->at)) {
+    } else if (is_right(r, a, m->routed.owner)) {
         right(r, a, wr_ref_host(m->routed.owner), m);
     } else {
         r->sum.wrong++;

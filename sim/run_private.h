@@ -67,9 +67,10 @@ struct run {
 
     struct run_ask *asks;
     uint32_t asks_n, asks_cap;
-    uint64_t asked_n;    /* Warm-up included. */
-    struct wr_zipf zipf; /* Of keys; if they are not uniform. */
-    struct wr_work work; /* If there are leaves. */
+    uint64_t asked_n;          /* Warm-up included. */
+    struct wr_zipf zipf;       /* Of keys; if they are not uniform. */
+    struct wr_work work;       /* If there are leaves. */
+    struct wr_content content; /* Of another system's hosts. */
 
     /* Since warm-up. */
     wr_time begin;
@@ -143,6 +144,16 @@ json_t *run_work_data(struct run *r);
 json_t *run_work_leaves(struct run *r, double seconds);
 void run_work_columns(const struct run *r, json_t *names);
 void run_work_row(struct run *r, json_t *row);
+/* run_system.c: what is not wreath. */
+WR_MUST_USE enum wr_err run_system_init(struct run *r,
+                                        struct wr_world_cfg *cfg);
+void run_system_done(struct run *r);
+bool run_is_wreath(const struct run *r);
+/* An item that somebody has who is up. */
+struct wr_id run_system_item(struct run *r);
+/* `host` is up, and has it. */
+bool run_system_right(const struct run *r, const struct wr_id *key,
+                      wr_host host);
 
 /* run_check.c */
 void run_check(struct run *r);

@@ -83,7 +83,6 @@ void run_row(struct run *r)
     json_t *row = json_array();
     struct wr_check k;
 
-    wr_check_by(&r->w, &r->judge.all, &k);
     add(row, json_real((double)(r->w.now - r->begin) / 1e6));
     add(row, json_integer(r->up_n));
     add(row, json_integer((json_int_t)r->row.asked));
@@ -94,9 +93,15 @@ void run_row(struct run *r)
     add(row, json_real(per((double)(r->w.sent - r->row_n), host_s)));
     add(row, json_real(ms(wr_hist_at(&r->row_latency, 500))));
     add(row, json_real(ms(wr_hist_at(&r->row_latency, 990))));
-    add(row, json_integer(k.wrong_heads));
-    add(row, json_integer(k.wrong_preds));
-    add(row, json_integer(k.not_ideal));
+    if (run_is_wreath(r)) {
+        wr_check_by(&r->w, &r->judge.all, &k);
+        add(row, json_integer(k.wrong_heads));
+        add(row, json_integer(k.wrong_preds));
+        add(row, json_integer(k.not_ideal));
+    } else { /* There is no ring. */
+        for (unsigned i = 0; i < 3; i++)
+            add(row, json_null());
+    }
     run_work_row(r, row);
     add(r->rows, row);
     row_done(r);
@@ -137,8 +142,9 @@ static json_t *hops_hist(const struct wr_hist *h)
 {
     json_t *v = json_array();
 
-    for (uint32_t i = 0; i <= h->max && h->n > 0; i++)
-        add(v, json_integer((json_int_t)h->v[i])); /* Below 64: exact. */
+    /* Below 64: exact. More are a walk's, of another system. */
+    for (uint32_t i = 0; i <= h->max && i < 64 && h->n > 0; i++)
+        add(v, json_integer((json_int_t)h->v[i]));
     return v;
 }
 
@@ -197,7 +203,7 @@ static json_t *traffic(struct run *r)
         bytes_all += bytes;
         if (n > 0)
             add(kinds,
-                json_pack("{s:s, s:f, s:f}", "name", wr_msg_name(i),
+                json_pack("{s:s, s:f, s:f}", "name", wr_world_kind(&r->w, i),
                           "messages_per_host_s", per((double)n, host_s),
                           "bytes_per_host_s", per((double)bytes, host_s)));
     }
@@ -264,19 +270,23 @@ static json_t *load(struct run *r)
 
     if (v == NULL)
         return o;
-    wr_check_shares(&r->w, &r->judge.all, v);
+    if (run_is_wreath(r))
+        wr_check_shares(&r->w, &r->judge.all, v);
     for (wr_host h = 0; h < n; h++) {
         served += r->slots[h].served;
         if (wr_world_is_up(&r->w, h))
             v[up++] = v[h];
     }
-    json_t *keys = spread(v, up);
-    put_x(o, "keys_max_over_mean", up > 0 ? v[up - 1] : 0);
+    if (run_is_wreath(r)) {
+        json_t *keys = spread(v, up);
+
+        put_x(o, "keys_max_over_mean", up > 0 ? v[up - 1] : 0);
+        put(o, "keys_over_mean", keys);
+    }
     for (wr_host h = 0; h < n; h++)
         v[h] = per((double)r->slots[h].served * n, (double)served);
     json_t *requests = spread(v, n);
     put_x(o, "requests_max_over_mean", v[n - 1]);
-    put(o, "keys_over_mean", keys);
     put(o, "requests_over_mean", requests);
     free(v);
     return o;
@@ -319,7 +329,8 @@ static uint64_t bytes_per_member(const struct run *r)
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < r->up_n; i++)
-        sum += wr_node_size(r->w.hosts[r->up[i]].node);
+        sum += run_is_wreath(r) ? wr_node_size(r->w.hosts[r->up[i]].node)
+                                : r->w.cfg.overlay->size;
     return r->up_n == 0 ? 0 : sum / r->up_n / r->w.cfg.members;
 }
 
@@ -339,7 +350,8 @@ json_t *run_result(struct run *r, double wall_s)
     put(o, "scenario", wr_scenario_json(r->s));
     put(o, "name", json_string(r->s->name));
     put_n(o, "seed", r->s->run_seed);
-    put(o, "system", json_string("wreath"));
+    put(o, "system",
+        json_string(run_is_wreath(r) ? "wreath" : r->w.cfg.overlay->name));
     put(o, "digest", json_string(digest));
     put_x(o, "virtual_s", seconds);
     put_x(o, "wall_s", wall_s);
@@ -350,14 +362,16 @@ json_t *run_result(struct run *r, double wall_s)
     put(o, "hosts", hosts(r, seconds));
     put(o, "lookups", lookups(r));
     put(o, "traffic", traffic(r));
-    put(o, "ring", ring(r));
+    if (run_is_wreath(r))
+        put(o, "ring", ring(r));
     if (run_works(r)) {
         put(o, "data", run_work_data(r));
         put(o, "leaves", run_work_leaves(r, seconds));
     }
     put(o, "load", load(r));
     put(o, "series", series(r));
-    put(o, "members", members(r));
+    if (run_is_wreath(r))
+        put(o, "members", members(r));
     put(o, "log", json_incref(r->log));
     return o;
 }

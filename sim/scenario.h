@@ -23,6 +23,7 @@ enum {
     WR_SCENARIO_NAME_MAX = 48,       /* A scenario's or an event's. */
     WR_SCENARIO_EVENTS_MAX = 64,     /* More is a trace, which is a file. */
     WR_SCENARIO_HOSTS_MAX = 8000000, /* Slots: 33 bits of refs with V = 64. */
+    WR_SYSTEM_ITEMS_MAX = 10000000,  /* Counted, host by host, at the start. */
 };
 
 /*

@@ -43,6 +43,16 @@ static enum wr_err check_ring(const struct wr_scenario *s, struct wr_why *why)
                       (unsigned long long)s->ring_hosts,
                       (unsigned long long)s->ring_members,
                       (unsigned long long)s->ring_successors);
+    if (s->ring_system != WR_SYSTEM_WREATH && s->leaves_count > 0)
+        return wr_why(why, WR_EINVAL,
+                      "leaves.count: leaves and their files are wreath's; "
+                      "ring.system has none");
+    if (s->ring_system != WR_SYSTEM_WREATH &&
+        s->load_keys_count > WR_SYSTEM_ITEMS_MAX)
+        return wr_why(why, WR_EINVAL,
+                      "load.keys_count: a ring.system other than wreath has "
+                      "%d items at most",
+                      WR_SYSTEM_ITEMS_MAX);
     if (s->ring_patience_min > s->ring_patience_max)
         return wr_why(why, WR_EINVAL,
                       "ring.patience_min is more than ring.patience_max");

@@ -127,11 +127,30 @@ static void refuse(struct wr_world *w, wr_host from, wr_host to)
                NULL);
 }
 
+unsigned world_carry(struct wr_world *w, wr_host from, wr_host to,
+                     unsigned kind, uint64_t bytes, wr_time ret[2])
+{
+    w->sent++;
+    w->sent_n[kind]++;
+    w->sent_bytes[kind] += bytes;
+    w->hosts[from].sent_bytes += bytes;
+    if (!reach(w, from, to) || wr_simnet_loses(&w->net, &w->rng)) {
+        w->lost++;
+        return 0;
+    }
+    if (!wr_world_is_up(w, to)) {
+        refuse(w, from, to);
+        return 0;
+    }
+    connect(w, from, to);
+    w->hosts[to].recv_bytes += bytes;
+    return wr_simnet_send(&w->net, &w->rng, w->now, from, to, bytes, ret);
+}
+
 static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
 {
     const wr_host to = fx->to;
     wr_time at[2];
-    uint64_t bytes;
     unsigned times;
 
     if (has_uplink(w, to))
@@ -140,22 +159,8 @@ static void transmit(struct wr_world *w, wr_host from, const struct wr_fx *fx)
         world_post(w, from, to, &fx->msg, w->now + latency(w, from, to));
     if (to >= w->cfg.hosts)
         return;
-    bytes = wr_cost_message(&fx->msg);
-    w->sent++;
-    w->sent_n[fx->msg.kind]++;
-    w->sent_bytes[fx->msg.kind] += bytes;
-    w->hosts[from].sent_bytes += bytes;
-    if (!reach(w, from, to) || wr_simnet_loses(&w->net, &w->rng)) {
-        w->lost++;
-        return;
-    }
-    if (!wr_world_is_up(w, to)) {
-        refuse(w, from, to);
-        return;
-    }
-    connect(w, from, to);
-    w->hosts[to].recv_bytes += bytes;
-    times = wr_simnet_send(&w->net, &w->rng, w->now, from, to, bytes, at);
+    times =
+        world_carry(w, from, to, fx->msg.kind, wr_cost_message(&fx->msg), at);
     for (unsigned i = 0; i < times; i++)
         world_post(w, from, to, &fx->msg, at[i]);
 }
@@ -294,7 +299,9 @@ static void perform(struct wr_world *w, wr_host h)
 /* By our clock. */
 static wr_time deadline(const struct wr_world *w, wr_host h)
 {
-    const wr_time at = wr_node_deadline(w->hosts[h].node);
+    const struct wr_world_host *host = &w->hosts[h];
+    const wr_time at = host->node != NULL ? wr_node_deadline(host->node)
+                                          : wr_overlay_deadline(host->overlay);
     const wr_time ahead = world_time(w, h) - w->now;
 
     if (at == WR_NEVER)
@@ -308,7 +315,8 @@ void world_settle(struct wr_world *w, wr_host h)
     struct wr_world_host *host = &w->hosts[h];
     wr_time at;
 
-    perform(w, h);
+    if (host->node != NULL)
+        perform(w, h);
     if (w->changed != NULL)
         w->changed(w, h);
     at = deadline(w, h);
@@ -320,7 +328,10 @@ void world_settle(struct wr_world *w, wr_host h)
 
 void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev)
 {
-    wr_node_step(w->hosts[h].node, ev, world_time(w, h), &w->out);
+    if (w->hosts[h].node == NULL)
+        overlaid_step(w, h, ev);
+    else
+        wr_node_step(w->hosts[h].node, ev, world_time(w, h), &w->out);
     world_settle(w, h);
 }
 
@@ -346,17 +357,26 @@ void world_admit(struct wr_world *w, wr_host to, wr_host of,
     wr_world_step(w, to, &ev);
 }
 
+bool world_greet(struct wr_world *w, const struct wr_sim_event *e)
+{
+    struct wr_sim_link *l =
+        world_must(wr_links_at(&w->hosts[e->to].links, e->from));
+
+    if (l->epoch == e->from_epoch && l->told != 0)
+        return false;
+    l->epoch = e->from_epoch & EPOCH_MASK;
+    l->told = 1;
+    return true;
+}
+
 /* What a link's HELLO and CARDs do before the first message. */
 static void introduce(struct wr_world *w, const struct wr_sim_event *e,
                       const struct wr_msg *m)
 {
     struct wr_world_host *to = &w->hosts[e->to];
-    struct wr_sim_link *l = world_must(wr_links_at(&to->links, e->from));
     struct wr_event ev = {.kind = WR_EV_LINK_UP, .from = e->from};
 
-    if (l->epoch != e->from_epoch || l->told == 0) {
-        l->epoch = e->from_epoch & EPOCH_MASK;
-        l->told = 1;
+    if (world_greet(w, e)) {
         ev.incarnation = incarnation_of(w, e->from);
         wr_world_step(w, e->to, &ev);
         if (to->node->cfg.roster_max > 0)
@@ -379,11 +399,11 @@ static void mix(struct wr_world *w, uint64_t v)
     w->digest = wr_rng_next(&r);
 }
 
-static void digest(struct wr_world *w, const struct wr_sim_event *e,
-                   const struct wr_msg *m)
+void world_digest(struct wr_world *w, const struct wr_sim_event *e,
+                  unsigned kind, uint64_t number)
 {
-    mix(w, e->at ^ (uint64_t)e->to << 40 ^ (uint64_t)e->from << 20 ^ m->kind);
-    mix(w, m->rid);
+    mix(w, e->at ^ (uint64_t)e->to << 40 ^ (uint64_t)e->from << 20 ^ kind);
+    mix(w, number);
 }
 
 /* As a driver verifies a body before the core sees the message (fx.h). */
@@ -438,6 +458,14 @@ static bool unpack(struct wr_world *w, const struct wr_sim_event *e,
     return true;
 }
 
+/* A connection dies with either end's process, and with the cut. */
+bool world_stands(const struct wr_world *w, const struct wr_sim_event *e)
+{
+    return reach(w, e->from, e->to) &&
+           (!wr_world_is_up(w, e->from) ||
+            w->hosts[e->from].epoch == e->from_epoch);
+}
+
 /* Into the core of `to`, which owns the body from now on. */
 static void receive(struct wr_world *w, const struct wr_sim_event *e,
                     struct wr_msg *m, const struct wr_id *digest)
@@ -472,7 +500,7 @@ static void deliver_leaf(struct wr_world *w, const struct wr_sim_event *e)
     if (!unpack(w, e, &m, &body))
         return;
     if (has_uplink(w, e->to))
-        digest(w, e, &m);
+        world_digest(w, e, m.kind, m.rid);
     w->leaf(w, e->from, e->to, &m, &body);
 }
 
@@ -484,7 +512,7 @@ static void deliver(struct wr_world *w, const struct wr_sim_event *e)
     if (!unpack(w, e, &m, &body))
         return;
     if (has_uplink(w, e->from)) {
-        digest(w, e, &m);
+        world_digest(w, e, m.kind, m.rid);
         if (wr_uplink_answers(w, e->to, e->from, &m))
             return;
     }
@@ -492,13 +520,11 @@ static void deliver(struct wr_world *w, const struct wr_sim_event *e)
         receive(w, e, &m, &body);
         return;
     }
-    /* A connection dies with either end's process, and with the cut. */
-    if (!reach(w, e->from, e->to) || (wr_world_is_up(w, e->from) &&
-                                      w->hosts[e->from].epoch != e->from_epoch))
+    if (!world_stands(w, e))
         return;
     introduce(w, e, &m);
     w->delivered++;
-    digest(w, e, &m);
+    world_digest(w, e, m.kind, m.rid);
     if (w->cfg.trace)
         fprintf(stderr, "%10.3f  %3u <- %3u  %s %u to %u\n",
                 (double)w->now / 1e6, e->to, e->from, wr_msg_name(m.kind),
@@ -523,7 +549,10 @@ static void tick(struct wr_world *w, const struct wr_sim_event *e)
     if (e->at != to->tick_at)
         return; /* Another, earlier one has replaced it. */
     to->tick_at = WR_NEVER;
-    wr_node_tick(to->node, world_time(w, e->to), &w->out);
+    if (to->node != NULL)
+        wr_node_tick(to->node, world_time(w, e->to), &w->out);
+    else
+        wr_overlay_tick(to->overlay, w->now);
     world_settle(w, e->to);
 }
 
@@ -540,11 +569,14 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
         return;
     }
     to = &w->hosts[e->to];
-    if (to->node == NULL || to->epoch != e->to_epoch)
+    if (!wr_world_is_up(w, e->to) || to->epoch != e->to_epoch)
         return;
     switch ((enum world_event)e->kind) {
     case WORLD_DELIVER:
-        deliver(w, e);
+        if (to->node != NULL)
+            deliver(w, e);
+        else
+            overlaid_deliver(w, e);
         return;
     case WORLD_TICK:
         tick(w, e);
@@ -627,15 +659,18 @@ void world_open(struct wr_world *w, wr_host h)
     struct wr_world_host *host = &w->hosts[h];
     struct wr_node_cfg cfg = w->cfg.node;
 
-    WR_CHECK(host->node == NULL && !host->left);
+    WR_CHECK(!wr_world_is_up(w, h) && !host->left);
     world_unfault(w, h);
     cfg.self = h;
     cfg.members = w->cfg.members;
     cfg.incarnation = ++host->incarnation;
     cfg.seed = wr_rng_next(&w->rng);
-    if (wr_node_open(&host->node, &cfg, &w->book) != WR_OK)
+    if (w->cfg.overlay != NULL)
+        overlaid_open(w, h, cfg.seed);
+    else if (wr_node_open(&host->node, &cfg, &w->book) != WR_OK)
         world_must(NULL);
-    host->node->routes.fingers_only = w->cfg.fingers_only;
+    if (host->node != NULL)
+        host->node->routes.fingers_only = w->cfg.fingers_only;
     host->epoch++;
     host->saving = false;
     host->save_at = w->now;
@@ -660,6 +695,10 @@ void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
     /* Only one that was in the ring before may begin alone (R10). */
     const bool may_start = w->cfg.members > w->cfg.node.succs && host->known;
 
+    if (w->cfg.overlay != NULL) {
+        overlaid_up(w, h, via);
+        return;
+    }
     if (host->epoch == 0)
         know_parent(host, via);
     world_open(w, h);
@@ -721,6 +760,8 @@ void wr_world_crash(struct wr_world *w, wr_host h)
     wr_uplink_break(w, h, w->cfg.resets);
     wr_node_close(w->hosts[h].node);
     w->hosts[h].node = NULL;
+    wr_overlay_close(w->hosts[h].overlay);
+    w->hosts[h].overlay = NULL;
     w->hosts[h].joined = w->hosts[h].leaving = false;
     w->hosts[h].still_until = 0;
     wr_bodies_crash(&w->bodies, h);
@@ -732,8 +773,10 @@ void wr_world_stop(struct wr_world *w, wr_host h)
 {
     const struct wr_event ev = {.kind = WR_EV_STOP};
 
-    wr_world_step(w, h, &ev);
-    save(&w->hosts[h]);
+    if (w->hosts[h].node != NULL) { /* An overlay's just hang up. */
+        wr_world_step(w, h, &ev);
+        save(&w->hosts[h]);
+    }
     wr_uplink_break(w, h, !w->cfg.resets); /* A crash would do it else. */
     wr_world_crash(w, h);
 }
@@ -745,7 +788,10 @@ void wr_world_leave(struct wr_world *w, wr_host h)
 
     trace(w, h, "leaves", WR_NO_HOST, 0, 0);
     w->hosts[h].leaving = true;
-    wr_world_step(w, h, &ev);
+    if (w->hosts[h].node != NULL)
+        wr_world_step(w, h, &ev);
+    else
+        world_push(w, w->now, WORLD_GONE, h, h, NULL);
 }
 
 void wr_world_pause(struct wr_world *w, wr_host h, wr_time until)

@@ -17,6 +17,7 @@
 #define WR_SIM_WORLD_H
 
 #include "base/rng.h"
+#include "baselines/overlay.h"
 #include "disk.h"
 #include "links.h"
 #include "net.h"
@@ -40,6 +41,10 @@ struct wr_world_cfg {
     bool faults; /* There is a wr_world_fault for each host, and */
     bool torn;   /* a write may be on the disk though it was not answered. */
     uint32_t read_permille, write_permille; /* Of the disks' work that fails. */
+
+    /* What runs in the core's place; NULL: the core. */
+    const struct wr_overlay_ops *overlay;
+    struct wr_overlay_cfg overlay_cfg;
 };
 
 /* What is wrong with a host. */
@@ -64,6 +69,7 @@ struct wr_world_host {
     wr_time still_until;  /* Its process stands still. */
     struct wr_roster_entry *saved; /* The roster, persisted. */
     uint32_t saved_n;
+    struct wr_overlay *overlay; /* In the core's place. */
     struct wr_links links;
     uint64_t sent_bytes, recv_bytes;
 };
@@ -79,6 +85,7 @@ struct wr_world {
     struct wr_outbox out;
     wr_time now;
     struct wr_simnet net;
+    struct wr_overlay_env overlay_env; /* Points to us. */
     struct wr_queue queue;
     struct wr_uplinks uplinks; /* Of leaves, if they have links. */
     struct wr_parcels parcels; /* What its events carry. */
@@ -168,7 +175,13 @@ static inline bool wr_world_is_still(const struct wr_world *w, wr_host h)
 
 static inline bool wr_world_is_up(const struct wr_world *w, wr_host h)
 {
-    return w->hosts[h].node != NULL;
+    return w->hosts[h].node != NULL || w->hosts[h].overlay != NULL;
+}
+
+/* "PING": what a number of sent_n[] stands for. */
+static inline const char *wr_world_kind(const struct wr_world *w, unsigned kind)
+{
+    return w->cfg.overlay != NULL ? wr_overlay_name(kind) : wr_msg_name(kind);
 }
 
 #endif

@@ -52,8 +52,31 @@ void world_open(struct wr_world *w, wr_host h);
 /* After each step of a node: its effects, and a tick for its deadline. */
 void world_settle(struct wr_world *w, wr_host h);
 
+/* A message leaves `from`, or fails to: it is counted. How often it arrives,
+ * and when. */
+unsigned world_carry(struct wr_world *w, wr_host from, wr_host to,
+                     unsigned kind, uint64_t bytes, wr_time ret[2]);
+
+/* A link's first message has come in, since either end started. */
+bool world_greet(struct wr_world *w, const struct wr_sim_event *e);
+
+/* Whether the connection that it came by is still there. */
+bool world_stands(const struct wr_world *w, const struct wr_sim_event *e);
+
+/* It counts for the digest. */
+void world_digest(struct wr_world *w, const struct wr_sim_event *e,
+                  unsigned kind, uint64_t number);
+
 /* Tells `to` whether `of` is admitted. */
 void world_admit(struct wr_world *w, wr_host to, wr_host of,
                  enum wr_roster_state state);
+
+/* overlaid.c: hosts with an overlay in the core's place. */
+void overlaid_init(struct wr_world *w);
+void overlaid_open(struct wr_world *w, wr_host h, uint64_t seed);
+void overlaid_begin(struct wr_world *w, const wr_host *hosts, uint32_t n);
+void overlaid_up(struct wr_world *w, wr_host h, wr_host via);
+void overlaid_step(struct wr_world *w, wr_host h, const struct wr_event *ev);
+void overlaid_deliver(struct wr_world *w, const struct wr_sim_event *e);
 
 #endif
