@@ -216,6 +216,16 @@ static int column(const json_t *result)
     return n < COLUMN ? COLUMN : n > COLUMN_MOST ? COLUMN_MOST : n;
 }
 
+static bool any_has(const struct wr_figure *f, json_t *const *results, size_t n)
+{
+    double v;
+
+    for (size_t i = 0; i < n; i++)
+        if (wr_out_number(results[i], f->path, &v))
+            return true;
+    return false;
+}
+
 void wr_out_compare(FILE *to, json_t *const *results, size_t n)
 {
     fprintf(to, "%-16s", "");
@@ -223,6 +233,8 @@ void wr_out_compare(FILE *to, json_t *const *results, size_t n)
         fprintf(to, "%*.*s", column(results[i]), COLUMN_MOST - 2,
                 string(results[i], "name"));
     for (size_t f = 0; f < wr_figures_n; f++) {
+        if (!any_has(&wr_figures[f], results, n))
+            continue;
         fprintf(to, "\n%-16s", wr_figures[f].name);
         for (size_t i = 0; i < n; i++) {
             char text[48];

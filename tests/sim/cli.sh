@@ -92,7 +92,7 @@ check 'a line of it that cannot be read, too, with what is wrong'
 
 # ---- lists ----------------------------------------------------------------
 
-run 0 list && [ "$(grep -c '^[a-z]' out)" = 11 ] && grep -q '^bamboo-1.4 ' out
+run 0 list && [ "$(grep -c '^[a-z]' out)" = 12 ] && grep -q '^bamboo-1.4 ' out
 check 'list names the presets'
 [ "$(grep -c '^  [a-z]' out)" = 15 ] && grep -q '^  kad-first .*Steiner' out
 check 'and those of churn, each with its source'
@@ -261,6 +261,27 @@ run 0 compare a.json tiny.ini && grep -q 'scale.*tiny' out
 check 'and runs what is a scenario'
 run 2 compare a.json && grep -q '2 to' err
 check 'compare takes two at least'
+
+# ---- other systems --------------------------------------------------------
+
+run 0 compare scale "${small[@]:0:6}" --system wreath,full,fingers,flood,walk,index \
+    --json y.json && grep -q 'wreath .*full .*fingers .*flood .*walk .*index$' out &&
+    [ "$(grep -o '"digest":"[^"]*"' y.json | sort -u | wc -l)" = 6 ]
+check 'compare runs one scenario with each system'
+[ "$(grep -o '"system":"[a-z]*"' y.json | sort | uniq -c | tr -d ' \n')" = \
+    '1"system":"flood"1"system":"index"1"system":"walk"3"system":"wreath"' ] &&
+    [ "$(grep -o '"right_share":1\.0' y.json | wc -l)" = 6 ]
+check 'each of which finds everything where nobody goes'
+run 2 compare scale --system wreath,floot && grep -q "'floot'.*flood" err
+check 'an unknown system is told, with those that there are'
+run 2 compare scale tiny.ini --system flood && grep -q 'one scenario' err
+check 'systems are compared by one scenario'
+run 0 run scale "${small[@]}" --set ring.system=index --json x.json &&
+    grep -q '"name":"PUBLISH"\|"name":"QUERY"' x.json && ! grep -q '"ring":' x.json &&
+    ! grep -q '^ring' out
+check 'a system without a ring tells of none'
+run 2 run scale --set ring.system=walk --set leaves.count=5 && grep -q 'leaves' err
+check 'and has no leaves'
 
 # ---- fault runs -------------------------------------------------------------
 

@@ -98,6 +98,12 @@ same 'narrow links' network.up='64 kbit/s' network.down='256 kbit/s'
 same 'the codec' run.codec=yes ring.hosts=30
 same 'members' ring.hosts=12 ring.members=7 ring.roster='3 s'
 same 'fingers alone' ring.learn=no
+same 'flooding' ring.system=flood churn.session=exponential \
+    churn.session_mean='2 min'
+same 'random walks' ring.system=walk churn.session=exponential \
+    churn.session_mean='2 min' network.loss='2 %'
+same 'an index on super-peers' ring.system=index load.keys=zipf \
+    churn.session=exponential churn.session_mean='2 min'
 same 'exponential upkeep' ring.upkeep=exponential
 same 'popular keys' load.keys=zipf load.zipf_s=0.9
 same 'churn' churn.session=exponential churn.session_median='1.4 min'
