@@ -198,6 +198,15 @@ static void hops(FILE *to, const struct compare *c)
 
 /* ---- tables ------------------------------------------------------------ */
 
+/* Some run has it. */
+static bool measured(const struct compare *c, const struct wr_figure *f)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (!isnan(report_number(c->runs[i], f->path)))
+            return true;
+    return false;
+}
+
 static void table(FILE *to, const struct compare *c)
 {
     fputs("<div class=\"wide\"><table>\n<tr><th></th>", to);
@@ -208,6 +217,8 @@ static void table(FILE *to, const struct compare *c)
     }
     fputs("</tr>\n", to);
     for (size_t f = 0; f < wr_figures_n; f++) {
+        if (!measured(c, &wr_figures[f]))
+            continue;
         fputs("<tr><th scope=\"row\">", to);
         page_text(to, wr_figures[f].name);
         fputs("</th>", to);
@@ -256,7 +267,15 @@ void report_compare(FILE *to, const json_t *doc)
         fputs("<p class=\"alert mild\">No run has ended: there is nothing to "
               "draw.</p>\n",
               to);
-    else
+    for (size_t i = 0; i < c->n; i++)
+        if (json_is_true(json_object_get(c->runs[i], "interrupted"))) {
+            fputs("<p class=\"alert mild\">", to);
+            page_fmt(to,
+                     "%s was interrupted: its figures are those up to then.",
+                     c->labels[i]);
+            fputs("</p>\n", to);
+        }
+    if (c->n > 0)
         table(to, c);
     fputs("</header>\n", to);
     if (c->n > 0) {

@@ -260,6 +260,8 @@ static void lead(FILE *to, const json_t *result)
              strcmp(members, "1") == 0 ? "member" : "members",
              page_time(report_number(result, "virtual_s"), a),
              report_setting(result, "run.seed"));
+    if (strcmp(report_string(result, "system"), "wreath") != 0)
+        page_fmt(to, ", system %.40s", report_string(result, "system"));
     fputs("<br/>digest <code>", to);
     page_text(to, report_string(result, "digest"));
     fputs("</code>, which this command gives again:</p>\n", to);

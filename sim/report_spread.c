@@ -44,7 +44,8 @@ static void bars(FILE *to, const char *title, const char *of, const char *what,
     snprintf(unit, sizeof(unit), "%% of %s", of);
     for (size_t i = 0; i < n; i++) {
         most = fmax(most, v[i]);
-        snprintf(names[i], sizeof(names[0]), "%zu", i);
+        snprintf(names[i], sizeof(names[0]), "%zu%s", i,
+                 i + 1 == HOPS_MAX ? "+" : "");
         texts[i] = names[i];
     }
     p.x = (struct plot_axis){.kind = PLOT_NAMES,

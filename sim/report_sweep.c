@@ -132,13 +132,16 @@ static const char *colour(size_t series)
 }
 
 struct range {
-    double lo, hi;
+    double lo, hi;      /* Of means, */
+    double least, most; /* and with their intervals. */
 };
 
 static void widen(struct range *r, const struct wr_estimate *e, double times)
 {
-    r->lo = fmin(r->lo, (e->mean - e->half) * times);
-    r->hi = fmax(r->hi, (e->mean + e->half) * times);
+    r->lo = fmin(r->lo, e->mean * times);
+    r->hi = fmax(r->hi, e->mean * times);
+    r->least = fmin(r->least, (e->mean - e->half) * times);
+    r->most = fmax(r->most, (e->mean + e->half) * times);
 }
 
 static struct wr_estimate estimate(const struct group *g,
@@ -157,8 +160,11 @@ static struct plot_axis axis(const struct wr_figure *f, const char *what,
                           .what = what,
                           .unit = f->unit};
 
-    /* An interval may reach below what there can be. */
-    plot_fit(&a, fmax(r->lo, 0), r->hi, false, percent ? 100 : INFINITY);
+    /* Two seeds can leave an interval so wide that all means would be one: it
+     * ends at the edge of the picture then. Nothing lies below zero. */
+    const double room = fmax(r->hi - r->lo, 0.25 * r->hi);
+    plot_fit(&a, fmax(0, fmax(r->least, r->lo - room)),
+             fmin(r->most, r->hi + room), false, percent ? 100 : INFINITY);
     return a;
 }
 
@@ -203,13 +209,21 @@ static void tell(const struct group *g, const struct wr_figure *f,
              e->mean * f->times, f->digits, e->half * f->times, f->unit);
 }
 
+/* Lines stand beside each other, lest their intervals cover each other. */
+static double aside(const struct sweep *s, const struct group *g)
+{
+    const double gap = fmin(0.09, 0.5 / (double)s->series_n);
+
+    return gap * ((double)g->series - (double)(s->series_n - 1) / 2);
+}
+
 /* `cost` NULL: by the values of the last axis. */
 static bool draw(FILE *to, const struct sweep *s, const struct wr_figure *f,
                  const struct wr_figure *cost)
 {
     static double x[GROUPS_MAX], y[GROUPS_MAX], half_x[GROUPS_MAX],
         half_y[GROUPS_MAX];
-    struct range rx = {INFINITY, -INFINITY}, ry = rx;
+    struct range rx = {INFINITY, -INFINITY, INFINITY, -INFINITY}, ry = rx;
     char title[128];
     struct plot p = {.to = to};
 
@@ -217,7 +231,7 @@ static bool draw(FILE *to, const struct sweep *s, const struct wr_figure *f,
         const struct group *g = &s->groups[i];
         const struct wr_estimate e = estimate(g, f);
 
-        x[i] = (double)g->x;
+        x[i] = (double)g->x + aside(s, g);
         y[i] = e.n > 0 ? e.mean * f->times : NAN;
         half_x[i] = 0;
         half_y[i] = e.half * f->times;
@@ -251,7 +265,8 @@ static bool draw(FILE *to, const struct sweep *s, const struct wr_figure *f,
     report_figure(to, title, "%s",
                   cost != NULL
                       ? "What a host sends, and what that gives."
-                      : "Mean over the seeds, with its 95 % interval.");
+                      : "Mean over the seeds; its 95 % interval, as far "
+                        "as it fits.");
     legend(to, s);
     plot_open(&p, title, NULL, 0);
     joined(&p, s, x, y);
@@ -321,7 +336,16 @@ static void pictures(FILE *to, const struct sweep *s)
 
 /* ---- the table --------------------------------------------------------- */
 
-static void table_row(FILE *to, const struct group *g)
+/* Some run has it. */
+static bool measured(const struct sweep *s, const struct wr_figure *f)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (estimate(&s->groups[i], f).n > 0)
+            return true;
+    return false;
+}
+
+static void table_row(FILE *to, const struct sweep *s, const struct group *g)
 {
     fputs("<tr><th scope=\"row\">", to);
     page_text(to, g->line);
@@ -332,6 +356,8 @@ static void table_row(FILE *to, const struct group *g)
         const struct wr_figure *f = &wr_figures[i];
         const struct wr_estimate e = estimate(g, f);
 
+        if (!measured(s, f))
+            continue;
         fputs("<td>", to);
         if (e.n == 0)
             fputs("-", to);
@@ -351,6 +377,8 @@ static void table(FILE *to, const struct sweep *s)
     page_text(to, s->last != NULL ? s->last : "run");
     fputs("</th><th scope=\"col\">runs</th>", to);
     for (size_t i = 0; i < wr_figures_n; i++) {
+        if (!measured(s, &wr_figures[i]))
+            continue;
         fputs("<th scope=\"col\">", to);
         page_text(to, wr_figures[i].name);
         if (wr_figures[i].unit[0] != '\0')
@@ -359,7 +387,7 @@ static void table(FILE *to, const struct sweep *s)
     }
     fputs("</tr>\n", to);
     for (size_t i = 0; i < s->n && i < REPORT_ROWS_MAX; i++)
-        table_row(to, &s->groups[i]);
+        table_row(to, s, &s->groups[i]);
     fputs(
         "</table></div>\n<p class=\"lead\">Mean over the seeds, \xc2\xb1 half "
         "of its 95 % interval (Student's t).</p>\n</section>\n",
@@ -381,9 +409,16 @@ void report_sweep(FILE *to, const json_t *doc)
     report_head(to, "wreath-sim sweep",
                 first != NULL ? report_string(first, "name") : "Nothing",
                 report_string(first, "version"));
+    if (s->last == NULL)
+        seeds = s->runs_n;
     fputs("<p class=\"what\">", to);
-    page_fmt(to, "%zu runs: %zu combinations, up to %zu seeds each%s",
-             s->runs_n, s->n, seeds, s->cut ? " (the first of them)" : "");
+    page_fmt(to, "%zu runs: ", s->runs_n);
+    if (s->last == NULL)
+        page_text(to, "one scenario, a seed each");
+    else
+        page_fmt(to, "%zu combinations with %zu %s each%s", s->n, seeds,
+                 seeds == 1 ? "seed" : "seeds",
+                 s->cut ? ", the first of more" : "");
     fputs("</p>\n", to);
     if (first != NULL)
         report_command(to, first, s->vary, seeds);
