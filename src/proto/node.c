@@ -344,6 +344,28 @@ static void recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 /* ---- going ----------------------------------------------------------------
  */
 
+enum {
+    LAST_FX = 32, /* Of leaving, besides the BYEs; one roster is in it. */
+    LAST_BYTES = 1 << 12, /* Of that roster's pages. */
+};
+
+static_assert(WR_ROSTER_PAGES * WR_ROSTER_MAX *
+                      sizeof(struct wr_roster_entry) <=
+                  LAST_BYTES,
+              "a roster fits");
+
+/* Some may know each other only through us. Where hosts are so many that there
+ * is no room for this, and for BYE to each, they learn it from one another. */
+static void tell_last(struct wr_core *c, wr_host host)
+{
+    const uint32_t tracked = c->peers->n + c->roster->n;
+    const uint32_t most =
+        tracked < c->book->hosts_n ? tracked : c->book->hosts_n;
+
+    if (wr_outbox_has_room(c->out, most + LAST_FX, LAST_BYTES))
+        wr_roster_tell(c, host);
+}
+
 static void say_bye(struct wr_core *c, enum wr_bye why)
 {
     struct wr_msg m = {
@@ -355,15 +377,15 @@ static void say_bye(struct wr_core *c, enum wr_bye why)
     for (uint32_t i = 0; i < c->peers->n; i++) {
         if (c->peers->v[i].state > WR_PEER_PROBED)
             continue;
-        if (why == WR_BYE_LEFT) /* Some may know each other only through us. */
-            wr_roster_tell(c, c->peers->v[i].host);
+        if (why == WR_BYE_LEFT)
+            tell_last(c, c->peers->v[i].host);
         wr_outbox_send(c->out, c->peers->v[i].host, &m);
     }
     /* And to those that the detector has not met; only if it is for good. */
     while (why == WR_BYE_LEFT && (h = wr_roster_next(c, &at)) != WR_NO_HOST) {
         if (h != c->cfg->self && wr_peers_steady(c, h) &&
             wr_peers_up_permille(c, h) == 0) {
-            wr_roster_tell(c, h);
+            tell_last(c, h);
             wr_outbox_send(c->out, h, &m);
         }
     }

@@ -323,6 +323,51 @@ Test(node, nobody_answers_a_comparison_for_another)
     wr_node_close(n);
 }
 
+/* However many hear its last words, a host that leaves says BYE to each, and
+ * comes to its end. */
+Test(node, a_farewell_to_many_comes_to_its_end)
+{
+    const wr_host self = add(1, 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    struct wr_event walked = {.kind = WR_EV_STORED};
+    struct wr_event leave = {.kind = WR_EV_LEAVE, .leave = {.token = 5}};
+    struct wr_outbox tight;
+    unsigned byes = 0, dones = 0, told = 0;
+    struct wr_node *n;
+
+    cr_assert_eq(wr_outbox_init(&tight, 80, 1 << 16), WR_OK);
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_ring(n, WR_SEC(1), &out);
+    for (unsigned i = 0; i < 40; i++) {
+        struct wr_event ev = {.kind = WR_EV_ADMIT,
+                              .from = add((uint8_t)(i + 2), 17)};
+
+        wr_node_step(n, &ev, WR_SEC(1), &out);
+        ev = (struct wr_event){
+            .kind = WR_EV_LINK_UP, .from = ev.from, .incarnation = 1};
+        wr_node_step(n, &ev, WR_SEC(1), &out);
+    }
+    wr_node_step(n, &leave, WR_SEC(1), &out);
+    for (unsigned i = 0; i < 2; i++) { /* Chunks, then records: none. */
+        walked.stored.token = n->replica.push.id;
+        wr_outbox_clear(&out);
+        wr_node_step(n, &walked, WR_SEC(1), i == 0 ? &out : &tight);
+    }
+    for (uint32_t i = 0; i < tight.n; i++) {
+        const struct wr_fx *fx = &tight.v[i];
+
+        dones += fx->kind == WR_FX_DONE && fx->done.token == 5;
+        byes += fx->kind == WR_FX_SEND && fx->msg.kind == WR_MSG_BYE;
+        told += fx->kind == WR_FX_SEND && fx->msg.kind == WR_MSG_ROSTER;
+    }
+    cr_assert_eq(dones, 1);
+    cr_assert_eq(byes, 40);
+    cr_assert_gt(told, 0);
+    cr_assert_eq(tight.dropped, 0);
+    wr_node_close(n);
+    wr_outbox_done(&tight);
+}
+
 /* Removal wins for good, whatever is heard later. */
 Test(node, who_was_removed_does_not_come_back_by_hearsay)
 {

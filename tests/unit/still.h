@@ -92,7 +92,8 @@ struct still {
     uint32_t drop_permille; /* Of messages. */
     wr_time jitter_us;      /* Spread of the latency of 1 ms. */
     bool twice;             /* Messages come twice (M4). */
-    /* May change a message between hosts; false: it is lost. */
+    /* May change a message between hosts, and give it a body of its own; false:
+     * it is lost. */
     bool (*passes)(struct still *w, wr_host from, wr_host to, struct wr_msg *m);
     uint32_t compared; /* Rosters, so far. */
     bool roster;
@@ -573,6 +574,8 @@ static inline void still_send(struct still *w, wr_host from, wr_host to,
                             .from = from,
                             .to = to,
                             .msg = *m};
+    const struct wr_body *body = still_msg_body(&e.msg);
+    const uint64_t was = body != NULL ? body->id : 0;
 
     w->sends[m->kind]++;
     if (wr_host_is_leaf(to)) {
@@ -591,6 +594,8 @@ static inline void still_send(struct still *w, wr_host from, wr_host to,
     still_carry(w, e);
     if (w->twice)
         still_carry(w, e);
+    if (body != NULL && body->id != was)
+        still_release(w, *body);
 }
 
 static inline bool still_is_store(enum wr_fx_kind k)
