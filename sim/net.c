@@ -198,19 +198,13 @@ static bool lucky(struct wr_rng *rng, uint32_t permille)
     return permille > 0 && wr_rng_below(rng, 1000) < permille;
 }
 
-/* When `bytes` have passed a link that is free at *free. */
-static wr_time pass(wr_time *free_at, wr_time now, uint64_t bytes, uint64_t bps)
+wr_time wr_simnet_pass(wr_time *free_at, wr_time now, uint64_t bytes,
+                       uint64_t bps)
 {
+    if (bps == 0)
+        return now;
     *free_at = wr_time_max(*free_at, now) + bytes * 8 * 1000000 / bps;
     return *free_at;
-}
-
-wr_time wr_simnet_pass(const struct wr_simnet *n, wr_time *free_at, wr_time now,
-                       uint64_t bytes, bool up)
-{
-    const uint64_t bps = up ? n->cfg.up_bps : n->cfg.down_bps;
-
-    return bps == 0 ? now : pass(free_at, now, bytes, bps);
 }
 
 bool wr_simnet_loses(const struct wr_simnet *n, struct wr_rng *rng)
@@ -227,7 +221,7 @@ static wr_time arrive(struct wr_simnet *n, struct wr_rng *rng, wr_time sent,
     if (lucky(rng, n->cfg.reorder_permille))
         at += wr_simnet_latency(n, rng, a, b);
     at = wr_time_max(at, to->clogged);
-    return wr_simnet_pass(n, &to->down_free, at, bytes, false);
+    return wr_simnet_pass(&to->down_free, at, bytes, n->cfg.down_bps);
 }
 
 unsigned wr_simnet_send(struct wr_simnet *n, struct wr_rng *rng, wr_time now,
@@ -236,7 +230,7 @@ unsigned wr_simnet_send(struct wr_simnet *n, struct wr_rng *rng, wr_time now,
     struct wr_simnet_host *from = &n->hosts[a];
     wr_time sent = wr_time_max(now, from->clogged);
 
-    sent = wr_simnet_pass(n, &from->up_free, sent, bytes, true);
+    sent = wr_simnet_pass(&from->up_free, sent, bytes, n->cfg.up_bps);
     ret[0] = arrive(n, rng, sent, a, b, bytes);
     if (!lucky(rng, n->cfg.twice_permille))
         return 1;

@@ -76,10 +76,10 @@ wr_time wr_simnet_most(const struct wr_simnet *n);
 /* Whether what `a` sends can get to `b`. */
 bool wr_simnet_reach(const struct wr_simnet *n, wr_host a, wr_host b);
 
-/* When `bytes`, which come at `now`, have passed a line (an up-link or a
- * down-link) that is free at *free_at; a line without limit takes no time. */
-wr_time wr_simnet_pass(const struct wr_simnet *n, wr_time *free_at, wr_time now,
-                       uint64_t bytes, bool up);
+/* When `bytes`, which come at `now`, have passed a line that is free at
+ * *free_at; one without limit (0) takes no time. */
+wr_time wr_simnet_pass(wr_time *free_at, wr_time now, uint64_t bytes,
+                       uint64_t bps);
 
 /* Whether the next message is lost. */
 bool wr_simnet_loses(const struct wr_simnet *n, struct wr_rng *rng);

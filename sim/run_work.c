@@ -32,6 +32,8 @@ enum wr_err run_work_init(struct run *r)
         .get_us = s->load_gets_every,
         .sizes = {WR_DIST_NEVER, s->load_file_spread,
                   (double)s->load_file_size},
+        .up_bps = s->leaves_up,
+        .down_bps = s->leaves_down,
         .repeat_ppm = (uint32_t)s->load_file_repeats,
         .zipf_s = s->load_keys == WR_KEYS_ZIPF ? s->load_zipf_s : 0,
     };

@@ -148,6 +148,9 @@ enum {
       "how much fewer are awake at night than by day")                         \
     X(leaves, move, EVER, "never", 1e6, 3.2e14,                                \
       "mean time between two moves of a leaf to another network")              \
+    X(leaves, up, RATE, "0", 0, 1e12, "up-link of a leaf; 0: as network.up")   \
+    X(leaves, down, RATE, "0", 0, 1e12,                                        \
+      "down-link of a leaf; 0: as network.down")                               \
                                                                                \
     X(load, lookup_every, EVER, "10 s", 1e3, 3.2e14,                           \
       "mean time between two lookups of a host (exponential)")                 \

@@ -56,6 +56,8 @@ enum wr_err wr_uplinks_init(struct wr_world *w, uint32_t n)
     if (w->uplinks.v == NULL)
         return WR_ENOMEM;
     w->uplinks.n = n;
+    w->uplinks.up_bps = w->net.cfg.up_bps;
+    w->uplinks.down_bps = w->net.cfg.down_bps;
     w->uplinks.epochs = ~WR_HOST_LEAF / n;
     for (uint32_t i = 0; i < n; i++)
         w->uplinks.v[i].parent = WR_NO_HOST;
@@ -161,11 +163,11 @@ void wr_uplink_send(struct wr_world *w, uint32_t leaf, const struct wr_msg *m)
     if (u->dead || !wr_world_is_up(w, to) ||
         w->hosts[to].epoch != u->parent_epoch)
         return;
-    then = wr_simnet_pass(&w->net, &u->up_free, w->now, bytes, true);
+    then = wr_simnet_pass(&u->up_free, w->now, bytes, w->uplinks.up_bps);
     then = wr_time_max(then, w->net.hosts[to].clogged);
     then += latency(w, to, l) + again(w, to, l);
-    then = wr_simnet_pass(&w->net, &w->net.hosts[to].down_free, then, bytes,
-                          false);
+    then = wr_simnet_pass(&w->net.hosts[to].down_free, then, bytes,
+                          w->net.cfg.down_bps);
     u->up_last = wr_time_max(then, u->up_last);
     world_push(w, u->up_last, WORLD_DELIVER, l, to,
                world_must(wr_parcel_message(&w->parcels, m, body)));
@@ -184,10 +186,10 @@ void wr_uplink_transmit(struct wr_world *w, wr_host from, wr_host to,
     w->uplinks.recv_n++;
     w->uplinks.recv_bytes += bytes;
     then = wr_time_max(w->now, w->net.hosts[from].clogged);
-    then =
-        wr_simnet_pass(&w->net, &w->net.hosts[from].up_free, then, bytes, true);
+    then = wr_simnet_pass(&w->net.hosts[from].up_free, then, bytes,
+                          w->net.cfg.up_bps);
     then += latency(w, from, to) + again(w, from, to);
-    then = wr_simnet_pass(&w->net, &u->down_free, then, bytes, false);
+    then = wr_simnet_pass(&u->down_free, then, bytes, w->uplinks.down_bps);
     u->down_last = wr_time_max(then, u->down_last);
     world_post(w, from, to, m, u->down_last);
 }

@@ -5,8 +5,7 @@
  * proto/leaf.h and proto/xfer.h (work.c).
  *
  * Nothing is lost on a link that stands: TCP sends it again, which costs time.
- * A leaf's line is as fast as a host's. Cuts are between hosts: leaves reach
- * all of them.
+ * Cuts are between hosts: leaves reach all of them.
  */
 #ifndef WR_SIM_UPLINK_H
 #define WR_SIM_UPLINK_H
@@ -32,7 +31,8 @@ struct wr_uplink {
 struct wr_uplinks {
     struct wr_uplink *v;
     uint32_t n;
-    uint32_t epochs; /* Until numbers come again. */
+    uint32_t epochs;           /* Until numbers come again. */
+    uint64_t up_bps, down_bps; /* Of each leaf; as of hosts, if not changed. */
     uint64_t dials;
     uint64_t sent_n, sent_bytes; /* By leaves, links' set-up included. */
     uint64_t recv_n, recv_bytes; /* To leaves. */

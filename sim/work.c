@@ -387,6 +387,10 @@ enum wr_err wr_work_init(struct wr_work *k, struct wr_world *w,
     w->leaf = on_leaf;
     w->uplink = on_uplink;
     w->leaf_arg = k;
+    if (cfg->up_bps > 0)
+        w->uplinks.up_bps = cfg->up_bps;
+    if (cfg->down_bps > 0)
+        w->uplinks.down_bps = cfg->down_bps;
     work_bytes_init(k);
     begin(k, awake);
     free(awake);

@@ -41,6 +41,7 @@ struct wr_work_cfg {
     wr_time move_us;           /* Means between two, each exponential; */
     wr_time put_us, get_us;    /* WR_NEVER: none. */
     struct wr_dist sizes;      /* Of files: bytes; NEVER: all are its scale. */
+    uint64_t up_bps, down_bps; /* Of each leaf's line; 0: as hosts'. */
     uint32_t repeat_ppm;       /* Puts of what was put before. */
     double zipf_s; /* Popularity of files, the oldest first; 0: all alike. */
 };
