@@ -226,6 +226,7 @@ static void alert(FILE *to, const json_t *result)
 {
     const double violations = report_number(result, "ring.violations");
     const double wrong = report_number(result, "data.wrong");
+    const double lost = report_number(result, "data.lost");
 
     if (json_is_true(json_object_get(result, "interrupted")))
         fputs("<p class=\"alert mild\">It was interrupted: these are the "
@@ -238,7 +239,9 @@ static void alert(FILE *to, const json_t *result)
         page_fmt(to, "The ring's invariant was violated %.0f times. ",
                  violations);
     if (wrong > 0)
-        page_fmt(to, "%.0f reads gave wrong bytes.", wrong);
+        page_fmt(to, "%.0f reads gave wrong bytes. ", wrong);
+    if (lost > 0)
+        page_fmt(to, "%.0f acknowledged chunks are lost.", lost);
     fputs("</p>\n", to);
 }
 

@@ -206,6 +206,46 @@ Test(simwork, a_leaf_that_wakes_goes_to_the_parent_that_it_had)
     stop();
 }
 
+/* Sixteen chunks at a megabit a second take half a minute: longer than the
+ * patience for a silent parent, or for a request. */
+Test(simwork, a_slow_line_is_no_dead_parent)
+{
+    const struct wr_world_cfg world = world_cfg();
+    struct wr_work_cfg work = work_cfg();
+    const uint64_t bytes = 16 * WR_WORK_CHUNK;
+    wr_time took;
+
+    work.up_bps = 1000000;
+    work.put_us = work.get_us = WR_NEVER;
+    work.sizes.scale_us = (double)bytes;
+    start(&world, &work);
+    run(WR_SEC(10));
+    wr_work_put(&k, 3);
+    run(WR_SEC(400));
+    cr_assert_eq(k.jobs[WR_WORK_PUT].done, 1);
+    cr_expect_eq(k.failovers, 0);
+    took = k.jobs[WR_WORK_PUT].us;
+    cr_expect_gt(took, bytes * 8); /* A bit a microsecond. */
+    cr_expect_lt(took, bytes * 9);
+    stop();
+}
+
+/* What is lost on a leaf's link comes later, and in order. */
+Test(simwork, losses_cost_time_and_nothing_else)
+{
+    struct wr_world_cfg world = world_cfg();
+    const struct wr_work_cfg work = work_cfg();
+
+    world.net.loss_permille = 50;
+    start(&world, &work);
+    run(WR_SEC(120));
+    settle();
+    cr_expect_eq(k.failovers, 0);
+    cr_expect_eq(k.jobs[WR_WORK_PUT].done, k.jobs[WR_WORK_PUT].begun);
+    cr_expect_eq(k.jobs[WR_WORK_GET].done, k.jobs[WR_WORK_GET].begun);
+    stop();
+}
+
 /* ---- the count from above ------------------------------------------------ */
 
 Test(simwork, a_chunk_that_vanishes_from_all_disks_is_lost)
