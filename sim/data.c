@@ -45,15 +45,48 @@ uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up)
     return n;
 }
 
-/* All that ever were: those that left kept theirs until they left, and what a
- * disk did to its copy later is not the acknowledgement's fault. */
+/* All that ever were: those that left kept theirs until they left, and what was
+ * damaged later is not the acknowledgement's fault. */
 static uint32_t disks_with(const struct wr_data *d, uint32_t item)
 {
     uint32_t n = d->items[item].lost;
 
     for (wr_host h = 0; h < d->w->cfg.hosts; h++)
-        n += find(d, h, item) != NULL;
+        n += has(d, h, item);
     return n;
+}
+
+/* A19: of hosts that were in the ring and have not left, w. */
+static uint32_t durable(const struct wr_data *d, bool leavers)
+{
+    uint32_t n = 0;
+
+    for (wr_host h = 0; h < d->w->cfg.hosts; h++) {
+        const struct wr_world_host *host = &d->w->hosts[h];
+
+        n += host->known && !host->left && (leavers || !host->leaving);
+    }
+    if (n > d->w->cfg.node.copies)
+        n = d->w->cfg.node.copies;
+    return n / 2 + 1;
+}
+
+void wr_data_leaving(struct wr_data *d)
+{
+    const uint32_t w = durable(d, false);
+
+    for (uint32_t i = 0; i < d->items_n; i++)
+        if (d->items[i].copies > w)
+            d->items[i].copies = (uint8_t)w;
+}
+
+bool wr_data_thin(const struct wr_data *d, uint32_t item)
+{
+    const struct wr_data_item *it = &d->items[item];
+    const uint32_t w = durable(d, true);
+    const uint32_t most = it->copies < w ? it->copies : w;
+
+    return it->acked && it->lost == 0 && wr_data_holders(d, item, false) < most;
 }
 
 static bool spares(const struct wr_data *d, wr_host h, uint32_t item)
@@ -70,6 +103,7 @@ bool wr_data_rot(struct wr_data *d, wr_host h, uint32_t item)
     if (it->root || !has(d, h, item) || !spares(d, h, item))
         return false;
     wr_disk_rot(&d->w->hosts[h].disk, &it->key);
+    d->items[item].lost++;
     return true;
 }
 
@@ -285,6 +319,9 @@ static void judge(struct wr_data *d, struct wr_data_ask *a,
 
     if (status == WR_STATUS_OK && a->put) {
         it->acked = true;
+        it->copies = copies > it->copies ? copies : it->copies;
+        if (a->must && copies < durable(d, true))
+            violated(d, a, "acknowledged with too few copies", status);
         if (disks_with(d, a->item) < copies || copies == 0)
             violated(d, a, "acknowledged with fewer copies than it says",
                      status);

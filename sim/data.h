@@ -11,13 +11,14 @@
 
 #include "world.h"
 
-enum { WR_DATA_ITEMS = 48, WR_DATA_ASKS = 64, WR_DATA_HAVE = 16 };
+enum { WR_DATA_ITEMS = 64, WR_DATA_ASKS = 64, WR_DATA_HAVE = 16 };
 
 struct wr_data_item {
     struct wr_id key;
-    bool root;     /* A root record; else a chunk. */
-    bool acked;    /* A put of it was answered OK, or HAVE yes. */
-    uint32_t lost; /* Copies that wr_data_wipe() took. */
+    bool root;      /* A root record; else a chunk. */
+    bool acked;     /* A put of it was answered OK, or HAVE yes. */
+    uint8_t copies; /* As was said then, at most. */
+    uint32_t lost;  /* Copies that damage took. */
 };
 
 struct wr_data_ask {
@@ -69,6 +70,14 @@ uint32_t wr_data_open(const struct wr_data *d); /* Requests under way. */
 /* Hosts whose disk has it, whole: those that are up, or all that have not
  * left. */
 uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up);
+
+/* A host is leaving: it hands on to those that are there, and as there is no
+ * repair yet, no more than w of them keep what it had. */
+void wr_data_leaving(struct wr_data *d);
+
+/* It has fewer copies than an acknowledgement promised, w at most: no damage
+ * explains that. */
+bool wr_data_thin(const struct wr_data *d, uint32_t item);
 
 /*
  * Damage. There is no repair of copies yet, so a good one is spared: nothing

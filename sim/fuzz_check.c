@@ -169,13 +169,29 @@ void life_check_loss(struct life *l)
 /* Who left since the last look went just now: a leave takes its time. */
 static void check_left(struct life *l)
 {
-    uint32_t left = 0;
+    uint32_t left = 0, leaving = 0;
 
-    for (wr_host h = 0; h < l->w.cfg.hosts; h++)
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
         left += l->w.hosts[h].left;
+        leaving += l->w.hosts[h].leaving;
+    }
     if (left != l->left_n)
         life_check_loss(l);
+    if (left != l->left_n || leaving > 0)
+        wr_data_leaving(&l->data);
     l->left_n = left;
+}
+
+void life_fail_item(struct life *l, const char *why, uint32_t item)
+{
+    const struct wr_data *d = &l->data;
+
+    fail(l, why,
+         "item %u (%s), last wrong answer %s; acknowledged with %u copies; "
+         "whole on %u disks, %u of them up",
+         item, d->items[item].root ? "root" : "chunk",
+         wr_status_name(d->wrong_status), d->items[item].copies,
+         wr_data_holders(d, item, false), wr_data_holders(d, item, true));
 }
 
 static void check_data(struct life *l)
@@ -183,12 +199,7 @@ static void check_data(struct life *l)
     const struct wr_data *d = &l->data;
 
     if (d->why != NULL)
-        fail(l, d->why,
-             "item %u (%s), answer %s; whole on %u disks, %u of them up",
-             d->wrong_item, d->items[d->wrong_item].root ? "root" : "chunk",
-             wr_status_name(d->wrong_status),
-             wr_data_holders(d, d->wrong_item, false),
-             wr_data_holders(d, d->wrong_item, true));
+        life_fail_item(l, d->why, d->wrong_item);
     if (l->w.codec_wrong > 0)
         fail(l, "a message breaks a limit", "%llu of them",
              (unsigned long long)l->w.codec_wrong);

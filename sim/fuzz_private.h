@@ -61,6 +61,7 @@ void life_excuse(struct life *l, enum life_excuse why);
 void life_check(struct life *l);      /* What must hold at any time. */
 void life_check_loss(struct life *l); /* Hosts went. */
 void life_fail(struct life *l, const char *why, const struct wr_check *k);
+void life_fail_item(struct life *l, const char *why, uint32_t item);
 bool life_ideal(struct life *l, struct wr_check *ret);
 
 /* fuzz_act.c */

@@ -225,19 +225,33 @@ static void add(struct wr_plan *p, struct wr_rng *r, enum wr_act kind,
     };
 }
 
-/* Leaves' requests, and lookups, between two faults. */
+enum { REQUESTS = 5 }; /* Between two faults, at most. */
+
+static int by_time(const void *a, const void *b)
+{
+    const wr_time x = *(const wr_time *)a, y = *(const wr_time *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Leaves' requests, and lookups: half of them at once after what happened, for
+ * it is then that a ring is in two minds. */
 static void draw_requests(struct wr_plan *p, struct wr_rng *r, wr_time from,
                           wr_time to, bool haves)
 {
     static const enum wr_act kinds[] = {WR_ACT_PUT, WR_ACT_PUT, WR_ACT_GET,
                                         WR_ACT_HAVE};
-    const uint64_t n = wr_rng_below(r, 4), each = (to - from) / (n + 1);
+    const wr_time soon = wr_time_min(WR_SEC(1), to - from);
+    wr_time at[REQUESTS];
+    uint64_t n = wr_rng_below(r, REQUESTS + 1);
 
     if (wr_rng_below(r, 4) == 0)
         add(p, r, WR_ACT_LOOKUP, from);
     for (uint64_t i = 0; i < n; i++)
-        add(p, r, kinds[wr_rng_below(r, haves ? 4 : 3)],
-            from + i * each + wr_rng_below(r, each + 1));
+        at[i] = from + wr_rng_below(r, i % 2 == 0 ? soon : to - from);
+    qsort(at, n, sizeof(at[0]), by_time);
+    for (uint64_t i = 0; i < n; i++)
+        add(p, r, kinds[wr_rng_below(r, haves ? 4 : 3)], at[i]);
 }
 
 static void draw_actions(struct wr_plan *p, struct wr_rng *r)

@@ -92,7 +92,7 @@ struct wr_plan_action {
     bool dropped;
 };
 
-enum { WR_PLAN_ACTIONS = 128, WR_PLAN_HOSTS = 64 };
+enum { WR_PLAN_ACTIONS = 160, WR_PLAN_HOSTS = 64 };
 
 /* What is left out of what a seed draws. */
 struct wr_narrow {
