@@ -37,10 +37,11 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
         wr_codec_init(&w->codec, &w->book, w->codec_room, WR_CODEC_ARENA);
     }
     for (wr_host h = 0; h < cfg->hosts; h++) {
+        const uint32_t site = cfg->sites > 1 ? 1 + h % cfg->sites : 0;
         struct wr_host_id id;
 
         wr_rng_fill(&w->rng, id.b, sizeof(id.b));
-        WR_CHECK(wr_book_add(&w->book, &id, cfg->members, 0, NULL) == h);
+        WR_CHECK(wr_book_add(&w->book, &id, cfg->members, site, NULL) == h);
     }
     return WR_OK;
 }

@@ -197,6 +197,7 @@ static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
         .seed = s->run_seed,
         .hosts = slots,
         .members = (uint8_t)s->ring_members,
+        .sites = (uint32_t)s->ring_sites,
         .node = wr_node_cfg_default(0, (uint8_t)s->ring_members),
         .net = net_cfg(s),
         .fingers_only = !s->ring_learn,

@@ -86,7 +86,8 @@ enum {
       "hosts whose liveness a host tracks")                                    \
     X(ring, routes_max, COUNT, "8192", 16, 65536,                              \
       "members in a host's routing table")                                     \
-    X(ring, sites, COUNT, "1", 1, 1000, "places where the hosts stand")        \
+    X(ring, sites, COUNT, "1", 1, 1000,                                        \
+      "places where the hosts stand; copies go to several of them")            \
                                                                                \
     X(network, latency, WORD, "king", 0, 0,                                    \
       "constant|uniform|king|file: how the latency of a pair is drawn")        \

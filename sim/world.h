@@ -31,6 +31,7 @@ struct wr_world_cfg {
     uint64_t seed;
     uint32_t hosts;          /* That there will ever be. */
     uint8_t members;         /* V of each. */
+    uint32_t sites;          /* Host h is at site h modulo this; 0: none. */
     struct wr_node_cfg node; /* But self, members, incarnation and seed. */
     struct wr_simnet_cfg net;
     bool fingers_only; /* Nothing is learned from traffic. */

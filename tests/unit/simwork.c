@@ -296,6 +296,21 @@ Test(simwork, disks_up_to_n_minus_1_may_burn)
     stop();
 }
 
+Test(simwork, a_site_may_burn)
+{
+    struct wr_world_cfg world = world_cfg();
+    const struct wr_work_cfg work = work_cfg();
+
+    world.sites = 2;
+    start(&world, &work);
+    run(WR_SEC(60));
+    settle();
+    for (wr_host h = 0; h < HOSTS; h += 2)
+        burn(h);
+    cr_expect_eq(k.census.lost + k.census.lost_beyond, 0);
+    stop();
+}
+
 /* ---- bytes --------------------------------------------------------------- */
 
 static void (*honest)(struct wr_world *, wr_host, wr_host,
