@@ -191,11 +191,13 @@ static void dying(struct oracles *o)
 
 /* Krishnamurthy et al. 2005: the share of wrong first successors is
  * 2 / (3 + rho), rho the rate of stabilising over that of failing, if the
- * intervals are exponential. With periodic ones a change is found after half
- * an interval instead of a whole one: about 1 / rho. What the theory leaves
- * out must not count: rare failures, rounds so slow that the detector's few
- * seconds are nothing, and no probes, which find one failure in thirty before
- * the round does. */
+ * intervals are exponential. Half of them are newcomers that their predecessor
+ * has not heard of; by R2 there are none, and without that term the balance is
+ * (1 - w)^2 = w^2 + rho w, so 1 / (2 + rho). With periodic intervals a failure
+ * is found after half of one instead of a whole one: about 1 / (2 rho). What
+ * the theory leaves out must not count: rare failures, rounds so slow that the
+ * detector's few seconds are nothing, and no probes, which find one failure in
+ * thirty before the round does. */
 static void heads(struct oracles *o)
 {
     static const unsigned rho[] = {50, 100, 200};
@@ -216,7 +218,7 @@ static void heads(struct oracles *o)
                      (o->full ? 100 : 20) * session,
                      periodic ? "periodic" : "exponential", session);
             const double w1 = figure(r, "ring", "wrong_first_successors_share");
-            const double want = periodic ? 1.0 / rho[i] : 2.0 / (3 + rho[i]);
+            const double want = periodic ? 0.5 / rho[i] : 1.0 / (2 + rho[i]);
 
             say(o, near(w1, want, periodic ? 0.08 : 0.05),
                 "wrong first successors, %s rounds, rho = %u: %.5f (%.5f)",
@@ -282,9 +284,8 @@ static void storm(struct oracles *o)
         say(o, figure(r, "lookups", "right_share") >= 0.999,
             "%u hosts, sessions of 1.4 minutes: %.5f of %.0f lookups right",
             v[i].hosts, figure(r, "lookups", "right_share"), asked);
-        say(o, figure(r, "lookups", "wrong") <= (o->full ? 0 : 0.001 * asked),
-            "%.0f wrong, %.0f failed", figure(r, "lookups", "wrong"),
-            figure(r, "lookups", "failed"));
+        say(o, figure(r, "lookups", "wrong") == 0, "%.0f wrong, %.0f failed",
+            figure(r, "lookups", "wrong"), figure(r, "lookups", "failed"));
         say(o, figure(r, "traffic", "bytes_per_host_s") <= 900,
             "%.0f bytes a second and host (900)",
             figure(r, "traffic", "bytes_per_host_s"));

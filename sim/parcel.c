@@ -125,8 +125,9 @@ static struct shape shape_of(struct wr_msg *m)
         return (struct shape){.own = OWN(m, probe)};
     case WR_MSG_BYE:
         return (struct shape){.own = OWN(m, bye)};
-    case WR_MSG_VIEW_ASK:
     case WR_MSG_NOTIFY:
+        return (struct shape){.own = OWN(m, notify)};
+    case WR_MSG_VIEW_ASK:
     case WR_MSG_ROUTE_ACK:
         return (struct shape){.own = HEAD};
     case WR_MSG_VIEW:

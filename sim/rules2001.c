@@ -28,10 +28,18 @@ bool wr_rule_nearer(struct wr_core *c, struct wr_ring *r, wr_ref n)
 }
 
 /* Nobody asks whether the predecessor lives. */
-void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from)
+void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from,
+                      wr_ref between)
 {
-    if (from != r->self && wr_ring_between(c, r->pred, from, r->self))
+    if (between == WR_NO_REF && from != r->self &&
+        wr_ring_between(c, r->pred, from, r->self))
         r->pred = from;
+}
+
+void wr_rule_let_in(struct wr_core *c, struct wr_ring *r, wr_ref pred)
+{
+    (void)c;
+    r->pred = pred;
 }
 
 /* A predecessor that failed is cleared; of the list, only the head goes. */

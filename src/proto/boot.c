@@ -158,6 +158,7 @@ static void begin(struct wr_core *c, struct wr_ring *r, enum wr_ring_op op,
     r->op = (uint8_t)op;
     r->op_peer = peer;
     r->op_asks = 0;
+    r->succs_n = 0;       /* Until it has a list to knock with. */
     r->op_until = c->now; /* Asked by advance(). */
 }
 
@@ -213,8 +214,12 @@ static void walk(struct wr_core *c, struct wr_ring *r, wr_ref m,
         if (!is_out(c, list[i]))
             known[known_n++] = list[i];
     }
-    if (wr_ring_enter(c, r, m, known, known_n)) {
-        c->boot->walk = (struct wr_walk){0};
+    if (wr_ring_knock(c, r, m, known, known_n)) {
+        /* In by now, if it is a sibling's; else it may have to ask again. */
+        if (r->phase == WR_RING_OUT && r->op_peer == m && step_further(c, r)) {
+            r->op_asks = 0;
+            r->op_until = c->now + wr_peers_patience(c, wr_ref_host(m));
+        }
         return;
     }
     for (size_t i = 0; i < known_n; i++) {
@@ -225,6 +230,15 @@ static void walk(struct wr_core *c, struct wr_ring *r, wr_ref m,
     if (nearer == WR_NO_REF)
         fail(c, r);
     else if (step_further(c, r))
+        begin(c, r, WR_OP_JOIN, nearer);
+}
+
+void wr_boot_hinted(struct wr_core *c, struct wr_ring *r, wr_ref from,
+                    wr_ref nearer)
+{
+    if (r->op == WR_OP_JOIN && r->op_peer == from && r->succs_n > 0 &&
+        wr_book_has(c->book, nearer) && !is_out(c, nearer) &&
+        between(c, from, nearer, r->self) && step_further(c, r))
         begin(c, r, WR_OP_JOIN, nearer);
 }
 

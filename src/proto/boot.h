@@ -41,6 +41,9 @@ void wr_boot_exhausted(struct wr_core *c);
 
 /* NEXT (ours, by rid), NEXT_ASK; VIEW for WR_OP_JOIN. False if not ours. */
 bool wr_boot_recv(struct wr_core *c, wr_host from, const struct wr_msg *m);
+/* The member `from`, which `r` knocked at, says who is nearer before it. */
+void wr_boot_hinted(struct wr_core *c, struct wr_ring *r, wr_ref from,
+                    wr_ref nearer);
 void wr_boot_gone(struct wr_core *c, wr_host host);
 
 /* Starts what is due. Called at the end of every step. */

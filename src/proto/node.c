@@ -184,6 +184,7 @@ static void spread_news(struct wr_core *c)
 
     while ((h = wr_peers_take_news(c, &news)) != WR_NO_HOST) {
         if (news == WR_PEER_BACK) {
+            wr_rings_back(c, h);
             wr_merge_through(c, h); /* R11 */
             continue;
         }

@@ -453,14 +453,13 @@ void wr_peers_link_down(struct wr_core *c, wr_host host)
         ask_helpers(c, e);
 }
 
-void wr_peers_named(struct wr_core *c, wr_host host)
+void wr_peers_named(struct wr_core *c, wr_host host, wr_time soon_us)
 {
     struct wr_peer *e = find(c, host);
-    const wr_time soon = c->cfg->round_us / 4;
 
     if (e != NULL && (e->state == WR_PEER_DEAD || e->state == WR_PEER_AWAY) &&
-        e->due_at > c->now + soon)
-        arm(c, e, c->now + wr_core_interval(c, soon));
+        e->due_at > c->now + soon_us)
+        arm(c, e, c->now + wr_core_interval(c, soon_us));
 }
 
 void wr_peers_part(struct wr_core *c, wr_host host, enum wr_peer_state state)

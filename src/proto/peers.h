@@ -120,9 +120,9 @@ bool wr_peers_incarnate(struct wr_core *c, wr_host host, uint32_t incarnation);
 void wr_peers_link_up(struct wr_core *c, wr_host host, uint32_t incarnation);
 void wr_peers_link_down(struct wr_core *c, wr_host host);
 
-/* A live member's list names `host`. If we hold it for dead or away, it may be
- * back: look soon. */
-void wr_peers_named(struct wr_core *c, wr_host host);
+/* A live member names `host`. If we hold it for dead or away, it may be back:
+ * look within about `soon_us`. */
+void wr_peers_named(struct wr_core *c, wr_host host, wr_time soon_us);
 
 /* The admission ended, or it said BYE: `state` is AWAY or LEFT. */
 void wr_peers_part(struct wr_core *c, wr_host host, enum wr_peer_state state);

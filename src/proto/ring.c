@@ -37,7 +37,9 @@ void wr_ring_op_end(struct wr_ring *r)
 
 static void be_out(struct wr_ring *r)
 {
-    r->pred = r->suitor = r->hint = r->lost = WR_NO_REF;
+    r->pred = r->spare = r->hint = r->lost = WR_NO_REF;
+    r->sure = r->ghost = r->told[0] = r->told[1] = WR_NO_REF;
+    r->rival = false;
     r->succs_n = 0;
     wr_ring_op_end(r);
 }
@@ -173,50 +175,155 @@ static void op_begin(struct wr_core *c, struct wr_ring *r, enum wr_ring_op op,
 
 /* ---- notify and rectify -------------------------------------------------- */
 
+static void knocked(struct wr_core *c, struct wr_ring *r, wr_ref j);
+static void hand_on(struct wr_core *c, struct wr_ring *r, wr_ref to, wr_ref q);
+
+/* R2: the one that we knocked at has us for its head. */
+static void let_in(struct wr_core *c, struct wr_ring *r, wr_ref by);
+
+/* NOTIFY from `from` to our member `r`. */
+static void notified(struct wr_core *c, struct wr_ring *r, wr_ref from,
+                     const struct wr_msg *m)
+{
+    const wr_ref pred = r->pred;
+
+    if (r->phase == WR_RING_OUT && m->notify.as == WR_NOTIFY_HEAD)
+        let_in(c, r, from);
+    if (r->phase != WR_RING_MEMBER)
+        return;
+    if (m->notify.as == WR_NOTIFY_PRED) {
+        knocked(c, r, from);
+        return;
+    }
+    wr_rule_notified(c, r, from,
+                     m->notify.as == WR_NOTIFY_SECOND ? m->notify.between
+                                                      : WR_NO_REF);
+    if (r->pred != pred && pred != WR_NO_REF && !wr_ring_gone(c, pred))
+        hand_on(c, r, pred, from); /* It takes us for its head still. */
+}
+
+static void tell(struct wr_core *c, const struct wr_ring *r, wr_ref to,
+                 enum wr_notify as)
+{
+    struct wr_ring *sibling = wr_rings_of(c, to);
+    struct wr_msg m = {
+        .kind = WR_MSG_NOTIFY,
+        .notify = {.as = (uint8_t)as, .between = WR_NO_REF},
+    };
+
+    if (as == WR_NOTIFY_SECOND)
+        m.notify.between = r->succs[0];
+    if (sibling != NULL)
+        notified(c, sibling, r->self, &m);
+    else
+        wr_core_send(c, r->self, to, &m);
+}
+
+/* Once, whoever follows our head: should that die, it knows by our own word
+ * where its range begins (R6). */
+static void tell_second(struct wr_core *c, struct wr_ring *r)
+{
+    if (r->succs_n < 2 ||
+        (r->told[0] == r->succs[0] && r->told[1] == r->succs[1]))
+        return;
+    memcpy(r->told, r->succs, sizeof(r->told));
+    tell(c, r, r->succs[1], WR_NOTIFY_SECOND);
+}
+
 static void notify(struct wr_core *c, struct wr_ring *r)
 {
-    struct wr_ring *sibling;
-    struct wr_msg m = {.kind = WR_MSG_NOTIFY};
-
     WR_CHECK(r->succs_n > 0);
-    sibling = wr_rings_of(c, r->succs[0]);
-    if (sibling != NULL)
-        wr_rule_notified(c, sibling, r->self);
-    else
-        wr_core_send(c, r->self, r->succs[0], &m);
+    tell(c, r, r->succs[0], WR_NOTIFY_HEAD);
+    tell_second(c, r);
 }
 
 /* R6's end: is the predecessor a member still? */
 static void rectify(struct wr_core *c, struct wr_ring *r, bool lives)
 {
-    if (!lives && r->suitor != WR_NO_REF && !wr_ring_gone(c, r->suitor))
-        r->pred = r->suitor;
-    r->suitor = WR_NO_REF;
+    if (!lives && r->spare != WR_NO_REF && !wr_ring_gone(c, r->spare)) {
+        r->pred = r->spare;
+        r->spare = WR_NO_REF;
+    } else if (lives && r->rival && r->spare != WR_NO_REF) {
+        hand_on(c, r, r->spare, r->pred);
+    }
+    r->rival = false;
 }
 
 /* ---- hints (R11) --------------------------------------------------------- */
 
-static void on_hint(struct wr_core *c, struct wr_ring *r, wr_ref q)
+static void on_hint(struct wr_core *c, struct wr_ring *r, wr_ref from, wr_ref q)
 {
+    if (r->phase == WR_RING_OUT)
+        wr_boot_hinted(c, r, from, q);
+    if (r->phase != WR_RING_MEMBER)
+        return;
     if (!wr_book_has(c->book, q) || q == r->self || wr_ring_gone(c, q))
         return;
+    if (q == r->succs[0])
+        tell(c, r, q, WR_NOTIFY_HEAD); /* It may not know. */
+    if (from == r->pred && wr_ring_between(c, from, q, r->self)) {
+        wr_rule_let_in(c, r, q);
+    }
     if (!wr_ring_between(c, r->self, q, r->succs[0]))
         return;
     if (r->hint == WR_NO_REF || wr_ring_between(c, r->self, q, r->hint))
         r->hint = q;
 }
 
-static void hand_on(struct wr_core *c, struct wr_ring *r, wr_ref to,
-                    wr_ref old_head)
+static void hand_on(struct wr_core *c, struct wr_ring *r, wr_ref to, wr_ref q)
 {
     struct wr_ring *sibling = wr_rings_of(c, to);
     struct wr_msg m = {.kind = WR_MSG_HINT};
 
-    m.hint.member = old_head;
+    m.hint.member = q;
     if (sibling != NULL)
-        on_hint(c, sibling, old_head);
+        on_hint(c, sibling, r->self, q);
     else
         wr_core_send(c, r->self, to, &m);
+}
+
+/* ---- letting in (R2) ----------------------------------------------------- */
+
+/* Of our successors the last before `q`, which lies behind our head. */
+static wr_ref last_before(const struct wr_core *c, const struct wr_ring *r,
+                          wr_ref q)
+{
+    uint8_t i = 0;
+
+    while (i + 1 < r->succs_n &&
+           wr_ring_between(c, r->self, r->succs[i + 1], q))
+        i++;
+    return r->succs[i];
+}
+
+/* `j` becomes a member by our word, and its two neighbours hear of each other
+ * from us: from here on the keys up to it are its own. */
+static void insert(struct wr_core *c, struct wr_ring *r, wr_ref j)
+{
+    const wr_ref old = r->succs[0];
+
+    if (r->succs_n < c->cfg->succs)
+        r->succs_n++;
+    memmove(&r->succs[1], &r->succs[0],
+            (r->succs_n - 1u) * sizeof(r->succs[0]));
+    r->succs[0] = r->sure = j;
+    tell(c, r, j, WR_NOTIFY_HEAD);
+    hand_on(c, r, j, old); /* Which j, whose list is older, may not know. */
+    hand_on(c, r, old, j);
+}
+
+/* R2: `j`, which has our list, would be our head. Where somebody may be between
+ * for all we know, for our own head has not spoken yet or is about to, it has
+ * to knock again. */
+static void knocked(struct wr_core *c, struct wr_ring *r, wr_ref j)
+{
+    if (j == r->succs[0])
+        tell(c, r, j, WR_NOTIFY_HEAD);
+    else if (!wr_ring_between(c, r->self, j, r->succs[0]))
+        hand_on(c, r, j, last_before(c, r, j));
+    else if (r->sure == r->succs[0] && r->op != WR_OP_STABILISE &&
+             r->op != WR_OP_IMPROVE)
+        insert(c, r, j);
 }
 
 /* ---- answers ------------------------------------------------------------- */
@@ -245,12 +352,18 @@ static void on_head(struct wr_core *c, struct wr_ring *r,
     if (head != r->succs[0] ||
         !wr_rule_adopt(c, r, head, m->view.succs, m->view.succs_n))
         return;
-    if (n != WR_NO_REF && wr_book_has(c->book, n) && n != r->self &&
-        !wr_ring_gone(c, n) && wr_ring_between(c, r->self, n, head) &&
-        wr_rule_nearer(c, r, n))
-        op_begin(c, r, WR_OP_IMPROVE, n, false);
-    else
+    r->sure = head;
+    r->ghost = WR_NO_REF;
+    if (n == WR_NO_REF || !wr_book_has(c->book, n) || n == r->self ||
+        !wr_ring_between(c, r->self, n, head) || !wr_rule_nearer(c, r, n)) {
         notify(c, r);
+    } else if (wr_ring_gone(c, n)) {
+        r->ghost = n; /* Either the head is behind, or we are. */
+        wr_peers_named(c, wr_ref_host(n), 0);
+        notify(c, r);
+    } else {
+        op_begin(c, r, WR_OP_IMPROVE, n, false);
+    }
 }
 
 /* R5: a nearer head, on its own word (R8), and only if ours is still the one
@@ -268,6 +381,7 @@ static void on_nearer(struct wr_core *c, struct wr_ring *r,
     }
     if (!wr_rule_adopt(c, r, n, m->view.succs, m->view.succs_n))
         return;
+    r->sure = n;
     notify(c, r);
     if (hinted)
         hand_on(c, r, n, old);
@@ -410,12 +524,10 @@ bool wr_rings_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
     case WR_MSG_VIEW:
         return recv_view(c, r, sender, m);
     case WR_MSG_NOTIFY:
-        if (r->phase == WR_RING_MEMBER)
-            wr_rule_notified(c, r, sender);
+        notified(c, r, sender, m);
         return true;
     case WR_MSG_HINT:
-        if (r->phase == WR_RING_MEMBER)
-            on_hint(c, r, m->hint.member);
+        on_hint(c, r, sender, m->hint.member);
         return true;
     default:
         return false;
@@ -433,6 +545,8 @@ static void ring_gone(struct wr_core *c, struct wr_ring *r, wr_host host)
     if (r->phase != WR_RING_MEMBER)
         return;
     wr_rule_purge(c, r);
+    if (r->pred != WR_NO_REF && wr_ref_host(r->pred) == host)
+        rectify(c, r, false);
     if (r->succs_n == 0) {
         exhaust(c, r);
     } else if (r->succs[0] != head) {
@@ -454,6 +568,16 @@ void wr_rings_gone(struct wr_core *c, wr_host host)
     }
 }
 
+void wr_rings_back(struct wr_core *c, wr_host host)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        struct wr_ring *r = &c->rings[i];
+
+        if (r->ghost != WR_NO_REF && wr_ref_host(r->ghost) == host)
+            on_hint(c, r, r->succs[0], r->ghost);
+    }
+}
+
 /* ---- time ---------------------------------------------------------------- */
 
 /* Patience ran out. Silence alone decides nothing: the detector is told, and
@@ -463,9 +587,8 @@ static void op_late(struct wr_core *c, struct wr_ring *r)
     const wr_host host = wr_ref_host(r->op_peer);
 
     if (r->op_asks >= WR_RING_ASKS) {
-        if (r->op == WR_OP_RECTIFY)
-            r->suitor = WR_NO_REF; /* It will notify again. */
-        wr_ring_op_end(r);         /* R7: nothing has changed. */
+        r->rival = r->rival && r->op != WR_OP_RECTIFY; /* Until next time. */
+        wr_ring_op_end(r); /* R7: nothing has changed. */
         return;
     }
     if (!r->op_heard)
@@ -496,12 +619,12 @@ static bool advance(struct wr_core *c, struct wr_ring *r)
         if (c->now < r->op_until)
             return false;
         op_late(c, r);
-    } else if (r->suitor != WR_NO_REF) {
+    } else if (r->rival) {
         if (wr_ring_gone(c, r->pred))
             rectify(c, r, false);
         else
             op_begin(c, r, WR_OP_RECTIFY, r->pred, false);
-    } else if (r->hint != WR_NO_REF && r->quiet > 0) {
+    } else if (r->hint != WR_NO_REF && r->quiet > 0 && r->sure == r->succs[0]) {
         const wr_ref q = r->hint;
 
         r->hint = WR_NO_REF;
@@ -590,6 +713,7 @@ void wr_ring_start(struct wr_core *c, struct wr_ring *r, wr_ref pred,
     memcpy(r->succs, succs, c->cfg->succs * sizeof(succs[0]));
     r->succs_n = c->cfg->succs;
     r->pred = pred;
+    r->sure = r->succs[0];
     be_in(c, r);
     r->round_at = c->now + first_us;
 }
@@ -612,7 +736,19 @@ void wr_rings_start(struct wr_core *c, wr_ref *members, size_t n)
     }
 }
 
-bool wr_ring_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,
+static void let_in(struct wr_core *c, struct wr_ring *r, wr_ref by)
+{
+    if (r->op != WR_OP_JOIN || r->op_peer != by)
+        return;
+    wr_rule_purge(c, r);
+    if (r->succs_n == 0)
+        return; /* It has not knocked, or its list has died since. */
+    wr_ring_op_end(r);
+    be_in(c, r);
+    tell_second(c, r); /* Now: our head may die before it has answered. */
+}
+
+bool wr_ring_knock(struct wr_core *c, struct wr_ring *r, wr_ref pred,
                    const wr_ref *succs, size_t n)
 {
     while (n > 0 && wr_ring_gone(c, succs[0])) { /* R3 */
@@ -621,8 +757,7 @@ bool wr_ring_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,
     }
     if (n == 0 || !wr_rule_enter(c, r, pred, succs, n))
         return false;
-    wr_ring_op_end(r);
-    be_in(c, r);
+    tell(c, r, pred, WR_NOTIFY_PRED);
     return true;
 }
 

@@ -44,10 +44,13 @@ enum wr_ring_op {
  * Only ring.c and, for R2, boot.c write it. */
 struct wr_ring {
     wr_ref self;
-    wr_ref pred;   /* WR_NO_REF only while OUT or LEFT. */
-    wr_ref suitor; /* R6: notified us, is not nearer; not yet judged. */
-    wr_ref lost;   /* R12: the last resort that is being tried. */
-    wr_ref hint;   /* R11: may be a nearer head; not yet asked. */
+    wr_ref pred;    /* WR_NO_REF only while OUT or LEFT. */
+    wr_ref spare;   /* R6: the nearest that notified us, our pred apart. */
+    wr_ref sure;    /* R8: our head on its own word; another: not yet heard. */
+    wr_ref ghost;   /* R5: our head's predecessor, which we hold for dead. */
+    wr_ref told[2]; /* R4: our head, when the next behind it heard of us. */
+    wr_ref lost;    /* R12: the last resort that is being tried. */
+    wr_ref hint;    /* R11: may be a nearer head; not yet asked. */
     wr_ref op_peer;
     wr_ref op_head; /* R5: our head when the operation began. */
 
@@ -57,6 +60,7 @@ struct wr_ring {
     bool op_hint;  /* This IMPROVE follows a hint: hand the old head on. */
     bool op_clean; /* Asked once: its answer times the round trip. */
     bool op_heard; /* Its last ask was answered, though with "pending". */
+    bool rival;    /* R6: `spare` takes us for its head: is `pred` alive? */
     uint8_t succs_n;
     uint8_t quiet; /* Rounds since the last hint was followed (R11). */
 
@@ -80,9 +84,9 @@ void wr_rings_start(struct wr_core *c, wr_ref *members, size_t n);
 void wr_ring_start(struct wr_core *c, struct wr_ring *r, wr_ref pred,
                    const wr_ref *succs, wr_time first_us);
 
-/* R2's last step: `pred` answered as a member with this list, between it and
- * whose head we fit. False, and nothing changed, if we do not. */
-bool wr_ring_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,
+/* R2: `pred` answered as a member with this list, between it and whose head we
+ * fit: it is asked to let us in. False, and nothing changed, if we do not. */
+bool wr_ring_knock(struct wr_core *c, struct wr_ring *r, wr_ref pred,
                    const wr_ref *succs, size_t n);
 
 /* Ends membership for good. */
@@ -94,6 +98,9 @@ bool wr_rings_recv(struct wr_core *c, wr_host from, const struct wr_msg *m);
 
 /* The detector holds `host` for dead, or it went away. */
 void wr_rings_gone(struct wr_core *c, wr_host host);
+
+/* It is alive after all. */
+void wr_rings_back(struct wr_core *c, wr_host host);
 
 /* Starts what is due, until nothing is. Called at the end of every step. */
 void wr_rings_advance(struct wr_core *c);

@@ -39,7 +39,7 @@ bool wr_rule_adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
         if (!wr_ring_gone(c, tail[i]))
             r->succs[r->succs_n++] = tail[i];
         else
-            wr_peers_named(c, wr_ref_host(tail[i]));
+            wr_peers_named(c, wr_ref_host(tail[i]), c->cfg->round_us / 4);
     }
     return true;
 }
@@ -52,20 +52,37 @@ bool wr_rule_nearer(struct wr_core *c, struct wr_ring *r, wr_ref n)
     return true;
 }
 
-void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from)
+void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from,
+                      wr_ref between)
 {
-    if (from == r->pred || from == r->self)
+    const bool head = between == WR_NO_REF;
+
+    if (from == r->self)
         return;
-    if (r->pred == WR_NO_REF || wr_ring_between(c, r->pred, from, r->self)) {
-        r->pred = from;
-        if (r->op == WR_OP_RECTIFY)
-            wr_ring_op_end(
-                r); /* Whom it asks about is our predecessor no more. */
-        r->suitor = WR_NO_REF;
-    } else if (r->suitor == WR_NO_REF ||
-               wr_ring_between(c, r->suitor, from, r->self)) {
-        r->suitor = from; /* Farther off: only if ours is dead. */
+    if (from == r->pred) {
+        r->rival = false; /* It lives. */
+    } else if (r->pred == WR_NO_REF ||
+               wr_ring_between(c, r->pred, from, r->self)) {
+        if (!head)
+            return; /* And who is between? That one will say so itself. */
+        wr_rule_let_in(c, r, from);
+    } else if (head || between == r->pred) {
+        /* Farther off: only if ours is dead. */
+        if (r->spare == WR_NO_REF || wr_ring_gone(c, r->spare) ||
+            wr_ring_between(c, r->spare, from, r->self))
+            r->spare = from;
+        r->rival = r->rival || head;
     }
+}
+
+void wr_rule_let_in(struct wr_core *c, struct wr_ring *r, wr_ref pred)
+{
+    (void)c;
+    r->spare = r->pred;
+    r->pred = pred;
+    r->rival = false;
+    if (r->op == WR_OP_RECTIFY)
+        wr_ring_op_end(r); /* Whom it asks about is our predecessor no more. */
 }
 
 void wr_rule_purge(struct wr_core *c, struct wr_ring *r)
@@ -77,8 +94,8 @@ void wr_rule_purge(struct wr_core *c, struct wr_ring *r)
             r->succs[kept++] = r->succs[i];
     }
     r->succs_n = kept;
-    if (r->suitor != WR_NO_REF && wr_ring_gone(c, r->suitor))
-        r->suitor = WR_NO_REF;
+    if (r->spare != WR_NO_REF && wr_ring_gone(c, r->spare))
+        r->spare = WR_NO_REF;
     if (r->hint != WR_NO_REF && wr_ring_gone(c, r->hint))
         r->hint = WR_NO_REF;
 }

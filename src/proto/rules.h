@@ -22,8 +22,13 @@ bool wr_rule_adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
  * us. Whether `n` is to be asked itself. */
 bool wr_rule_nearer(struct wr_core *c, struct wr_ring *r, wr_ref n);
 
-/* R6: `from` takes us for its successor, on its own word (R8). */
-void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from);
+/* R6: `from` takes us for its head, or for the next behind its head `between`,
+ * on its own word (R8). */
+void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from,
+                      wr_ref between);
+
+/* R2, R6: `pred` is our predecessor now, ours so far the next. */
+void wr_rule_let_in(struct wr_core *c, struct wr_ring *r, wr_ref pred);
 
 /* R3, R6: forgets those that are gone, wherever it may. */
 void wr_rule_purge(struct wr_core *c, struct wr_ring *r);

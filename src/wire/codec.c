@@ -603,6 +603,10 @@ static void fields(struct io *io, struct wr_msg *m, Wreath__Message *w)
     case WR_MSG_BYE:
         ENUM(io, &m->bye.why, w->bye->why, WR_BYE_LEFT);
         return;
+    case WR_MSG_NOTIFY:
+        ENUM(io, &m->notify.as, w->notify->as, WR_NOTIFY_PRED);
+        member(io, &m->notify.between, &w->notify->between, OPTIONAL);
+        return;
     case WR_MSG_VIEW:
         view(io, m, w->view);
         return;
@@ -672,7 +676,6 @@ static void fields(struct io *io, struct wr_msg *m, Wreath__Message *w)
         joined(io, m, w->joined);
         return;
     case WR_MSG_VIEW_ASK:
-    case WR_MSG_NOTIFY:
     case WR_MSG_ROUTE_ACK:
     case WR_MSG_REVOKED:
         return;

@@ -51,6 +51,9 @@ size_t wr_msg_mentions(const struct wr_msg *m,
         add_member(&s, m->view.pred);
         add_members(&s, m->view.succs, m->view.succs_n);
         break;
+    case WR_MSG_NOTIFY:
+        add_member(&s, m->notify.between);
+        break;
     case WR_MSG_HINT:
         add_member(&s, m->hint.member);
         break;

@@ -120,6 +120,13 @@ enum wr_bye {
     WR_BYE_LEFT = 1, /* For good; its CARD brings the signed farewell. */
 };
 
+/* What the addressed member is to the sending one (R4, R2). */
+enum wr_notify {
+    WR_NOTIFY_HEAD = 0,   /* Its first successor, */
+    WR_NOTIFY_SECOND = 1, /* or the next one; */
+    WR_NOTIFY_PRED = 2,   /* its predecessor to be: let it in (R2). */
+};
+
 enum wr_roster_state {
     WR_ROSTER_ADMITTED = 0,
     WR_ROSTER_LEFT = 1,    /* By its own signed word. */
@@ -165,6 +172,10 @@ struct wr_msg {
             wr_ref pred; /* WR_NO_REF if none. */
             const wr_ref *succs;
         } view;
+        struct {            /* NOTIFY */
+            uint8_t as;     /* enum wr_notify */
+            wr_ref between; /* SECOND: the first; else WR_NO_REF. */
+        } notify;
         struct { /* HINT */
             wr_ref member;
         } hint;

@@ -117,6 +117,8 @@ static size_t fields(const struct wr_msg *m)
         return hosts(1) + number(m->probe.alive) + number(m->probe.incarnation);
     case WR_MSG_BYE:
         return number(m->bye.why);
+    case WR_MSG_NOTIFY:
+        return number(m->notify.as) + member(m->notify.between);
     case WR_MSG_VIEW:
         return number(m->view.state) + number(m->view.incarnation) +
                member(m->view.pred) + members(m->view.succs_n);
@@ -174,7 +176,6 @@ static size_t fields(const struct wr_msg *m)
         return number(m->joined.status) + bytes(m->joined.credential.n) +
                bytes(m->joined.text.n);
     case WR_MSG_VIEW_ASK:
-    case WR_MSG_NOTIFY:
     case WR_MSG_ROUTE_ACK:
     case WR_MSG_REVOKED:
         return 0;

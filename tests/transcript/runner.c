@@ -174,6 +174,12 @@ static void say_msg(wr_host from, wr_host to, const struct wr_msg *m)
     case WR_MSG_VIEW:
         say_view(m);
         break;
+    case WR_MSG_NOTIFY:
+        if (m->notify.as == WR_NOTIFY_PRED)
+            say(" let me in");
+        if (m->notify.between != WR_NO_REF)
+            say(" behind %s", name_of(m->notify.between));
+        break;
     case WR_MSG_HINT:
         say(" %s", name_of(m->hint.member));
         break;
@@ -544,6 +550,14 @@ static void deliver(char **w, size_t n)
         m.next_ask.key.b[0] = v == NULL ? 0 : (uint8_t)strtoul(v, NULL, 16);
         v = value_of(w, n, "without");
         m.next_ask.without = v == NULL ? WR_NO_HOST : host_named(v);
+        break;
+    case WR_MSG_NOTIFY:
+        v = value_of(w, n, "behind");
+        m.notify.between = v == NULL ? WR_NO_REF : ref_named(v);
+        if (v != NULL)
+            m.notify.as = WR_NOTIFY_SECOND;
+        else if (has_word(w, n, "in"))
+            m.notify.as = WR_NOTIFY_PRED;
         break;
     case WR_MSG_HINT:
         v = value_of(w, n, "member");

@@ -64,6 +64,8 @@ static const struct field table[] = {
     F(PROBED, BOOL, probe.alive, 0),
     F(PROBED, U32, probe.incarnation, 0),
     F(BYE, U8, bye.why, 1),
+    F(NOTIFY, U8, notify.as, 2),
+    F(NOTIFY, REF_OR_NONE, notify.between, 0),
     F(VIEW, U8, view.state, 2),
     F(VIEW, U32, view.incarnation, 0),
     F(VIEW, REF_OR_NONE, view.pred, 0),

@@ -370,6 +370,8 @@ Test(simworld, a_message_costs_its_frame_its_records_and_its_segments)
     struct wr_msg m = {
         .kind = WR_MSG_NOTIFY, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
 
+    m.notify.between = WR_NO_REF;
+
     /* Key and length of an empty field; head, tag and length; one segment. */
     cr_assert_eq(wr_cost_message(&m), 2 + 8 + 18 + 40);
     m.kind = WR_MSG_PUT;
