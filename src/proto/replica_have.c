@@ -17,6 +17,7 @@ enum {
     PARTS = 128,     /* What an id names beside the have: a group in a rid, a
                         digest in the token of a lookup. */
     PART_SHIFT = 16, /* Of that number in the id. */
+    TRIES = 2,       /* Sends of one question; then an upload is quicker. */
 };
 
 static_assert(GROUPS <= PARTS && (int)WR_HAVE_MAX <= PARTS, "a part fits");
@@ -527,6 +528,11 @@ void wr_have_had(struct wr_replica *r, struct wr_core *c, wr_host from,
         c->count->recv_stale_total++;
         return;
     }
+    if (m->had.status == WR_STATUS_BUSY && h->groups[g].tries < TRIES) {
+        h->groups[g].until = c->now + WR_MS(wr_op_retry_ms(m->had.retry_ms));
+        r->haves_due = wr_time_min(r->haves_due, h->groups[g].until);
+        return;
+    }
     const bool owner = h->groups[g].level == WR_LEVEL_OWNER;
     const bool lost = owner && m->had.status == WR_STATUS_NOT_OWNER;
     const bool ok =
@@ -583,13 +589,13 @@ void wr_have_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
 
 /* Time. */
 
-/* Once more, in case it was lost; then no. */
+/* Once more, in case it was lost, or it was busy; then no. */
 static void expire(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
                    unsigned g)
 {
     struct group *group = &h->groups[g];
 
-    if (group->tries < 2 && !r->sight->dead(c, group->host)) {
+    if (group->tries < TRIES && !r->sight->dead(c, group->host)) {
         ask(r, c, h, g);
         return;
     }

@@ -312,6 +312,43 @@ Test(have, follows_a_range_that_the_parent_loses)
     close_balanced(j.w);
 }
 
+/* Each host is full once, then has room; for host 5 there is none at all. */
+static bool busy_at_first(struct still *w, wr_host from, wr_host to,
+                          struct wr_msg *m)
+{
+    static bool full_once[10];
+
+    (void)w;
+    (void)to;
+    if (m->kind != WR_MSG_HAD || (full_once[from] && from != 5))
+        return true;
+    full_once[from] = true;
+    memset(&m->had, 0, sizeof(m->had));
+    m->had.status = WR_STATUS_BUSY;
+    m->had.retry_ms = 100;
+    return true;
+}
+
+/* An upload is the dearer way to wait for an owner that is full just now. */
+Test(have, asks_once_more_who_is_busy)
+{
+    struct still *w = open_full(10, 63);
+    struct wr_id v[10];
+
+    for (unsigned i = 0; i < 10; i++) {
+        v[i] = key_owned_by(w, i);
+        for (size_t k = 0; k < 3; k++)
+            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+    }
+    w->answers_n = 0;
+    w->passes = busy_at_first;
+    still_ask(w, 3, have_msg(w, v, 10));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(yes_that_stand(w, v, 10), 9);
+    cr_assert_not(had(last(w), 5));
+    close_balanced(w);
+}
+
 /* As many owners as digests: no digest is left out for being one too many. */
 Test(have, asks_as_many_owners_as_there_are)
 {
