@@ -27,6 +27,7 @@ enum wr_err run_work_init(struct run *r)
         .seed = s->run_seed ^ UINT64_C(0x6c6561766573),
         .leaves = (uint32_t)leaves,
         .more = (uint32_t)more,
+        .contacts = (uint32_t)s->leaves_contacts,
         .move_us = s->leaves_move,
         .put_us = s->load_files_every,
         .get_us = s->load_gets_every,

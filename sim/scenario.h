@@ -149,6 +149,8 @@ enum {
       "how much fewer are awake at night than by day")                         \
     X(leaves, move, EVER, "never", 1e6, 3.2e14,                                \
       "mean time between two moves of a leaf to another network")              \
+    X(leaves, contacts, COUNT, "3", 1, 16,                                     \
+      "super-peers that a leaf's ticket names, by lot")                        \
     X(leaves, up, RATE, "0", 0, 1e12, "up-link of a leaf; 0: as network.up")   \
     X(leaves, down, RATE, "0", 0, 1e12,                                        \
       "down-link of a leaf; 0: as network.down")                               \

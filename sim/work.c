@@ -249,7 +249,7 @@ static void restart(struct wr_work *k, uint32_t i)
     for (uint32_t n = 0; n < was.n; n++)
         if (n != was.current)
             wr_leaf_add(core, &was.v[n].contact, was.v[n].given);
-    for (uint32_t n = 0; was.n == 0 && n < WR_WORK_CONTACTS; n++) {
+    for (uint32_t n = 0; was.n == 0 && n < k->cfg.contacts; n++) {
         const wr_host h = (wr_host)wr_rng_below(&k->rng, k->w->cfg.hosts);
         const struct wr_contact c = wr_uplink_contact(k->w, h);
 

@@ -29,7 +29,6 @@ enum {
     WR_WORK_UP = 8 << 20,      /* Bytes read and not yet acknowledged, and */
     WR_WORK_DOWN = 4 << 20,    /* asked for and not yet there: client/. */
     WR_WORK_PATIENCE_S = 30,   /* Standstill that ends a request: client/. */
-    WR_WORK_CONTACTS = 3,      /* Hosts that a ticket names. */
     WR_WORK_COPIES_SHOWN = 16, /* And more. */
 };
 
@@ -37,6 +36,7 @@ struct wr_work_cfg {
     uint64_t seed;
     uint32_t leaves;           /* There from the start, */
     uint32_t more;             /* and those that only a flash brings. */
+    uint32_t contacts;         /* Hosts that a ticket names; at least one. */
     struct wr_churn_cfg lives; /* When they are awake. */
     wr_time move_us;           /* Means between two, each exponential; */
     wr_time put_us, get_us;    /* WR_NEVER: none. */

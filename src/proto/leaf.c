@@ -109,19 +109,28 @@ void wr_leaf_add(struct wr_leaf *l, const struct wr_contact *c, bool given)
 }
 
 /* The contact whose turn comes first: the one that may be dialled soonest;
- * among those that may be dialled now, the one with the fewest failures, then
- * (a fresh list is in its owner's order) the first. */
-static uint32_t next_contact(const struct wr_leaf *l, wr_time now)
+ * among those that may be dialled now, the one with the fewest failures. Of
+ * equal ones the first, for a fresh list is in its owner's order; but one by
+ * lot once a parent was lost: all that it had turn somewhere at once, and know
+ * the same hosts in the same order. */
+static uint32_t next_contact(struct wr_leaf *l, wr_time now)
 {
+    const bool lots = l->moves > 0 && l->cfg.jitter_permille > 0;
     uint32_t best = 0;
+    uint64_t equal = 1;
 
     for (uint32_t i = 1; i < l->n; i++) {
         const struct wr_leaf_peer *a = &l->v[i], *b = &l->v[best];
         const wr_time at_a = wr_time_max(a->not_before, now);
         const wr_time at_b = wr_time_max(b->not_before, now);
+        const bool same = at_a == at_b && a->failures == b->failures;
 
-        if (at_a < at_b || (at_a == at_b && a->failures < b->failures))
+        if (at_a < at_b || (at_a == at_b && a->failures < b->failures)) {
             best = i;
+            equal = 1;
+        } else if (same && lots && wr_rng_below(&l->rng, ++equal) == 0) {
+            best = i;
+        }
     }
     return best;
 }

@@ -87,6 +87,34 @@ Test(leaf, a_lost_parent_is_left_at_once)
     cr_assert_eq(dialled(&out), 1, "the alternate, at once");
 }
 
+/* Three hundred leaves of one box know the same nine others in the same order:
+ * when it dies each of those gets its part. */
+Test(leaf, those_who_lose_one_parent_do_not_all_go_to_one_other)
+{
+    unsigned got[10] = {0};
+
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        const struct wr_leaf_cfg cfg = wr_leaf_cfg_default(seed);
+        struct wr_leaf_out out = {0};
+        struct wr_contact others[9];
+        const struct wr_contact parent = contact(0);
+        struct wr_leaf l;
+
+        for (unsigned i = 0; i < 9; i++)
+            others[i] = contact(i + 1);
+        wr_leaf_init(&l, &cfg);
+        wr_leaf_add(&l, &parent, true);
+        wr_leaf_start(&l, 0, &out);
+        attach(&l, 1, others, 9);
+        out.n = 0;
+        wr_leaf_down(&l, WR_SEC(1), &out);
+        cr_assert_gt(dialled(&out), 0);
+        got[dialled(&out)]++;
+    }
+    for (unsigned i = 1; i < 10; i++)
+        cr_expect(got[i] > 10 && got[i] < 70, "%u leaves to %u", got[i], i);
+}
+
 Test(leaf, failures_back_off_exponentially_up_to_the_maximum)
 {
     struct wr_leaf l;
