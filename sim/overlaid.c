@@ -53,13 +53,15 @@ static void joined(void *arg, wr_host host)
 
 static wr_host contact(void *arg, wr_host host)
 {
-    enum { TRIES = 64 };
+    enum { TRIES = 256 };
     struct wr_world *w = arg;
+    const struct wr_overlay_ops *ops = w->cfg.overlay;
 
     for (unsigned i = 0; i < TRIES; i++) {
         const wr_host by = (wr_host)wr_rng_below(&w->rng, w->cfg.hosts);
 
-        if (by != host && w->hosts[by].joined)
+        if (by != host && wr_world_is_up(w, by) &&
+            (ops->closed == NULL || !ops->closed(by)))
             return by;
     }
     return WR_NO_HOST;

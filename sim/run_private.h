@@ -154,6 +154,9 @@ struct wr_id run_system_item(struct run *r);
 /* `host` is up, and has it. */
 bool run_system_right(const struct run *r, const struct wr_id *key,
                       wr_host host);
+/* How many items each host has that is up, in parts of the mean; 0: it is not.
+ * `ret` has as many as there are hosts. */
+void run_system_shares(const struct run *r, double *ret);
 
 /* run_check.c */
 void run_check(struct run *r);

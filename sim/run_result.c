@@ -272,21 +272,20 @@ static json_t *load(struct run *r)
         return o;
     if (run_is_wreath(r))
         wr_check_shares(&r->w, &r->judge.all, v);
+    else
+        run_system_shares(r, v);
     for (wr_host h = 0; h < n; h++) {
         served += r->slots[h].served;
         if (wr_world_is_up(&r->w, h))
             v[up++] = v[h];
     }
-    if (run_is_wreath(r)) {
-        json_t *keys = spread(v, up);
-
-        put_x(o, "keys_max_over_mean", up > 0 ? v[up - 1] : 0);
-        put(o, "keys_over_mean", keys);
-    }
+    json_t *keys = spread(v, up);
+    put_x(o, "keys_max_over_mean", up > 0 ? v[up - 1] : 0);
     for (wr_host h = 0; h < n; h++)
         v[h] = per((double)r->slots[h].served * n, (double)served);
     json_t *requests = spread(v, n);
     put_x(o, "requests_max_over_mean", v[n - 1]);
+    put(o, "keys_over_mean", keys);
     put(o, "requests_over_mean", requests);
     free(v);
     return o;

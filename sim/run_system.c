@@ -74,3 +74,13 @@ bool run_system_right(const struct run *r, const struct wr_id *key,
 {
     return wr_world_is_up(&r->w, host) && wr_content_at(&r->content, key, host);
 }
+
+void run_system_shares(const struct run *r, double *ret)
+{
+    double all = 0;
+
+    for (uint32_t i = 0; i < r->up_n; i++)
+        all += r->content.has[r->up[i]];
+    for (uint32_t i = 0; i < r->up_n && all > 0; i++)
+        ret[r->up[i]] = r->content.has[r->up[i]] * r->up_n / all;
+}

@@ -180,6 +180,11 @@ static void tick(struct wr_overlay *o, wr_time now)
             i++;
 }
 
+static bool closed(wr_host host)
+{
+    return !is_super(host);
+}
+
 static bool alone(const struct wr_overlay *o)
 {
     return o->mesh.n == 0 && of(o)->leaves_n == 0;
@@ -250,5 +255,6 @@ const struct wr_overlay_ops wr_index_ops = {
     .down = down,
     .tick = tick,
     .alone = alone,
+    .closed = closed,
     .ask = ask,
 };

@@ -3,9 +3,9 @@
 
 #include "overlay.h"
 
-/* A host that has lost everybody asks again after this: as often as somebody
- * gives a contact to one of wreath's by hand. */
-static const wr_time alone_us = WR_SEC(60);
+/* Who has lost everybody asks the web so often: as long as one of wreath's
+ * waits for those that it knew (ring.rejoin). */
+static const wr_time alone_us = WR_SEC(10);
 
 /* ---- names --------------------------------------------------------------- */
 

@@ -83,7 +83,8 @@ struct wr_overlay_env {
     void (*answer)(void *arg, wr_host host, uint64_t token, wr_host holder,
                    unsigned hops);
     void (*joined)(void *arg, wr_host host); /* It has a neighbour. */
-    /* One that is in it, from a list of hosts on the web; or WR_NO_HOST. */
+    /* One that is up and takes others in, from a list of such on the web (as
+     * Gnutella's GWebCaches); or WR_NO_HOST. */
     wr_host (*contact)(void *arg, wr_host host);
 };
 
@@ -123,6 +124,7 @@ struct wr_overlay_ops {
     void (*down)(struct wr_overlay *o, wr_host peer, wr_time now);
     void (*tick)(struct wr_overlay *o, wr_time now);
     bool (*alone)(const struct wr_overlay *o);
+    bool (*closed)(wr_host host); /* It takes nobody in; NULL: all do. */
 };
 
 extern const struct wr_overlay_ops wr_flood_ops, wr_walk_ops, wr_index_ops;

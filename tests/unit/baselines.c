@@ -479,6 +479,20 @@ Test(baselines, neighbours_that_are_silent_are_replaced)
     rig_done(g);
 }
 
+Test(baselines, who_knows_nobody_is_given_somebody)
+{
+    struct rig *g = rig_new(&wr_flood_ops, 2);
+
+    wr_overlay_start(g->v[0], WR_NO_HOST, g->now);
+    wr_overlay_start(g->v[1], WR_NO_HOST, g->now);
+    run(g, WR_SEC(5));
+    cr_assert_not(g->joined[0]);
+    run(g, WR_SEC(15));
+    assert_mesh(g, 1);
+    cr_assert(g->joined[0] && g->joined[1]);
+    rig_done(g);
+}
+
 /* ---- what things cost, and where they are -------------------------------- */
 
 /* One segment: 40 of TCP and IP, 2 + 16 of a Noise record, Gnutella's header of
