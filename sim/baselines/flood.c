@@ -7,13 +7,14 @@
 
 /* ---- what is remembered -------------------------------------------------- */
 
-static struct wr_flood_seen *find(const struct wr_flood *f, uint64_t query)
+static const struct wr_flood_seen *find(const struct wr_flood *f,
+                                        uint64_t query)
 {
     const struct wr_flood_seen *set = f->seen[query % WR_FLOOD_SETS];
 
     for (unsigned i = 0; i < WR_FLOOD_WAYS; i++)
         if (set[i].query == query)
-            return (struct wr_flood_seen *)&set[i];
+            return &set[i];
     return NULL;
 }
 
@@ -104,8 +105,8 @@ static void init(struct wr_overlay *o)
     wr_mesh_init(&o->mesh, WR_MESH_WANT, WR_MESH_MOST, false);
 }
 
-static void recv_(struct wr_overlay *o, wr_host from,
-                  const struct wr_overlay_msg *m, wr_time now)
+static void on_message(struct wr_overlay *o, wr_host from,
+                       const struct wr_overlay_msg *m, wr_time now)
 {
     struct wr_flood *f = &((struct flood *)o)->f;
 
@@ -130,6 +131,6 @@ const struct wr_overlay_ops wr_flood_ops = {
     .size = sizeof(struct flood),
     .init = init,
     .begin = wr_mesh_begin,
-    .recv = recv_,
+    .recv = on_message,
     .ask = ask,
 };

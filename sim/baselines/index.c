@@ -150,8 +150,8 @@ static void recv_super(struct wr_overlay *o, wr_host from,
     }
 }
 
-static void recv_(struct wr_overlay *o, wr_host from,
-                  const struct wr_overlay_msg *m, wr_time now)
+static void on_message(struct wr_overlay *o, wr_host from,
+                       const struct wr_overlay_msg *m, wr_time now)
 {
     const bool had = wr_mesh_has(o, from);
 
@@ -251,7 +251,7 @@ const struct wr_overlay_ops wr_index_ops = {
     .size = sizeof(struct index),
     .init = init,
     .begin = begin,
-    .recv = recv_,
+    .recv = on_message,
     .down = down,
     .tick = tick,
     .alone = alone,

@@ -221,7 +221,7 @@ void wr_mesh_down(struct wr_overlay *o, wr_host peer, wr_time now)
 
 /* ---- time ---------------------------------------------------------------- */
 
-wr_time wr_mesh_next_ping(struct wr_overlay *o, wr_time now)
+static wr_time next_ping(struct wr_overlay *o, wr_time now)
 {
     const struct wr_overlay_cfg *cfg = &o->env->cfg;
     const wr_time most = cfg->ping_us / 1000 * cfg->jitter_permille;
@@ -253,7 +253,7 @@ static void ping_all(struct wr_overlay *o, wr_time now)
 
     for (uint8_t i = 0; i < m->n; i++)
         wr_overlay_send(o, m->peers[i].host, &ping);
-    m->ping_at = wr_mesh_next_ping(o, now);
+    m->ping_at = next_ping(o, now);
 }
 
 void wr_mesh_tick(struct wr_overlay *o, wr_time now)

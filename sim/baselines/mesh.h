@@ -67,9 +67,7 @@ void wr_mesh_welcome(struct wr_overlay *o, wr_host to);
 void wr_mesh_pong(struct wr_overlay *o, wr_host to, bool more);
 void wr_mesh_bye(struct wr_overlay *o, wr_host to);
 
-/* A ping is due, by the node's jitter; one that is silent since then is gone.
- */
-wr_time wr_mesh_next_ping(struct wr_overlay *o, wr_time now);
+/* Who was silent for so long is gone. */
 wr_time wr_mesh_patience(const struct wr_overlay *o);
 
 #endif

@@ -77,8 +77,8 @@ static void on_walk(struct wr_overlay *o, wr_host from,
     }
 }
 
-static void recv_(struct wr_overlay *o, wr_host from,
-                  const struct wr_overlay_msg *m, wr_time now)
+static void on_message(struct wr_overlay *o, wr_host from,
+                       const struct wr_overlay_msg *m, wr_time now)
 {
     struct wr_overlay_msg go = *m;
 
@@ -102,6 +102,6 @@ const struct wr_overlay_ops wr_walk_ops = {
     .size = sizeof(struct wr_overlay),
     .init = init,
     .begin = wr_mesh_begin,
-    .recv = recv_,
+    .recv = on_message,
     .ask = ask,
 };
