@@ -239,7 +239,7 @@ static int by_time(const void *a, const void *b)
 static void draw_requests(struct wr_plan *p, struct wr_rng *r, wr_time from,
                           wr_time to, bool haves)
 {
-    static const enum wr_act kinds[] = {WR_ACT_PUT, WR_ACT_PUT, WR_ACT_GET,
+    static const enum wr_act kinds[] = {WR_ACT_PUT, WR_ACT_GET, WR_ACT_GET,
                                         WR_ACT_HAVE};
     const wr_time soon = wr_time_min(WR_SEC(1), to - from);
     wr_time at[REQUESTS];
