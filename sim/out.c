@@ -62,12 +62,15 @@ const char *wr_out_figure(const json_t *result, const struct wr_figure *f,
 
 bool wr_out_bad(const json_t *result)
 {
-    double violations = 0, wrong = 0, lost = 0;
+    static const char *const paths[] = {"ring.violations", "traffic.malformed",
+                                        "data.wrong", "data.bodies_wrong",
+                                        "data.lost"};
+    double bad = 0, n;
 
-    (void)wr_out_number(result, "ring.violations", &violations);
-    (void)wr_out_number(result, "data.wrong", &wrong);
-    (void)wr_out_number(result, "data.lost", &lost);
-    return violations > 0 || wrong > 0 || lost > 0;
+    for (size_t i = 0; i < WR_ARRAY_LEN(paths); i++)
+        if (wr_out_number(result, paths[i], &n))
+            bad += n;
+    return bad > 0;
 }
 
 static double number(const json_t *result, const char *path)

@@ -41,7 +41,8 @@ void wr_out_summary(FILE *to, const json_t *result);
 /* One column a run, `n` of them. */
 void wr_out_compare(FILE *to, json_t *const *results, size_t n);
 
-/* A violation of an invariant, a wrong byte, or something lost. */
+/* A bug: an invariant violated, a message or body that is none, a wrong byte,
+ * something lost. */
 bool wr_out_bad(const json_t *result);
 
 /* WR_EIO and what else wr_file_write says. */

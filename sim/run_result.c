@@ -212,6 +212,7 @@ static json_t *traffic(struct run *r)
     put_x(o, "setup_bytes_per_host_s", per((double)setup, host_s));
     put_x(o, "setups_per_host_s",
           per((double)(r->w.setups_n - r->setups0), host_s));
+    put_n(o, "malformed", r->w.codec_wrong);
     put(o, "by_message", kinds);
     return o;
 }

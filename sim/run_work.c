@@ -174,6 +174,7 @@ json_t *run_work_data(struct run *r)
     put_n(o, "lost", k->census.lost);
     put_n(o, "lost_beyond_promise", k->census.lost_beyond);
     put_n(o, "wrong", k->wrong);
+    put_n(o, "bodies_wrong", r->w.bodies_wrong);
     put_x(o, "copies_mean", per((double)k->census.sum, k->census.n));
     put(o, "copies_hist", copies_hist(&k->census));
     put_n(o, "repair_bytes", 0); /* Nothing is repaired yet. */

@@ -603,6 +603,7 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
         return;
     case WORLD_GONE:
         to->left = true;
+        wr_uplink_break(w, e->to, !w->cfg.resets); /* A crash would, else. */
         wr_world_crash(w, e->to);
         return;
     case WORLD_WELCOME:

@@ -129,12 +129,14 @@ Test(simwork, all_that_is_put_is_acknowledged_and_got)
     stop();
 }
 
-static void kill_a_parent(bool resets)
+/* The host with the most leaves goes, in one way or another; `n` of them. */
+static wr_host lose_a_parent(bool resets,
+                             void (*go)(struct wr_world *, wr_host),
+                             uint32_t *ret_n)
 {
     struct wr_world_cfg world = world_cfg();
     const struct wr_work_cfg work = work_cfg();
     wr_host victim = 0;
-    uint32_t n;
 
     world.resets = resets;
     start(&world, &work);
@@ -142,31 +144,55 @@ static void kill_a_parent(bool resets)
     settle();
     for (wr_host h = 0; h < HOSTS; h++)
         victim = leaves_of(h) > leaves_of(victim) ? h : victim;
-    n = leaves_of(victim);
-    cr_assert_gt(n, 0);
-    wr_world_crash(&w, victim);
+    *ret_n = leaves_of(victim);
+    cr_assert_gt(*ret_n, 0);
+    go(&w, victim);
     run(WR_SEC(60));
     cr_expect_eq(k.attached_n, LEAVES);
     cr_expect_eq(leaves_of(victim), 0);
-    cr_expect_eq(k.failovers, n);
-    cr_expect_eq(k.orphaned.n, n);
-    /* A reset is news at once; silence is found out by pings. */
-    if (resets)
-        cr_expect_lt(k.orphaned.max, WR_SEC(3));
-    else
-        cr_expect_gt(k.orphaned.max, WR_SEC(5));
+    cr_expect_eq(k.failovers, *ret_n);
+    cr_expect_eq(k.orphaned.n, *ret_n);
     get_all();
-    stop();
+    return victim;
 }
 
 Test(simwork, leaves_of_a_parent_that_crashed_fail_over)
 {
-    kill_a_parent(true);
+    uint32_t n;
+
+    (void)lose_a_parent(true, wr_world_crash, &n);
+    cr_expect_lt(k.orphaned.max, WR_SEC(3)); /* A reset is news at once. */
+    stop();
 }
 
 Test(simwork, and_of_one_that_fell_silent)
 {
-    kill_a_parent(false);
+    uint32_t n;
+
+    (void)lose_a_parent(false, wr_world_crash, &n);
+    cr_expect_gt(k.orphaned.max, WR_SEC(5)); /* Found out by pings. */
+    stop();
+}
+
+Test(simwork, and_of_one_that_stopped_in_good_order)
+{
+    uint32_t n;
+
+    (void)lose_a_parent(false, wr_world_stop, &n);
+    cr_expect_lt(k.orphaned.max, WR_SEC(3));
+    stop();
+}
+
+Test(simwork, who_leaves_for_good_takes_no_file_along)
+{
+    uint32_t n;
+    const wr_host gone = lose_a_parent(true, wr_world_leave, &n);
+
+    cr_expect(w.hosts[gone].left);
+    wr_work_count(&k);
+    cr_expect_eq(k.census.hist[3], k.census.n);
+    cr_expect_eq(k.census.lost + k.census.lost_beyond, 0);
+    stop();
 }
 
 Test(simwork, a_leaf_that_moves_attaches_again)
