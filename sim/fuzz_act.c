@@ -145,7 +145,7 @@ static void on_host(struct life *l, const struct wr_plan_action *a)
     else if (a->kind == WR_ACT_JUMP)
         wr_world_jump(&l->w, h, a->for_us);
     else
-        l->w.net.hosts[h].clogged = l->w.now + a->for_us;
+        wr_simnet_clog(&l->w.net, h, l->w.now + a->for_us);
 }
 
 /* Of one-member hosts only one goes: no side may lose its ring for good. */

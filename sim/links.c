@@ -26,38 +26,59 @@ struct wr_sim_link *wr_links_find(const struct wr_links *t, wr_host peer)
     return l->peer != 0 ? l : NULL;
 }
 
-/* Twice as large, unless entries that say nothing make room enough. */
-static bool grow(struct wr_links *t)
+static bool says_something(const struct wr_sim_link *l)
 {
-    struct wr_links was = *t;
-    uint32_t live = 0;
+    return l->epoch != 0 || l->dials != 0;
+}
 
-    for (uint32_t i = 0; i < was.cap; i++)
-        live += was.v[i].epoch != 0 || was.v[i].dials != 0;
-    if (was.cap == 0)
-        t->cap = CAP_MIN;
-    else if (live > was.cap / 2)
-        t->cap = 2 * was.cap;
-    t->v = calloc(t->cap, sizeof(t->v[0]));
+/* Into a table of `cap` slots: what says something. If that would be more than
+ * half of them, only as much, of what was used of late. */
+static bool rebuild(struct wr_links *t, uint32_t cap, uint32_t live)
+{
+    const bool close = live > cap / 2;
+    const struct wr_links was = *t;
+
+    *t = (struct wr_links){.v = calloc(cap, sizeof(t->v[0])), .cap = cap};
     if (t->v == NULL) {
         *t = was;
         return false;
     }
-    t->n = live;
-    for (uint32_t i = 0; i < was.cap; i++)
-        if (was.v[i].epoch != 0 || was.v[i].dials != 0)
-            *slot_of(t, wr_link_peer(&was.v[i])) = was.v[i];
+    for (uint32_t i = 0; i < was.cap; i++) {
+        struct wr_sim_link l = was.v[i];
+
+        if (!says_something(&l) || (close && (!l.used || t->n == cap / 2)))
+            continue;
+        l.used = l.used && !close;
+        *slot_of(t, wr_link_peer(&l)) = l;
+        t->n++;
+    }
     free(was.v);
     return true;
 }
 
-struct wr_sim_link *wr_links_at(struct wr_links *t, wr_host peer)
+/* Twice as large, unless it can be made roomy: entries that say nothing go, and
+ * idle links where there are enough. */
+static bool grow(struct wr_links *t, uint32_t max)
+{
+    uint32_t live = 0;
+
+    if (t->cap == 0)
+        return rebuild(t, CAP_MIN, 0);
+    for (uint32_t i = 0; i < t->cap; i++)
+        live += says_something(&t->v[i]);
+    return rebuild(
+        t, live > t->cap / 2 && t->cap / 2 < max ? 2 * t->cap : t->cap, live);
+}
+
+struct wr_sim_link *wr_links_at(struct wr_links *t, wr_host peer, uint32_t max)
 {
     struct wr_sim_link *l = wr_links_find(t, peer);
 
-    if (l != NULL)
+    if (l != NULL) {
+        l->used = 1;
         return l;
-    if (t->n >= t->cap / 4 * 3 && !grow(t))
+    }
+    if (t->n >= t->cap / 4 * 3 && !grow(t, max))
         return NULL;
     l = slot_of(t, peer);
     l->peer = peer + 1;

@@ -184,9 +184,21 @@ wr_time wr_simnet_most(const struct wr_simnet *n)
     return n->cfg.reorder_permille > 0 ? 2 * most : most;
 }
 
+void wr_simnet_side(struct wr_simnet *n, wr_host h, uint32_t side)
+{
+    n->hosts[h].side = side;
+    n->marked = true;
+}
+
+void wr_simnet_clog(struct wr_simnet *n, wr_host h, wr_time until)
+{
+    n->hosts[h].clogged = until;
+    n->marked = true;
+}
+
 bool wr_simnet_reach(const struct wr_simnet *n, wr_host a, wr_host b)
 {
-    if (n->hosts[a].side != n->hosts[b].side &&
+    if (n->marked && n->hosts[a].side != n->hosts[b].side &&
         !(n->one_way && n->hosts[a].side < n->hosts[b].side))
         return false;
     return n->cfg.one_sided_permille == 0 || a == b ||
@@ -220,7 +232,8 @@ static wr_time arrive(struct wr_simnet *n, struct wr_rng *rng, wr_time sent,
 
     if (lucky(rng, n->cfg.reorder_permille))
         at += wr_simnet_latency(n, rng, a, b);
-    at = wr_time_max(at, to->clogged);
+    if (n->marked)
+        at = wr_time_max(at, to->clogged);
     return wr_simnet_pass(&to->down_free, at, bytes, n->cfg.down_bps);
 }
 
@@ -228,7 +241,7 @@ unsigned wr_simnet_send(struct wr_simnet *n, struct wr_rng *rng, wr_time now,
                         wr_host a, wr_host b, uint64_t bytes, wr_time ret[2])
 {
     struct wr_simnet_host *from = &n->hosts[a];
-    wr_time sent = wr_time_max(now, from->clogged);
+    wr_time sent = n->marked ? wr_time_max(now, from->clogged) : now;
 
     sent = wr_simnet_pass(&from->up_free, sent, bytes, n->cfg.up_bps);
     ret[0] = arrive(n, rng, sent, a, b, bytes);

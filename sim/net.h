@@ -49,6 +49,8 @@ struct wr_simnet {
     uint32_t hosts_n;
     struct wr_simnet_host *hosts;
     bool one_way; /* A cut lets through what lower sides send to higher ones. */
+    bool marked;  /* Some host has, or had, a side or a clog: else nobody needs
+                     to look. */
 };
 
 /* WR_ENOMEM. */
@@ -74,6 +76,11 @@ wr_time wr_simnet_latency(const struct wr_simnet *n, struct wr_rng *rng,
 wr_time wr_simnet_most(const struct wr_simnet *n);
 
 /* Whether what `a` sends can get to `b`. */
+/* Hosts of different sides are cut off from each other; 0 at first. */
+void wr_simnet_side(struct wr_simnet *n, wr_host h, uint32_t side);
+/* Nothing moves from or to `h` until then. */
+void wr_simnet_clog(struct wr_simnet *n, wr_host h, wr_time until);
+
 bool wr_simnet_reach(const struct wr_simnet *n, wr_host a, wr_host b);
 
 /* When `bytes`, which come at `now`, have passed a line that is free at

@@ -67,6 +67,14 @@ void wr_queue_done(struct wr_queue *q);
 WR_MUST_USE enum wr_err wr_queue_push(struct wr_queue *q,
                                       const struct wr_sim_event *e);
 
+/* The one that comes `n` after the next, if it is in hand already; else NULL.
+ * Good until the next push or pop. */
+static inline const struct wr_sim_event *
+wr_queue_ahead(const struct wr_queue *q, uint32_t n)
+{
+    return q->ready_n - q->ready_at > n ? &q->ready[q->ready_at + n] : NULL;
+}
+
 /* The next event, if it is due by `until`. */
 bool wr_queue_pop(struct wr_queue *q, wr_time until, struct wr_sim_event *ret);
 

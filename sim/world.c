@@ -9,7 +9,7 @@
 /* A daemon writes its roster down at once, and further news a second later. */
 enum { SAVE_MIN_US = 1000, SAVE_MORE_US = 30000, SAVE_AGAIN_US = 1000000 };
 
-enum { EPOCH_MASK = (1 << 30) - 1 };
+enum { EPOCH_MASK = (1 << 29) - 1 };
 
 static const wr_token LEAVE_TOKEN = UINT64_MAX;
 
@@ -95,10 +95,15 @@ void world_post(struct wr_world *w, wr_host from, wr_host to,
                    &w->parcels, m, held != NULL ? &held->digest : NULL)));
 }
 
+static struct wr_sim_link *link_at(struct wr_world *w, wr_host h, wr_host peer)
+{
+    return wr_links_at(&w->hosts[h].links, peer, w->cfg.node.peers_max);
+}
+
 /* The first message between two that are up sets a link up. */
 static void connect(struct wr_world *w, wr_host from, wr_host to)
 {
-    struct wr_sim_link *l = world_must(wr_links_at(&w->hosts[from].links, to));
+    struct wr_sim_link *l = world_must(link_at(w, from, to));
 
     if (l->epoch == w->hosts[to].epoch)
         return;
@@ -119,7 +124,7 @@ static void refuse(struct wr_world *w, wr_host from, wr_host to)
     w->lost++;
     if (!w->cfg.resets)
         return;
-    l = world_must(wr_links_at(&w->hosts[from].links, to));
+    l = world_must(link_at(w, from, to));
     if (l->dials != 0)
         return; /* One dial for all that waits. */
     l->dials = 1;
@@ -317,21 +322,26 @@ static wr_time deadline(const struct wr_world *w, wr_host h)
     return at > ahead ? at - ahead : 0;
 }
 
-/* After each step: the effects, and one tick in the queue for the deadline. */
-void world_settle(struct wr_world *w, wr_host h)
+/* One tick in the queue: not later than the deadline, and moved on when it
+ * comes too early, for most deadlines are put off before they are due. */
+static void arm(struct wr_world *w, wr_host h, wr_time at)
 {
     struct wr_world_host *host = &w->hosts[h];
-    wr_time at;
 
-    if (host->node != NULL)
+    if (at >= host->tick_at)
+        return;
+    host->tick_at = wr_time_max(at, w->now);
+    world_push(w, host->tick_at, WORLD_TICK, h, h, NULL);
+}
+
+/* After each step: its effects, and its deadline. */
+void world_settle(struct wr_world *w, wr_host h)
+{
+    if (w->hosts[h].node != NULL)
         perform(w, h);
     if (w->changed != NULL)
         w->changed(w, h);
-    at = deadline(w, h);
-    if (at < host->tick_at) {
-        host->tick_at = wr_time_max(at, w->now);
-        world_push(w, host->tick_at, WORLD_TICK, h, h, NULL);
-    }
+    arm(w, h, deadline(w, h));
 }
 
 void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev)
@@ -346,29 +356,19 @@ void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev)
 /* ---- delivery --------------------------------------------------------------
  */
 
-/* As it says in HELLO, or was last known to have written down. */
-static uint32_t incarnation_of(const struct wr_world *w, wr_host h)
-{
-    const struct wr_world_host *host = &w->hosts[h];
-
-    return host->node != NULL ? wr_node_incarnation(host->node)
-                              : host->incarnation;
-}
-
 void world_admit(struct wr_world *w, wr_host to, wr_host of,
                  enum wr_roster_state state)
 {
     struct wr_event ev = {.kind = WR_EV_ADMIT, .from = of};
 
     ev.admit.state = (uint8_t)state;
-    ev.admit.incarnation = incarnation_of(w, of);
+    ev.admit.incarnation = w->hosts[of].incarnation;
     wr_world_step(w, to, &ev);
 }
 
 bool world_greet(struct wr_world *w, const struct wr_sim_event *e)
 {
-    struct wr_sim_link *l =
-        world_must(wr_links_at(&w->hosts[e->to].links, e->from));
+    struct wr_sim_link *l = world_must(link_at(w, e->to, e->from));
 
     if (l->epoch == e->from_epoch && l->told != 0)
         return false;
@@ -385,7 +385,7 @@ static void introduce(struct wr_world *w, const struct wr_sim_event *e,
     struct wr_event ev = {.kind = WR_EV_LINK_UP, .from = e->from};
 
     if (world_greet(w, e)) {
-        ev.incarnation = incarnation_of(w, e->from);
+        ev.incarnation = w->hosts[e->from].incarnation;
         wr_world_step(w, e->to, &ev);
         if (to->node->cfg.roster_max > 0)
             world_admit(w, e->to, e->from, WR_ROSTER_ADMITTED);
@@ -553,10 +553,16 @@ static void broken(struct wr_world *w, const struct wr_sim_event *e)
 static void tick(struct wr_world *w, const struct wr_sim_event *e)
 {
     struct wr_world_host *to = &w->hosts[e->to];
+    wr_time at;
 
     if (e->at != to->tick_at)
         return; /* Another, earlier one has replaced it. */
     to->tick_at = WR_NEVER;
+    at = deadline(w, e->to);
+    if (at > w->now) {
+        arm(w, e->to, at);
+        return;
+    }
     if (to->node != NULL)
         wr_node_tick(to->node, world_time(w, e->to), &w->out);
     else
@@ -645,11 +651,39 @@ static bool postpone(struct wr_world *w, struct wr_sim_event *e)
     return true;
 }
 
+static void fetch(const void *p, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += 64)
+        __builtin_prefetch((const uint8_t *)p + at);
+}
+
+/* In a large ring nearly every event is at a host whose memory nobody has
+ * touched for long. It is fetched a few events ahead: first the host's entry,
+ * then what that points to. */
+static void look_ahead(const struct wr_world *w)
+{
+    enum { HOST = 8, NODE = 4, PARCEL_BYTES = 192 };
+    const struct wr_sim_event *e = wr_queue_ahead(&w->queue, HOST);
+    const struct wr_node *node;
+
+    if (e != NULL && e->to < w->cfg.hosts)
+        fetch(&w->hosts[e->to], sizeof(w->hosts[0]));
+    e = wr_queue_ahead(&w->queue, NODE);
+    if (e == NULL || e->to >= w->cfg.hosts)
+        return;
+    node = w->hosts[e->to].node;
+    if (node != NULL) /* Its first member's ring lies behind it. */
+        fetch(node, sizeof(*node) + sizeof(struct wr_ring));
+    if (e->kind == WORLD_DELIVER)
+        fetch(e->parcel, PARCEL_BYTES);
+}
+
 void wr_world_run(struct wr_world *w, wr_time until)
 {
     struct wr_sim_event e;
 
     while (wr_queue_pop(&w->queue, until, &e)) {
+        look_ahead(w);
         w->now = e.at;
         if (postpone(w, &e))
             continue;
@@ -811,7 +845,7 @@ void wr_world_pause(struct wr_world *w, wr_host h, wr_time until)
 
 void wr_world_side(struct wr_world *w, wr_host h, uint32_t side)
 {
-    w->net.hosts[h].side = side;
+    wr_simnet_side(&w->net, h, side);
 }
 
 void wr_world_heal(struct wr_world *w)

@@ -55,24 +55,25 @@ struct wr_world_fault {
     bool full;       /* Its disk. */
 };
 
+/* What each message looks at comes first. */
 struct wr_world_host {
-    struct wr_node *node; /* NULL: down, or not yet there. */
-    uint32_t epoch;       /* Starts so far. */
-    uint32_t incarnation; /* Persisted. */
-    bool left;            /* For good. */
-    bool leaving;         /* Hands everything on first. */
-    struct wr_disk disk;  /* Survives a crash. */
-    bool joined;          /* Since it is up: its false death counts. */
-    bool known;           /* Was in the ring, and has written that down; */
-    bool saving;          /* it does so soon, with its roster, */
-    wr_time save_at;      /* not before then. */
-    wr_time tick_at;      /* The tick that is queued. */
-    wr_time still_until;  /* Its process stands still. */
-    struct wr_roster_entry *saved; /* The roster, persisted. */
-    uint32_t saved_n;
+    struct wr_node *node;       /* NULL: down, or not yet there. */
+    uint32_t epoch;             /* Starts so far. */
+    uint32_t incarnation;       /* The node's, persisted. */
+    wr_time tick_at;            /* The tick that is queued. */
+    wr_time still_until;        /* Its process stands still. */
     struct wr_overlay *overlay; /* In the core's place. */
     struct wr_links links;
     uint64_t sent_bytes, recv_bytes;
+    bool left;    /* For good. */
+    bool leaving; /* Hands everything on first. */
+    bool joined;  /* Since it is up: its false death counts. */
+    bool known;   /* Was in the ring, and has written that down; */
+    bool saving;  /* it does so soon, with its roster, */
+    uint32_t saved_n;
+    wr_time save_at;               /* not before then. */
+    struct wr_roster_entry *saved; /* The roster, persisted. */
+    struct wr_disk disk;           /* Survives a crash. */
 };
 
 enum { WR_WORLD_KINDS = 72 }; /* Numbers of kinds are below. */

@@ -15,7 +15,8 @@ void wr_peers_init(struct wr_peers *p, struct wr_peer *v, wr_host *hosts,
 /* ---- the table ----------------------------------------------------------- */
 
 /* Where `host` is, or would be. Asked for each candidate of each hop, so it is
- * written for a loop without branches that could be mispredicted. */
+ * written for a loop without branches that could be mispredicted: compilers
+ * make one of `?:`. */
 static uint32_t place_of(const struct wr_peers *p, wr_host host)
 {
     const wr_host *v = p->hosts;
@@ -24,7 +25,7 @@ static uint32_t place_of(const struct wr_peers *p, wr_host host)
     while (n > 1) {
         const uint32_t half = n / 2;
 
-        v = v[half - 1] < host ? v + half : v;
+        v += half & -(uint32_t)(v[half - 1] < host);
         n -= half;
     }
     return (uint32_t)(v - p->hosts) + (n == 1 && v[0] < host);

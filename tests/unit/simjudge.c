@@ -155,7 +155,7 @@ Test(judge, a_newcomer_takes_over_when_the_old_owner_knows)
 
     wr_world_run(&w, WR_SEC(1));
     wr_world_up(&w, host_at(10), host_at(0));
-    w.net.hosts[host_at(11)].clogged = w.now + WR_SEC(1);
+    wr_simnet_clog(&w.net, host_at(11), w.now + WR_SEC(1));
     while (!s->in)
         wr_world_run(&w, w.now + WR_MS(1));
     cr_assert(right(10, 10, w.now));

@@ -81,7 +81,7 @@ Test(simnet, messages_wait_for_the_link)
     /* Another receiver: only the up-link is busy. */
     wr_simnet_send(&net, &r, 0, 1, 3, 1000, at);
     cr_assert_eq(at[0], 3000 + 1000 + 2000);
-    net.hosts[3].clogged = 50000;
+    wr_simnet_clog(&net, 3, 50000);
     wr_simnet_send(&net, &r, 10000, 1, 3, 1000, at);
     cr_assert_eq(at[0], 52000);
     wr_simnet_done(&net);
@@ -113,7 +113,7 @@ Test(simnet, shares_are_kept)
     cr_assert_lt(abs((int)twice - PAIRS * 200 / 1000), 283);
     cr_assert_lt(abs((int)apart - PAIRS * 23 / 1000), 107);
     cr_assert(wr_simnet_reach(&net, 5, 5));
-    net.hosts[4].side = 1;
+    wr_simnet_side(&net, 4, 1);
     cr_assert_not(wr_simnet_reach(&net, 4, 5));
     wr_simnet_done(&net);
 }

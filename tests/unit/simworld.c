@@ -273,7 +273,7 @@ Test(simworld, links_are_as_in_a_plain_table)
     for (unsigned i = 0; i < 20000; i++) {
         const wr_host h = (wr_host)wr_rng_below(&rng, HOSTS) * 64;
         const uint32_t epoch = (uint32_t)wr_rng_below(&rng, 3);
-        struct wr_sim_link *l = wr_links_at(&t, h);
+        struct wr_sim_link *l = wr_links_at(&t, h, HOSTS);
 
         cr_assert_eq(wr_link_peer(l), h);
         cr_assert_eq(l->epoch, plain[h / 64]);
@@ -286,6 +286,25 @@ Test(simworld, links_are_as_in_a_plain_table)
     }
     cr_assert_null(wr_links_find(&t, 1));
     cr_assert_leq(t.cap, 512);
+    wr_links_done(&t);
+}
+
+/* Those that are used stand; the table does not grow with whom it has met. */
+Test(simworld, idle_links_are_closed)
+{
+    enum { MAX = 16, BUSY = 10, MET = 10000 };
+    struct wr_links t = {0};
+
+    for (wr_host h = 0; h < MET; h++) {
+        for (wr_host busy = 0; busy < BUSY; busy++) {
+            struct wr_sim_link *l = wr_links_at(&t, busy, MAX);
+
+            cr_assert(h == 0 || l->epoch == 7, "link %u was closed", busy);
+            l->epoch = 7;
+        }
+        wr_links_at(&t, BUSY + h, MAX)->epoch = 1;
+    }
+    cr_assert_leq(t.cap, 2 * MAX);
     wr_links_done(&t);
 }
 
