@@ -113,6 +113,7 @@ static void lend_a_hand(struct life *l)
         if (!wr_world_is_up(&l->w, h) || l->w.hosts[h].known)
             continue;
         wr_world_crash(&l->w, h);
+        life_check_loss(l);
         if (life_known(l) != WR_NO_HOST)
             wr_world_up(&l->w, h, life_known(l));
     }

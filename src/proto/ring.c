@@ -40,7 +40,7 @@ static void be_out(struct wr_ring *r)
     r->pred = r->spare = r->hint = r->lost = WR_NO_REF;
     r->sure = r->ghost = r->told[0] = r->told[1] = WR_NO_REF;
     r->rival = false;
-    r->succs_n = 0;
+    r->succs_n = r->guests = 0;
     wr_ring_op_end(r);
 }
 
@@ -307,9 +307,17 @@ static void insert(struct wr_core *c, struct wr_ring *r, wr_ref j)
     memmove(&r->succs[1], &r->succs[0],
             (r->succs_n - 1u) * sizeof(r->succs[0]));
     r->succs[0] = r->sure = j;
+    r->guests++;
     tell(c, r, j, WR_NOTIFY_HEAD);
     hand_on(c, r, j, old); /* Which j, whose list is older, may not know. */
     hand_on(c, r, old, j);
+}
+
+/* They are members once they have heard it from us, and one entry at least has
+ * to be one by its own word: else we could be left with none (A1). */
+static bool has_room(const struct wr_core *c, const struct wr_ring *r)
+{
+    return r->guests == 0 || r->guests + 1 < c->cfg->succs;
 }
 
 /* R2: `j`, which has our list, would be our head. Where somebody may be between
@@ -322,7 +330,7 @@ static void knocked(struct wr_core *c, struct wr_ring *r, wr_ref j)
     else if (!wr_ring_between(c, r->self, j, r->succs[0]))
         hand_on(c, r, j, last_before(c, r, j));
     else if (r->sure == r->succs[0] && r->op != WR_OP_STABILISE &&
-             r->op != WR_OP_IMPROVE)
+             r->op != WR_OP_IMPROVE && has_room(c, r))
         insert(c, r, j);
 }
 
@@ -353,6 +361,7 @@ static void on_head(struct wr_core *c, struct wr_ring *r,
         !wr_rule_adopt(c, r, head, m->view.succs, m->view.succs_n))
         return;
     r->sure = head;
+    r->guests = 0;
     r->ghost = WR_NO_REF;
     if (n == WR_NO_REF || !wr_book_has(c->book, n) || n == r->self ||
         !wr_ring_between(c, r->self, n, head) || !wr_rule_nearer(c, r, n)) {
@@ -382,6 +391,7 @@ static void on_nearer(struct wr_core *c, struct wr_ring *r,
     if (!wr_rule_adopt(c, r, n, m->view.succs, m->view.succs_n))
         return;
     r->sure = n;
+    r->guests = 0;
     notify(c, r);
     if (hinted)
         hand_on(c, r, n, old);

@@ -47,6 +47,7 @@ struct wr_ring {
     wr_ref pred;    /* WR_NO_REF only while OUT or LEFT. */
     wr_ref spare;   /* R6: the nearest that notified us, our pred apart. */
     wr_ref sure;    /* R8: our head on its own word; another: not yet heard. */
+    uint8_t guests; /* R2: let in since a head of ours said that it is one. */
     wr_ref ghost;   /* R5: our head's predecessor, which we hold for dead. */
     wr_ref told[2]; /* R4: our head, when the next behind it heard of us. */
     wr_ref lost;    /* R12: the last resort that is being tried. */
