@@ -317,6 +317,48 @@ static void loss(struct oracles *o)
     json_decref(r);
 }
 
+/* R11: what a cut of an hour has parted is one ring again within five minutes.
+ * Each host looks through another one, by lot, every minute: two rings of
+ * equal size find each other at the second try, and close like a zip, all
+ * places at once. R10: hosts that were all killed are one ring within two. */
+static void heal(struct oracles *o)
+{
+    const unsigned hosts = o->full ? 300 : 60;
+    json_t *r = play(o, "merge",
+                     "[run]\nfor = 75 min\nseed = 23\ncheck = yes\n"
+                     "check_every = 2 s\nsample_every = 1 min\n"
+                     "[ring]\nhosts = %u\nroster = 30 s\n"
+                     "[load]\nlookup_every = 1 min\n"
+                     "[event.cut]\nat = 5 min\nwhat = cut\n"
+                     "whom = hosts 0-%u\n"
+                     "[event.heal]\nat = 65 min\nwhat = heal\n",
+                     hosts, hosts / 2 - 1);
+    const double cut = 3600e3;
+
+    say(o,
+        figure(r, "ring", "not_ideal_end") == 0 &&
+            figure(r, "ring", "violations") == 0 &&
+            figure(r, "ring", "heal_ms_max") >= cut &&
+            figure(r, "ring", "heal_ms_max") <= cut + 300e3,
+        "%u hosts, cut in two for an hour: one ring after %.0f s (300)", hosts,
+        (figure(r, "ring", "heal_ms_max") - cut) / 1e3);
+    json_decref(r);
+    r = play(o, "restart",
+             "[run]\nfor = 8 min\nseed = 29\ncheck = yes\n"
+             "check_every = 2 s\n"
+             "[ring]\nhosts = 20\nmembers = 17\nroster = 5 s\n"
+             "[load]\nlookup_every = 5 s\n"
+             "[event.power]\nat = 2 min\nwhat = kill\nfor = 1 min\n");
+    say(o,
+        figure(r, "hosts", "at_end") == 20 &&
+            figure(r, "ring", "not_ideal_end") == 0 &&
+            figure(r, "ring", "members_end") == 340 &&
+            figure(r, "ring", "heal_ms_max") <= 180e3,
+        "20 hosts were all killed: one ring %.0f s after they were back (120)",
+        figure(r, "ring", "heal_ms_max") / 1e3 - 60);
+    json_decref(r);
+}
+
 /* The same scenario gives the same run, another seed another one. */
 static void same(struct oracles *o)
 {
@@ -349,7 +391,7 @@ static const struct {
     void (*run)(struct oracles *o);
 } oracles[] = {
     {"paths", paths}, {"dying", dying}, {"heads", heads}, {"load", load},
-    {"storm", storm}, {"loss", loss},   {"same", same},
+    {"storm", storm}, {"loss", loss},   {"heal", heal},   {"same", same},
 };
 
 static bool wanted(const char *name, char **names, size_t n)
@@ -374,7 +416,7 @@ enum wr_err wr_oracles(bool full, char **names, size_t n,
         if (!known)
             return wr_why(why, WR_EINVAL,
                           "there is no oracle '%.60s'; those are: paths, "
-                          "dying, heads, load, storm, loss, same",
+                          "dying, heads, load, storm, loss, heal, same",
                           names[i]);
     }
     for (size_t i = 0; i < WR_ARRAY_LEN(oracles) && o.err == WR_OK; i++)
