@@ -9,9 +9,12 @@ enum {
     NODE_LINKS = 1024, /* Of a tree node, and their bytes: object/build.h. */
     LINK_BYTES = 50,
     RECORD_BYTES = 194, /* A root record with its CID (D11). */
-    ROOM = 2,           /* Slots of xfer that stay free: the record's. */
+    PUTS = 36,          /* Blocks of a put and of a get under way, whatever */
+    GETS = 24,          /* their size: their requests, and a record, fit. */
     NOTES = 2,
 };
+
+_Static_assert(PUTS + GETS + 1 <= WR_WORK_REQUESTS, "none is turned away");
 
 /* What the bytes of a key are drawn from. */
 enum { OF_BLOCK, OF_PUT, OF_POSITION };
@@ -197,7 +200,8 @@ static bool may_ask(const struct wr_work_job *j, const struct wr_work_file *f)
 {
     const uint64_t window = j->number != 0 ? WR_WORK_UP : WR_WORK_DOWN;
 
-    if (j->next == blocks_of(f))
+    if (j->next == blocks_of(f) ||
+        j->next - j->done >= (j->number != 0 ? PUTS : GETS))
         return false;
     if (j->number == 0 && f->nodes > 0 && j->done < j->next &&
         (j->done == 0 || (j->done < f->nodes && j->next >= f->nodes)))
@@ -213,7 +217,7 @@ static void feed(struct wr_work *k, uint32_t i, struct wr_work_job *j)
     struct wr_xfer *x = k->leaves[i].xfer;
 
     wr_xfer_hold(x, true);
-    while (may_ask(j, f) && wr_xfer_room(x) > ROOM) {
+    while (may_ask(j, f)) {
         const uint32_t block = block_at(j, f, j->next++);
 
         j->flying += bytes_of(f, block);

@@ -257,6 +257,45 @@ Test(simwork, a_slow_line_is_no_dead_parent)
     stop();
 }
 
+/* Trees of three levels, put again with a chunk in the middle that some leaf
+ * has put before: the table of requests is full all the while. */
+Test(simwork, large_files_pass_through_a_full_table)
+{
+    const struct wr_world_cfg world = world_cfg();
+    struct wr_work_cfg work = work_cfg();
+    struct wr_id key;
+
+    work.put_us = work.get_us = WR_NEVER;
+    work.sizes.scale_us = 1030.0 * WR_WORK_CHUNK;
+    start(&world, &work);
+    run(WR_SEC(10));
+    wr_work_put(&k, 0);
+    run(WR_SEC(300));
+    cr_assert_eq(k.kept_n, 1);
+    cr_expect_eq(k.files[0].nodes, 3);
+    for (unsigned i = 0; i < 300; i++) /* Of some there is none any more. */
+        for (wr_host h = 0; h < HOSTS; h++)
+            if (w.hosts[h].disk.chunks.n > i) {
+                key = w.hosts[h].disk.chunks.v[i].key;
+                for (wr_host o = 0; o < HOSTS; o++)
+                    wr_disk_drop(&w.hosts[o].disk.chunks, &key);
+            }
+    k.cfg.repeat_ppm = 1000000;
+    k.cfg.put_us = WR_SEC(1);
+    wr_work_sleep(&k, 1);
+    wr_work_wake(&k, 1);
+    run(WR_SEC(20));
+    k.cfg.put_us = WR_NEVER;
+    run(WR_SEC(300));
+    cr_assert_geq(k.jobs[WR_WORK_PUT].done, 2);
+    cr_expect_eq(k.jobs[WR_WORK_PUT].failed, 0);
+    cr_expect_gt(k.repeated, 0);
+    wr_work_get(&k, 2, k.kept[0]);
+    run(WR_SEC(300));
+    cr_expect_eq(k.jobs[WR_WORK_GET].done, 1);
+    stop();
+}
+
 /* What is lost on a leaf's link comes later, and in order. */
 Test(simwork, losses_cost_time_and_nothing_else)
 {
