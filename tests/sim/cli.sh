@@ -307,6 +307,23 @@ run 0 fuzz --seed 3 --plan --without loss,dup,cut --keep 0-2 --hosts 5 &&
 check 'and narrowed'
 run 0 fuzz --seed 75 --trace 60s..99s && [ -s err ]
 check 'a trace of it goes to standard error'
+# Both are told once the first message is traced.
+for signal in INT ABRT; do
+    "$sim" fuzz --seed 75 --trace 0s.. >out 2>tracing </dev/null &
+    pid=$!
+    exec 3<tracing
+    read -r _ <&3
+    kill -$signal "$pid"
+    cat <&3 >/dev/null
+    exec 3<&-
+    wait "$pid" 2>/dev/null
+    echo $? >"status.$signal"
+    mv out "out.$signal"
+done
+[ "$(cat status.INT)" = 130 ] && grep -q '^interrupted  in seed 75; 0 of 1 are done' out.INT
+check 'fuzz that is interrupted says how far it came'
+[ "$(cat status.ABRT)" -gt 128 ] && grep -q '^  again: wreath-sim fuzz --seed 75$' out.ABRT
+check 'and one that a broken assertion ends, how to repeat it'
 run 2 fuzz --without los && grep -q "no fault 'los'" err
 check 'a fault that there is none is refused'
 run 2 fuzz --keep 5-3 && grep -q 'numbers, as' err
