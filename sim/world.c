@@ -11,8 +11,6 @@ enum { SAVE_MIN_US = 1000, SAVE_MORE_US = 30000, SAVE_AGAIN_US = 1000000 };
 
 enum { EPOCH_MASK = (1 << 29) - 1 };
 
-static const wr_token LEAVE_TOKEN = UINT64_MAX;
-
 void *world_must(void *p)
 {
     if (p == NULL) {
@@ -190,15 +188,15 @@ void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
 /* ---- effects --------------------------------------------------------------
  */
 
-static void trace(const struct wr_world *w, wr_host h, const char *what,
-                  wr_host other, unsigned a, unsigned b)
+void world_trace(const struct wr_world *w, wr_host h, const char *what,
+                 wr_host other, unsigned a, unsigned b)
 {
     if (w->cfg.trace)
         fprintf(stderr, "%10.3f  %3u  %s %d  %u.%u\n", (double)w->now / 1e6, h,
                 what, other == WR_NO_HOST ? -1 : (int)other, a, b);
 }
 
-static void save(struct wr_world_host *host)
+void world_save(struct wr_world_host *host)
 {
     const struct wr_roster *r = &host->node->roster;
 
@@ -238,9 +236,9 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 {
     const wr_host of = fx->note.host;
 
-    trace(w, h, wr_note_text(fx->note.note), of,
-          fx->note.ref == WR_NO_REF ? 0 : wr_ref_host(fx->note.ref),
-          fx->note.ref == WR_NO_REF ? 0 : wr_ref_index(fx->note.ref));
+    world_trace(w, h, wr_note_text(fx->note.note), of,
+                fx->note.ref == WR_NO_REF ? 0 : wr_ref_host(fx->note.ref),
+                fx->note.ref == WR_NO_REF ? 0 : wr_ref_index(fx->note.ref));
     if (fx->note.note == WR_NOTE_PEER_DEAD && wr_world_is_up(w, of) &&
         w->hosts[of].joined)
         w->false_deaths++;
@@ -254,7 +252,7 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 
 static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 {
-    if (w->hosts[h].leaving && fx->done.token == LEAVE_TOKEN) {
+    if (w->hosts[h].leaving && fx->done.token == WORLD_LEAVE_TOKEN) {
         w->hosts[h].leaving = fx->done.status == WR_STATUS_OK;
         if (w->hosts[h].leaving)
             world_push(w, w->now, WORLD_GONE, h, h, NULL);
@@ -605,7 +603,7 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
         world_stored(w, e);
         return;
     case WORLD_SAVED:
-        save(to);
+        world_save(to);
         return;
     case WORLD_GONE:
         to->left = true;
@@ -692,166 +690,4 @@ void wr_world_run(struct wr_world *w, wr_time until)
         world_discard(w, &e);
     }
     w->now = until;
-}
-
-/* ---- coming and going -------------------------------------------------------
- */
-
-void world_open(struct wr_world *w, wr_host h)
-{
-    struct wr_world_host *host = &w->hosts[h];
-    struct wr_node_cfg cfg = w->cfg.node;
-
-    WR_CHECK(!wr_world_is_up(w, h) && !host->left);
-    world_unfault(w, h);
-    cfg.self = h;
-    cfg.members = w->cfg.members;
-    cfg.incarnation = ++host->incarnation;
-    cfg.seed = wr_rng_next(&w->rng);
-    if (w->cfg.overlay != NULL)
-        overlaid_open(w, h, cfg.seed);
-    else if (wr_node_open(&host->node, &cfg, &w->book) != WR_OK)
-        world_must(NULL);
-    if (host->node != NULL)
-        host->node->routes.fingers_only = w->cfg.fingers_only;
-    host->epoch++;
-    host->saving = false;
-    host->save_at = w->now;
-    host->tick_at = WR_NEVER;
-    wr_links_clear(&host->links);
-}
-
-/* `wreath join` writes the parent's card down before the host first starts. */
-static void know_parent(struct wr_world_host *host, wr_host parent)
-{
-    if (parent == WR_NO_HOST)
-        return;
-    host->saved = world_must(calloc(1, sizeof(host->saved[0])));
-    host->saved[0] = (struct wr_roster_entry){.host = parent};
-    host->saved_n = 1;
-}
-
-void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
-{
-    struct wr_world_host *host = &w->hosts[h];
-    const wr_host known[] = {via};
-    /* Only one that was in the ring before may begin alone (R10). */
-    const bool may_start = w->cfg.members > w->cfg.node.succs && host->known;
-
-    if (w->cfg.overlay != NULL) {
-        overlaid_up(w, h, via);
-        return;
-    }
-    if (host->epoch == 0)
-        know_parent(host, via);
-    world_open(w, h);
-    for (uint32_t i = 0; i < host->saved_n; i++) {
-        const struct wr_roster_entry *e = &host->saved[i];
-
-        if (e->host != h && w->cfg.node.roster_max > 0)
-            world_admit(w, h, e->host, (enum wr_roster_state)e->state);
-    }
-    trace(w, h, "starts, joins through", via, 0, 0);
-    wr_node_join(host->node, known, via == WR_NO_HOST ? 0 : 1, may_start,
-                 world_time(w, h), &w->out);
-    world_settle(w, h);
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const wr_host x = *(const wr_host *)a, y = *(const wr_host *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The link of `k` to `h` has been up since `h` started. */
-static bool linked(const struct wr_world *w, wr_host k, wr_host h)
-{
-    const struct wr_sim_link *l = wr_links_find(&w->hosts[k].links, h);
-
-    return l != NULL && l->told != 0 && l->epoch == w->hosts[h].epoch;
-}
-
-/* Its peers' links break; they may be told, each after its own delay. */
-static void break_links(struct wr_world *w, wr_host h)
-{
-    const struct wr_links *t = &w->hosts[h].links;
-    wr_host *peers;
-    uint32_t n = 0;
-
-    if (!w->cfg.resets || t->n == 0)
-        return;
-    peers = world_must(calloc(t->n, sizeof(peers[0])));
-    for (uint32_t i = 0; i < t->cap; i++) {
-        const wr_host k = wr_link_peer(&t->v[i]);
-
-        if (t->v[i].peer != 0 && wr_world_is_up(w, k) && reach(w, h, k) &&
-            linked(w, k, h))
-            peers[n++] = k;
-    }
-    qsort(peers, n, sizeof(peers[0]), by_number);
-    for (uint32_t i = 0; i < n; i++)
-        world_push(w, w->now + latency(w, h, peers[i]), WORLD_BROKEN, h,
-                   peers[i], NULL);
-    free(peers);
-}
-
-void wr_world_crash(struct wr_world *w, wr_host h)
-{
-    trace(w, h, "dies", WR_NO_HOST, 0, 0);
-    break_links(w, h);
-    wr_uplink_break(w, h, w->cfg.resets);
-    wr_node_close(w->hosts[h].node);
-    w->hosts[h].node = NULL;
-    wr_overlay_close(w->hosts[h].overlay);
-    w->hosts[h].overlay = NULL;
-    w->hosts[h].joined = w->hosts[h].leaving = false;
-    w->hosts[h].still_until = 0;
-    wr_bodies_crash(&w->bodies, h);
-    if (w->changed != NULL)
-        w->changed(w, h);
-}
-
-void wr_world_stop(struct wr_world *w, wr_host h)
-{
-    const struct wr_event ev = {.kind = WR_EV_STOP};
-
-    if (w->hosts[h].node != NULL) { /* An overlay's just hang up. */
-        wr_world_step(w, h, &ev);
-        save(&w->hosts[h]);
-    }
-    wr_uplink_break(w, h, !w->cfg.resets); /* A crash would do it else. */
-    wr_world_crash(w, h);
-}
-
-void wr_world_leave(struct wr_world *w, wr_host h)
-{
-    const struct wr_event ev = {.kind = WR_EV_LEAVE,
-                                .leave = {.token = LEAVE_TOKEN}};
-
-    trace(w, h, "leaves", WR_NO_HOST, 0, 0);
-    w->hosts[h].leaving = true;
-    if (w->hosts[h].node != NULL)
-        wr_world_step(w, h, &ev);
-    else
-        world_push(w, w->now, WORLD_GONE, h, h, NULL);
-}
-
-void wr_world_pause(struct wr_world *w, wr_host h, wr_time until)
-{
-    trace(w, h, "stands still", WR_NO_HOST, 0, 0);
-    w->hosts[h].still_until = wr_time_max(w->hosts[h].still_until, until);
-}
-
-void wr_world_side(struct wr_world *w, wr_host h, uint32_t side)
-{
-    wr_simnet_side(&w->net, h, side);
-}
-
-void wr_world_heal(struct wr_world *w)
-{
-    for (wr_host h = 0; h < w->cfg.hosts; h++)
-        w->net.hosts[h].side = 0;
-    w->net.one_way = false;
-    trace(w, 0, "the cut heals", WR_NO_HOST, 0, 0);
 }

@@ -1,4 +1,4 @@
-/* world_private.h - what begin.c, faults.c and uplink.c share with world.c. */
+/* world_private.h - what the other files of a world share with world.c. */
 #ifndef WR_SIM_WORLD_PRIVATE_H
 #define WR_SIM_WORLD_PRIVATE_H
 
@@ -25,6 +25,16 @@ void world_push(struct wr_world *w, wr_time at, enum world_event kind,
 /* The message on its way, to arrive at `at`. */
 void world_post(struct wr_world *w, wr_host from, wr_host to,
                 const struct wr_msg *m, wr_time at);
+
+/* Of the command to leave for good. */
+#define WORLD_LEAVE_TOKEN UINT64_MAX
+
+/* A line on standard error, if there is a trace. */
+void world_trace(const struct wr_world *w, wr_host h, const char *what,
+                 wr_host other, unsigned a, unsigned b);
+
+/* What `host` persists is written down, as it is now. */
+void world_save(struct wr_world_host *host);
 
 /* Frees what `e` carries. */
 void world_discard(struct wr_world *w, const struct wr_sim_event *e);
