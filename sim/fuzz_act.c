@@ -2,17 +2,17 @@
  * does, from the action's own seed, among those that it could. */
 #include "fuzz_private.h"
 
-enum whom { UP, AWAKE, FRESH, GONE_BEFORE };
+enum whom { UP, UP_OR_LEAVING, AWAKE, FRESH, GONE_BEFORE };
 
 static bool could_be(const struct life *l, wr_host h, enum whom whom)
 {
     const struct wr_world_host *host = &l->w.hosts[h];
 
-    if (host->left || host->leaving)
+    if (host->left || (host->leaving && whom != UP_OR_LEAVING))
         return false;
     if (whom == AWAKE)
         return host->node != NULL && !wr_world_is_still(&l->w, h);
-    if (whom == UP)
+    if (whom == UP || whom == UP_OR_LEAVING)
         return host->node != NULL;
     return host->node == NULL && (host->epoch == 0) == (whom == FRESH);
 }
@@ -220,11 +220,11 @@ void life_act(struct life *l, const struct wr_plan_action *a)
         join(l, GONE_BEFORE);
         return;
     case WR_ACT_TWO:
-        go(l, UP, wr_world_crash);
-        go(l, UP, wr_world_crash);
+        go(l, UP_OR_LEAVING, wr_world_crash);
+        go(l, UP_OR_LEAVING, wr_world_crash);
         return;
     case WR_ACT_CRASH:
-        go(l, UP, wr_world_crash);
+        go(l, UP_OR_LEAVING, wr_world_crash);
         return;
     case WR_ACT_ALL:
         all_down(l);
