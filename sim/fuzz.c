@@ -255,6 +255,9 @@ static void core(struct life *l)
 
     take_out(l);
     lend_a_hand(l);
+    /* Until the detectors have judged what was lost in the storm: three pings,
+     * and others' (P2, P3), each within the most patience. */
+    run_for(l, 6 * l->w.cfg.node.patience_max_us);
     if (life_up_n(l) == 0 || /* All have left. */
         !await_ideal(l, "no ideal ring after an hour of quiet"))
         return;

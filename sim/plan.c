@@ -339,6 +339,8 @@ enum wr_err wr_plan_without(struct wr_narrow *n, const char *text,
 enum wr_err wr_plan_keep(struct wr_narrow *n, const char *text)
 {
     n->keeps = true;
+    if (strcmp(text, "none") == 0)
+        return WR_OK;
     while (*text != '\0') {
         char word[WR_PLAN_WORD_MAX], more;
         unsigned from, to;
@@ -389,7 +391,7 @@ static void append_keep(char *text, const struct wr_plan *p)
         sep = ",";
     }
     if (*sep == '\0')
-        append(text, "''");
+        append(text, "none");
 }
 
 void wr_plan_command(const struct wr_plan *p, char ret[WR_PLAN_COMMAND_MAX])

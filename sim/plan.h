@@ -132,7 +132,7 @@ uint32_t wr_plan_least(const struct wr_plan *p);
 enum { WR_PLAN_WORD_MAX = 32 };
 WR_MUST_USE enum wr_err wr_plan_without(struct wr_narrow *n, const char *text,
                                         char ret_word[WR_PLAN_WORD_MAX]);
-/* "0,3-5"; WR_EINVAL. */
+/* "0,3-5" or "none"; WR_EINVAL. */
 WR_MUST_USE enum wr_err wr_plan_keep(struct wr_narrow *n, const char *text);
 
 /* The command that plays this plan. */

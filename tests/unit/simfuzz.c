@@ -122,6 +122,7 @@ Test(simfuzz, words_that_are_none_are_refused)
 
     cr_assert_eq(wr_plan_without(&n, "dup,los", word), WR_EINVAL);
     cr_assert_str_eq(word, "los");
+    cr_assert_eq(wr_plan_keep(&n, "none"), WR_OK);
     cr_assert_eq(wr_plan_keep(&n, "3-"), WR_EINVAL);
     cr_assert_eq(wr_plan_keep(&n, "5-3"), WR_EINVAL);
     cr_assert_eq(wr_plan_keep(&n, "160"), WR_EINVAL);
