@@ -119,9 +119,10 @@ static bool believed_dead(const struct life *l)
 
         for (uint32_t i = 0; host->node != NULL && i < host->node->peers.n;
              i++) {
-            const struct wr_peer *e = &host->node->peers.v[i];
+            const struct wr_peers *p = &host->node->peers;
 
-            if (e->state > WR_PEER_PROBED && l->w.hosts[e->host].joined)
+            if (p->v[i].state > WR_PEER_PROBED &&
+                l->w.hosts[p->hosts[i]].joined)
                 return true;
         }
     }

@@ -320,14 +320,24 @@ static wr_time deadline(const struct wr_world *w, wr_host h)
     return at > ahead ? at - ahead : 0;
 }
 
-/* One tick in the queue: not later than the deadline, and moved on when it
- * comes too early, for most deadlines are put off before they are due. */
+/* A tick in the queue that is not later than the deadline. Most deadlines are
+ * put off before they are due, back to what was queued before them: that is
+ * kept, and the tick that is not wanted any more touches nothing when it
+ * comes. One that comes too early is moved on. */
 static void arm(struct wr_world *w, wr_host h, wr_time at)
 {
     struct wr_world_host *host = &w->hosts[h];
 
+    if (host->tick_later_at <= w->now) /* It came while the process stood. */
+        host->tick_later_at = WR_NEVER;
+    if (at >= host->tick_later_at) {
+        host->tick_at = host->tick_later_at;
+        host->tick_later_at = WR_NEVER;
+    }
     if (at >= host->tick_at)
         return;
+    if (host->tick_later_at == WR_NEVER)
+        host->tick_later_at = host->tick_at;
     host->tick_at = wr_time_max(at, w->now);
     world_push(w, host->tick_at, WORLD_TICK, h, h, NULL);
 }
@@ -555,7 +565,8 @@ static void tick(struct wr_world *w, const struct wr_sim_event *e)
 
     if (e->at != to->tick_at)
         return; /* Another, earlier one has replaced it. */
-    to->tick_at = WR_NEVER;
+    to->tick_at = to->tick_later_at > w->now ? to->tick_later_at : WR_NEVER;
+    to->tick_later_at = WR_NEVER;
     at = deadline(w, e->to);
     if (at > w->now) {
         arm(w, e->to, at);

@@ -140,7 +140,7 @@ static wr_host next_known(struct wr_core *c)
             if (c->roster->v[i].state != WR_ROSTER_ADMITTED)
                 continue;
         } else if ((i -= c->roster->n) < c->peers->n) {
-            h = c->peers->v[i].host;
+            h = c->peers->hosts[i];
             if (c->peers->v[i].state == WR_PEER_LEFT)
                 continue;
         } else {

@@ -379,8 +379,8 @@ static void say_bye(struct wr_core *c, enum wr_bye why)
         if (c->peers->v[i].state > WR_PEER_PROBED)
             continue;
         if (why == WR_BYE_LEFT)
-            tell_last(c, c->peers->v[i].host);
-        wr_outbox_send(c->out, c->peers->v[i].host, &m);
+            tell_last(c, c->peers->hosts[i]);
+        wr_outbox_send(c->out, c->peers->hosts[i], &m);
     }
     /* And to those that the detector has not met; only if it is for good. */
     while (why == WR_BYE_LEFT && (h = wr_roster_next(c, &at)) != WR_NO_HOST) {

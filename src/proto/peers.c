@@ -31,6 +31,11 @@ static uint32_t place_of(const struct wr_peers *p, wr_host host)
     return (uint32_t)(v - p->hosts) + (n == 1 && v[0] < host);
 }
 
+static wr_host host_of(const struct wr_core *c, const struct wr_peer *e)
+{
+    return c->peers->hosts[e - c->peers->v];
+}
+
 static struct wr_peer *find(const struct wr_core *c, wr_host host)
 {
     const struct wr_peers *p = c->peers;
@@ -87,7 +92,6 @@ static struct wr_peer *track(struct wr_core *c, wr_host host)
     p->n++;
     p->hosts[at] = host;
     p->v[at] = (struct wr_peer){
-        .host = host,
         .state = WR_PEER_UP,
         .heard_at = c->now,
         .up_s = (uint32_t)(c->now / WR_SEC(1)),
@@ -132,7 +136,7 @@ wr_host wr_peers_take_news(struct wr_core *c, enum wr_peer_news *ret)
         *ret = (enum wr_peer_news)e->news;
         e->news = WR_PEER_NO_NEWS;
         p->news_n--;
-        return e->host;
+        return host_of(c, e);
     }
     return WR_NO_HOST;
 }
@@ -261,9 +265,9 @@ wr_host wr_peers_draw(struct wr_core *c, wr_host without)
     for (uint32_t i = 0; i < c->peers->n; i++) {
         const struct wr_peer *e = &c->peers->v[i];
 
-        if (e->state == WR_PEER_UP && e->host != without &&
+        if (e->state == WR_PEER_UP && host_of(c, e) != without &&
             wr_rng_below(c->rng, ++seen) == 0)
-            drawn = e->host;
+            drawn = host_of(c, e);
     }
     return drawn;
 }
@@ -303,7 +307,7 @@ static void send_probe(struct wr_core *c, wr_host to, enum wr_msg_kind kind,
 static void ping(struct wr_core *c, struct wr_peer *e)
 {
     e->rid = (uint32_t)(wr_rng_next(c->rng) >> 32);
-    send_plain(c, e->host, WR_MSG_PING, e->rid);
+    send_plain(c, host_of(c, e), WR_MSG_PING, e->rid);
 }
 
 static void bury(struct wr_core *c, struct wr_peer *e)
@@ -312,7 +316,7 @@ static void bury(struct wr_core *c, struct wr_peer *e)
     e->tries = 0;
     arm_probe(c, e, 0);
     c->count->deaths_total++;
-    wr_core_note(c, WR_NOTE_PEER_DEAD, e->host, WR_NO_REF);
+    wr_core_note(c, WR_NOTE_PEER_DEAD, host_of(c, e), WR_NO_REF);
     tell(c, e, WR_PEER_GONE);
 }
 
@@ -331,7 +335,8 @@ static void ask_helpers(struct wr_core *c, struct wr_peer *e)
 
         if (h->state != WR_PEER_UP)
             continue;
-        send_probe(c, h->host, WR_MSG_PROBE, e->rid, e->host, false);
+        send_probe(c, host_of(c, h), WR_MSG_PROBE, e->rid, host_of(c, e),
+                   false);
         longest = wr_time_max(longest, estimate(c, h));
         e->helpers++;
     }
@@ -361,7 +366,7 @@ static void back(struct wr_core *c, struct wr_peer *e)
     e->tries = 0;
     e->up_s = (uint32_t)(c->now / WR_SEC(1));
     e->due_at = WR_NEVER;
-    wr_core_note(c, WR_NOTE_PEER_BACK, e->host, WR_NO_REF);
+    wr_core_note(c, WR_NOTE_PEER_BACK, host_of(c, e), WR_NO_REF);
     tell(c, e, WR_PEER_BACK);
 }
 
@@ -562,7 +567,7 @@ static void due(struct wr_core *c, struct wr_peer *e)
             return;
         }
         ping(c, e);
-        arm(c, e, c->now + wr_peers_patience(c, e->host));
+        arm(c, e, c->now + wr_peers_patience(c, host_of(c, e)));
         return;
     case WR_PEER_PROBED:
         bury(c, e);

@@ -37,10 +37,10 @@ enum wr_peer_state {
 /* What the other modules have not been told yet; wr_peers_take_news(). */
 enum wr_peer_news { WR_PEER_NO_NEWS, WR_PEER_GONE, WR_PEER_BACK };
 
+/* Of a host in the table. */
 struct wr_peer {
     wr_time heard_at;
-    wr_time due_at; /* Of the next ping, probe or verdict. */
-    wr_host host;
+    wr_time due_at;       /* Of the next ping, probe or verdict. */
     uint32_t incarnation; /* The highest heard of; 0 before. */
     uint32_t srtt_us;     /* 0: never measured (RFC 6298). */
     uint32_t rttvar_us;
@@ -61,8 +61,8 @@ struct wr_peer_probe {
 };
 
 struct wr_peers {
-    struct wr_peer *v; /* By host number, ascending; */
-    wr_host *hosts;    /* their hosts once more, to search in few lines. */
+    wr_host *hosts;    /* Ascending, by themselves, to search in few lines; */
+    struct wr_peer *v; /* what is known of each. */
     uint32_t n, cap;
     uint32_t news_n;
     wr_time due_at; /* No later than the first due_at of all. */
