@@ -16,6 +16,7 @@ struct fuzz {
     bool progress;
 
     uint64_t done, failed, dissolved; /* Seeds. */
+    uint64_t slowest;                 /* That took longest to heal. */
     uint64_t digest;                  /* Of all that were played. */
     struct wr_fuzz_result sums;
     wr_time started, drawn; /* Real. */
@@ -139,7 +140,6 @@ static void add(struct fuzz *f, const struct wr_fuzz_result *r)
 {
     struct wr_fuzz_result *t = &f->sums;
 
-    f->done++;
     f->failed += r->why[0] != '\0';
     f->dissolved += r->dissolved;
     mix(f, r->digest);
@@ -154,7 +154,11 @@ static void add(struct fuzz *f, const struct wr_fuzz_result *r)
     t->asked_n += r->asked_n;
     t->had_n += r->had_n;
     t->at += r->at;
-    t->heal_us = wr_time_max(t->heal_us, r->heal_us);
+    if (r->heal_us > t->heal_us) {
+        t->heal_us = r->heal_us;
+        f->slowest = f->from + f->done;
+    }
+    f->done++;
 }
 
 static void play(struct fuzz *f)
@@ -201,8 +205,8 @@ static void summary(const struct fuzz *f)
     printf("assumptions  broken %" PRIu64 " times; %" PRIu64
            " rings of one-member hosts dissolved\n",
            t->breaks, f->dissolved);
-    printf("healed       within %.1f s, the slowest\n",
-           (double)t->heal_us / 1e6);
+    printf("healed       within %.1f s, the slowest: seed %" PRIu64 "\n",
+           (double)t->heal_us / 1e6, f->slowest);
     printf("lookups      %" PRIu64 " right; in trouble %" PRIu64
            " wrong, %" PRIu64 " failed\n",
            t->right_n, t->wrong_n, t->lost_n);
