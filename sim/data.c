@@ -89,11 +89,15 @@ bool wr_data_thin(const struct wr_data *d, uint32_t item)
     return it->acked && it->lost == 0 && wr_data_holders(d, item, false) < most;
 }
 
+/* Some other host has it, and does not leave with it. */
 static bool spares(const struct wr_data *d, wr_host h, uint32_t item)
 {
-    const bool counts = !d->w->hosts[h].left && has(d, h, item);
+    uint32_t others = 0;
 
-    return !counts || wr_data_holders(d, item, false) > 1;
+    for (wr_host k = 0; k < d->w->cfg.hosts; k++)
+        others += k != h && !d->w->hosts[k].left && !d->w->hosts[k].leaving &&
+                  has(d, k, item);
+    return d->w->hosts[h].left || !has(d, h, item) || others > 0;
 }
 
 bool wr_data_rot(struct wr_data *d, wr_host h, uint32_t item)
@@ -320,6 +324,7 @@ static void judge(struct wr_data *d, struct wr_data_ask *a,
     if (status == WR_STATUS_OK && a->put) {
         it->acked = true;
         it->copies = copies > it->copies ? copies : it->copies;
+        wr_data_leaving(d); /* It may have been said before one left. */
         if (a->must && copies < durable(d, true))
             violated(d, a, "acknowledged with too few copies", status);
         if (disks_with(d, a->item) < copies || copies == 0)
