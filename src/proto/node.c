@@ -183,11 +183,12 @@ static void spread_news(struct wr_core *c)
     wr_host h;
 
     while ((h = wr_peers_take_news(c, &news)) != WR_NO_HOST) {
-        if (news == WR_PEER_BACK) {
+        if (news != WR_PEER_GONE)
             wr_rings_back(c, h);
+        if (news == WR_PEER_BACK)
             wr_merge_through(c, h); /* R11 */
+        if (news != WR_PEER_GONE)
             continue;
-        }
         wr_rings_gone(c, h);
         wr_places_gone(c, h);
         wr_boot_gone(c, h);

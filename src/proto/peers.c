@@ -1,6 +1,9 @@
 /* peers.c - see peers.h. */
 #include "proto/peers.h"
 
+#include "proto/ring.h"
+
+enum { LIKELY = 900 };   /* Of 1000. */
 enum { UNMEASURED = 4 }; /* Patience before the first sample, in floors. */
 
 void wr_peers_init(struct wr_peers *p, struct wr_peer *v, wr_host *hosts,
@@ -313,16 +316,22 @@ static void ping(struct wr_core *c, struct wr_peer *e)
 static void bury(struct wr_core *c, struct wr_peer *e)
 {
     e->state = WR_PEER_DEAD;
-    e->tries = 0;
+    e->tries = e->named = 0;
     arm_probe(c, e, 0);
     c->count->deaths_total++;
     wr_core_note(c, WR_NOTE_PEER_DEAD, host_of(c, e), WR_NO_REF);
     tell(c, e, WR_PEER_GONE);
 }
 
-/* Our own pings brought nothing: let others try, if there are others. */
+/* Our own pings brought nothing: let others try, if there are others. Only for
+ * a host next to us, whose death changes the ring: any other is of no use to us
+ * if we cannot reach it ourselves. */
 static void ask_helpers(struct wr_core *c, struct wr_peer *e)
 {
+    if (!wr_rings_near(c, host_of(c, e))) {
+        bury(c, e);
+        return;
+    }
     struct wr_peers *p = c->peers;
     const uint32_t from = p->n > 0 ? (uint32_t)wr_rng_below(c->rng, p->n) : 0;
     wr_time longest = 0;
@@ -330,16 +339,21 @@ static void ask_helpers(struct wr_core *c, struct wr_peer *e)
     e->state = WR_PEER_PROBED;
     e->helpers = 0;
     e->rid = (uint32_t)(wr_rng_next(c->rng) >> 32);
-    for (uint32_t i = 0; i < p->n && e->helpers < WR_PEER_HELPERS; i++) {
+    /* First those that are likely up: one that is not costs the whole wait. */
+    for (uint32_t i = 0; i < 2 * p->n && e->helpers < WR_PEER_HELPERS; i++) {
         const struct wr_peer *h = &p->v[(from + i) % p->n];
+        const bool likely = chance(c, h) >= LIKELY;
 
-        if (h->state != WR_PEER_UP)
+        if (h->state != WR_PEER_UP || likely != (i < p->n))
             continue;
         send_probe(c, host_of(c, h), WR_MSG_PROBE, e->rid, host_of(c, e),
                    false);
         longest = wr_time_max(longest, estimate(c, h));
         e->helpers++;
     }
+    /* One of three may be dead itself. */
+    if (e->helpers > WR_PEER_NOES)
+        e->helpers = WR_PEER_NOES;
     if (e->helpers == 0)
         bury(c, e);
     else /* The way to the helper, and its patience. */
@@ -360,14 +374,14 @@ void wr_peers_silent(struct wr_core *c, wr_host host)
     arm(c, e, c->now + estimate(c, e));
 }
 
-static void back(struct wr_core *c, struct wr_peer *e)
+static void back(struct wr_core *c, struct wr_peer *e, enum wr_peer_news how)
 {
     e->state = WR_PEER_UP;
     e->tries = 0;
     e->up_s = (uint32_t)(c->now / WR_SEC(1));
     e->due_at = WR_NEVER;
     wr_core_note(c, WR_NOTE_PEER_BACK, host_of(c, e), WR_NO_REF);
-    tell(c, e, WR_PEER_BACK);
+    tell(c, e, how);
 }
 
 /* It lives after all: it spoke, or a helper vouches for it. */
@@ -408,7 +422,7 @@ void wr_peers_heard(struct wr_core *c, wr_host host)
         cleared(c, e);
         break;
     case WR_PEER_DEAD:
-        back(c, e);
+        back(c, e, WR_PEER_BACK);
         break;
     case WR_PEER_UP:
     case WR_PEER_AWAY: /* Its last words may arrive after its BYE. */
@@ -429,18 +443,18 @@ bool wr_peers_incarnate(struct wr_core *c, wr_host host, uint32_t incarnation)
     const bool newer = incarnation > e->incarnation;
     e->incarnation = incarnation;
     if (newer && (e->state == WR_PEER_AWAY || e->state == WR_PEER_DEAD))
-        back(c, e);
+        back(c, e, WR_PEER_RESTARTED);
     return true;
 }
 
 void wr_peers_link_up(struct wr_core *c, wr_host host, uint32_t incarnation)
 {
-    wr_peers_heard(c, host);
-    if (!wr_peers_incarnate(c, host, incarnation))
-        return;
+    const bool late = !wr_peers_incarnate(c, host, incarnation);
     struct wr_peer *e = find(c, host);
-    if (e != NULL && e->state == WR_PEER_AWAY)
-        back(c, e);
+
+    wr_peers_heard(c, host);
+    if (!late && e != NULL && e->state == WR_PEER_AWAY)
+        back(c, e, WR_PEER_BACK);
 }
 
 void wr_peers_link_down(struct wr_core *c, wr_host host)
@@ -459,13 +473,18 @@ void wr_peers_link_down(struct wr_core *c, wr_host host)
         ask_helpers(c, e);
 }
 
-void wr_peers_named(struct wr_core *c, wr_host host, wr_time soon_us)
+void wr_peers_named(struct wr_core *c, wr_host host, bool near)
 {
+    struct wr_peers *p = c->peers;
     struct wr_peer *e = find(c, host);
 
-    if (e != NULL && (e->state == WR_PEER_DEAD || e->state == WR_PEER_AWAY) &&
-        e->due_at > c->now + soon_us)
-        arm(c, e, c->now + wr_core_interval(c, soon_us));
+    if (e == NULL || (e->state != WR_PEER_DEAD && e->state != WR_PEER_AWAY) ||
+        (!near && c->now < p->named_at))
+        return;
+    if (!near)
+        p->named_at = c->now + c->cfg->round_us;
+    e->named = 1;
+    arm(c, e, c->now);
 }
 
 void wr_peers_part(struct wr_core *c, wr_host host, enum wr_peer_state state)
@@ -476,7 +495,7 @@ void wr_peers_part(struct wr_core *c, wr_host host, enum wr_peer_state state)
     if (e == NULL || e->state == WR_PEER_LEFT)
         return;
     e->state = (uint8_t)state;
-    e->tries = 0;
+    e->tries = e->named = 0;
     if (state == WR_PEER_LEFT)
         e->due_at = WR_NEVER;
     else
@@ -574,6 +593,15 @@ static void due(struct wr_core *c, struct wr_peer *e)
         return;
     case WR_PEER_AWAY:
     case WR_PEER_DEAD: /* R11: it may be back, or the cut healed. */
+        if (e->named == 0 && c->now < c->peers->probe_at) {
+            arm(c, e, c->peers->probe_at);
+            return;
+        }
+        if (e->named == 0)
+            c->peers->probe_at =
+                c->now +
+                wr_core_interval(c, c->cfg->probe_dead_us / WR_PEER_SHARE);
+        e->named = 0;
         ping(c, e);
         arm_probe(c, e, doubled);
         e->tries = (uint8_t)(doubled + 1);

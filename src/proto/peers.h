@@ -19,9 +19,11 @@
 
 enum {
     WR_PEER_TRIES = 3,   /* Unanswered pings before others are asked. */
-    WR_PEER_HELPERS = 3, /* How many others are asked. */
+    WR_PEER_HELPERS = 3, /* How many others are asked, */
+    WR_PEER_NOES = 2,    /* and how many of them must say no. */
     WR_PEER_PROBES = 3,  /* Pings at a time that we do for others. */
-    WR_PEER_BACKOFF = 4, /* R11: doublings of probe_dead_us: 60 to 960 s. */
+    WR_PEER_BACKOFF = 4, /* P7: doublings of probe_dead_us: 60 to 960 s. */
+    WR_PEER_SHARE = 6,   /* P7: pings of the dead, of all, in that time. */
 };
 
 enum wr_peer_state {
@@ -35,7 +37,12 @@ enum wr_peer_state {
 };
 
 /* What the other modules have not been told yet; wr_peers_take_news(). */
-enum wr_peer_news { WR_PEER_NO_NEWS, WR_PEER_GONE, WR_PEER_BACK };
+enum wr_peer_news {
+    WR_PEER_NO_NEWS,
+    WR_PEER_GONE,
+    WR_PEER_BACK,      /* The same process: it may be in another ring. */
+    WR_PEER_RESTARTED, /* Another one: it is in none yet. */
+};
 
 /* Of a host in the table. */
 struct wr_peer {
@@ -48,8 +55,11 @@ struct wr_peer {
     uint32_t rid;  /* Of our ping or probe in flight. */
     uint8_t state; /* enum wr_peer_state */
     uint8_t tries;
-    uint8_t helpers; /* Who have not answered our PROBE yet. */
-    uint8_t news;    /* enum wr_peer_news */
+    union {
+        uint8_t helpers; /* PROBED: how many are yet to say no. */
+        uint8_t named;   /* DEAD, AWAY: 1 if a live member says otherwise. */
+    };
+    uint8_t news; /* enum wr_peer_news */
 };
 
 /* A ping that we do for another host. */
@@ -65,7 +75,9 @@ struct wr_peers {
     struct wr_peer *v; /* what is known of each. */
     uint32_t n, cap;
     uint32_t news_n;
-    wr_time due_at; /* No later than the first due_at of all. */
+    wr_time due_at;   /* No later than the first due_at of all. */
+    wr_time probe_at; /* P7: not before then. */
+    wr_time named_at; /* R4: nor one that is named from afar. */
     struct wr_peer_probe probes[WR_PEER_PROBES];
 };
 
@@ -121,8 +133,8 @@ void wr_peers_link_up(struct wr_core *c, wr_host host, uint32_t incarnation);
 void wr_peers_link_down(struct wr_core *c, wr_host host);
 
 /* A live member names `host`. If we hold it for dead or away, it may be back:
- * look within about `soon_us`. */
-void wr_peers_named(struct wr_core *c, wr_host host, wr_time soon_us);
+ * look now, if it is `near`; of others, at one a round. */
+void wr_peers_named(struct wr_core *c, wr_host host, bool near);
 
 /* The admission ended, or it said BYE: `state` is AWAY or LEFT. */
 void wr_peers_part(struct wr_core *c, wr_host host, enum wr_peer_state state);

@@ -3,6 +3,7 @@
 
 #include "proto/boot.h"
 #include "proto/peers.h"
+#include "proto/place.h"
 #include "proto/roster.h"
 #include "proto/routes.h"
 #include "proto/rules.h"
@@ -329,8 +330,9 @@ static void knocked(struct wr_core *c, struct wr_ring *r, wr_ref j)
         tell(c, r, j, WR_NOTIFY_HEAD);
     else if (!wr_ring_between(c, r->self, j, r->succs[0]))
         hand_on(c, r, j, last_before(c, r, j));
-    else if (r->sure == r->succs[0] && r->op != WR_OP_STABILISE &&
-             r->op != WR_OP_IMPROVE && has_room(c, r))
+    else if (r->sure == r->succs[0] && r->ghost == WR_NO_REF &&
+             r->op != WR_OP_STABILISE && r->op != WR_OP_IMPROVE &&
+             has_room(c, r))
         insert(c, r, j);
 }
 
@@ -368,7 +370,7 @@ static void on_head(struct wr_core *c, struct wr_ring *r,
         notify(c, r);
     } else if (wr_ring_gone(c, n)) {
         r->ghost = n; /* Either the head is behind, or we are. */
-        wr_peers_named(c, wr_ref_host(n), 0);
+        wr_peers_named(c, wr_ref_host(n), true);
         notify(c, r);
     } else {
         op_begin(c, r, WR_OP_IMPROVE, n, false);
@@ -576,6 +578,30 @@ void wr_rings_gone(struct wr_core *c, wr_host host)
         if (c->rings[i].phase == WR_RING_MEMBER)
             ring_gone(c, &c->rings[i], host);
     }
+}
+
+static bool is_at(wr_ref m, wr_host host)
+{
+    return m != WR_NO_REF && wr_ref_host(m) == host;
+}
+
+bool wr_rings_near(const struct wr_core *c, wr_host host)
+{
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        const struct wr_ring *r = &c->rings[i];
+        const struct wr_place *p = &c->places[i];
+
+        if (is_at(r->pred, host) || is_at(r->spare, host) ||
+            is_at(r->op_peer, host))
+            return true;
+        for (uint8_t k = 0; k < r->succs_n; k++)
+            if (wr_ref_host(r->succs[k]) == host)
+                return true;
+        for (uint8_t k = 0; k < p->n; k++)
+            if (wr_ref_host(p->more[k]) == host)
+                return true;
+    }
+    return false;
 }
 
 void wr_rings_back(struct wr_core *c, wr_host host)

@@ -103,6 +103,10 @@ void wr_rings_gone(struct wr_core *c, wr_host host);
 /* It is alive after all. */
 void wr_rings_back(struct wr_core *c, wr_host host);
 
+/* Whether `host` has a place beside one of ours: in its list, before it, or in
+ * its replica sets (place.h). */
+bool wr_rings_near(const struct wr_core *c, wr_host host);
+
 /* Starts what is due, until nothing is. Called at the end of every step. */
 void wr_rings_advance(struct wr_core *c);
 wr_time wr_rings_deadline(const struct wr_core *c);

@@ -3,6 +3,8 @@
 
 #include "proto/peers.h"
 
+enum { NEAR = 3 }; /* Entries that are looked after in each round. */
+
 /* A list that a peer gave is its word and may be wrong or hostile: it is
  * refused as a whole unless it runs strictly clockwise from its first entry
  * without passing that entry again. */
@@ -39,7 +41,9 @@ bool wr_rule_adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
         if (!wr_ring_gone(c, tail[i]))
             r->succs[r->succs_n++] = tail[i];
         else
-            wr_peers_named(c, wr_ref_host(tail[i]), c->cfg->round_us / 4);
+            /* Whoever is next after our head's death must not be missing
+             * because it has been away. */
+            wr_peers_named(c, wr_ref_host(tail[i]), i < NEAR);
     }
     return true;
 }
