@@ -7,7 +7,7 @@
 
 /* What a simulated host needs of the tables that a daemon sizes for the worst:
  * they are most of its memory. */
-enum { LOOKUPS_MAX = 128, OPS_MAX = 8, HAVE_OPS_MAX = 2 };
+enum { LOOKUPS_MAX = 128 };
 
 /* A host that could not come in is given another contact: by hand, as its
  * operator would. */
@@ -226,8 +226,8 @@ static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
     if (s->leaves_count > 0)
         return cfg; /* A daemon's tables: that is what they are for. */
     n->lookups_max = LOOKUPS_MAX;
-    n->ops_max = OPS_MAX;
-    n->have_ops_max = HAVE_OPS_MAX;
+    n->ops_max = 1; /* Nobody puts or gets. */
+    n->have_ops_max = 0;
     return cfg;
 }
 

@@ -671,7 +671,7 @@ static void fetch(const void *p, size_t bytes)
  * then what that points to. */
 static void look_ahead(const struct wr_world *w)
 {
-    enum { HOST = 8, NODE = 4, PARCEL_BYTES = 192 };
+    enum { HOST = 16, NODE = 8, PARCEL_BYTES = 192 };
     const struct wr_sim_event *e = wr_queue_ahead(&w->queue, HOST);
     const struct wr_node *node;
 
