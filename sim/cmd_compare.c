@@ -133,6 +133,7 @@ int cmd_compare(int argc, char **argv)
     const struct sim_option rows[] = {
         {.name = "system", .value = &systems},
         {.name = "hosts", .key = "ring.hosts"},
+        {.name = "members", .key = "ring.members"},
         {.name = "seed", .key = "run.seed"},
         {.name = "for", .key = "run.for"},
         {.name = "set", .list = &settings},
@@ -160,7 +161,8 @@ int cmd_compare(int argc, char **argv)
                          "compare takes 2 to %d results or "
                          "scenarios",
                          RUNS_MAX);
-    if (wr_report_prepare(report, &why) != WR_OK)
+    if (wr_out_prepare(json, &why) != WR_OK ||
+        wr_report_prepare(report, &why) != WR_OK)
         return sim_fail(&why);
     sim_catch_stop();
     if (systems != NULL)

@@ -175,6 +175,8 @@ int cmd_run(int argc, char **argv)
     if (trace != NULL && !sim_trace(trace, &hooks.trace_from, &hooks.trace_to))
         return sim_usage("run", "--trace %s is not FROM..TO, as 2s..3s", trace);
     if (sim_scenario(&s, argv[first], &settings, &hooks.why) != WR_OK ||
+        wr_out_prepare(json, &hooks.why) != WR_OK ||
+        wr_out_prepare(csv, &hooks.why) != WR_OK ||
         wr_report_prepare(report, &hooks.why) != WR_OK)
         return sim_fail(&hooks.why);
     sim_catch_stop();

@@ -99,6 +99,9 @@ static enum wr_err prepare(struct sweep *w, const struct sim_list *vary,
     for (size_t i = 0; i < vary->n; i++) {
         if (parse_axis(&w->axes[w->axes_n++], vary->v[i], why) != WR_OK)
             return WR_EINVAL;
+        if (strcmp(w->axes[i].key, "run.seed") == 0)
+            return wr_why(why, WR_EINVAL,
+                          "seeds are varied by --seeds, from --seed on");
         w->points *= w->axes[i].n;
     }
     if (w->points > POINTS_MAX)
@@ -270,7 +273,8 @@ static void table(const struct sweep *w)
             char text[48];
 
             cell(w, p, &wr_figures[i], text);
-            printf("  %-16s %20s %s\n", wr_figures[i].name, text,
+            printf("  %-16s %20s%s%s\n", wr_figures[i].name, text,
+                   wr_figures[i].unit[0] != '\0' ? " " : "",
                    wr_figures[i].unit);
         }
     }
@@ -356,6 +360,7 @@ int cmd_sweep(int argc, char **argv)
     const struct sim_option rows[] = {
         {.name = "vary", .list = &vary},
         {.name = "seeds", .value = &seeds},
+        {.name = "seed", .key = "run.seed"},
         {.name = "jobs", .value = &jobs},
         {.name = "hosts", .key = "ring.hosts"},
         {.name = "members", .key = "ring.members"},
@@ -382,6 +387,7 @@ int cmd_sweep(int argc, char **argv)
         return sim_usage("sweep", "--jobs is a number from 1 to %d", JOBS_MAX);
     w.scenario = argv[first];
     if (prepare(&w, &vary, &why) != WR_OK ||
+        wr_out_prepare(json, &why) != WR_OK ||
         wr_report_prepare(report, &why) != WR_OK)
         return sim_fail(&why);
     w.results = calloc(w.points * w.seeds, sizeof(json_t *));

@@ -42,12 +42,13 @@ const struct sim_command sim_commands[] = {
      "'run oracles [NAME...]' runs what theory and others' measurements say of "
      "rings,\nat full size, an hour or so; --small: in half a minute\n"},
     {"sweep", cmd_sweep,
-     "sweep SCENARIO|PRESET [--vary KEY=A,B,C] [--seeds K] [--jobs J] [--hosts "
-     "N] [--members N] [--for TIME] [--set KEY=VALUE] [--check] [--json FILE] "
-     "[--report DIR] [--quiet]",
+     "sweep SCENARIO|PRESET [--vary KEY=A,B,C] [--seeds K] [--seed S] [--jobs "
+     "J] [--hosts N] [--members N] [--for TIME] [--set KEY=VALUE] [--check] "
+     "[--json FILE] [--report DIR] [--quiet]",
      "Run over values and seeds; mean and 95 % interval of each figure.",
      "  --vary KEY=A,B,C   a run for each value; twice: for each pair\n"
-     "  --seeds K          runs of each, from run.seed on (5)\n"
+     "  --seeds K          runs of each (5)\n"
+     "  --seed S           run.seed of the first of them (1)\n"
      "  --jobs J           processes at a time (one a processor)\n" //
      SCENARIO_HELP
      "  --check            judge the ring's invariants all the while\n"
@@ -57,13 +58,16 @@ const struct sim_command sim_commands[] = {
     {"compare", cmd_compare,
      "compare A B ... [--seed S] [--json FILE] [--report DIR] [--quiet]\n"
      "       wreath-sim compare SCENARIO|PRESET --system A,B,... [--hosts N] "
-     "[--for TIME] [--set KEY=VALUE] [--seed S] [--json FILE] [--report DIR] "
+     "[--members N] [--for TIME] [--set KEY=VALUE] [--seed S] [--json FILE] "
+     "[--report DIR] "
      "[--quiet]",
      "Results (JSON), scenarios or presets, side by side.",
      "  --system A,B,...   one scenario with each: wreath, full (each host "
      "knows\n"
      "                     all), fingers (nothing else), flood, walk, index\n"
-     "  --hosts, --for, --set, --seed   as of run, of those that are run\n"
+     "  --hosts, --members, --for, --set, --seed   as of run, of those that "
+     "are "
+     "run\n"
      "  --json FILE        write all results; - is standard output\n"
      "  --report DIR       write a page with pictures, DIR/index.html\n"
      "  --quiet            no progress\n"},
@@ -183,8 +187,7 @@ int sim_options(const char *command, const struct sim_option *rows, size_t n,
     }
     optind = 1;
     argv[0] = name;
-    while (end == 0 &&
-           (code = getopt_long(argc, argv, "hq", longs, NULL)) != -1)
+    while (end == 0 && (code = getopt_long(argc, argv, "h", longs, NULL)) != -1)
         if (code >= CODE_ROW) {
             end = take(command, &rows[code - CODE_ROW], settings);
         } else if (code == CODE_HELP || code == 'h') {

@@ -45,7 +45,12 @@ void wr_out_compare(FILE *to, json_t *const *results, size_t n);
  * something lost. */
 bool wr_out_bad(const json_t *result);
 
-/* WR_EIO and what else wr_file_write says. */
+/* Whether a file can be written there, before a long run; NULL is nothing to
+ * write. */
+WR_MUST_USE enum wr_err wr_out_prepare(const char *path, struct wr_why *why);
+
+/* A file appears as a whole; a device or FIFO is written into, "-" is standard
+ * output. WR_EIO and what else wr_file_write says. */
 WR_MUST_USE enum wr_err wr_out_json(const char *path, const json_t *o,
                                     struct wr_why *why);
 

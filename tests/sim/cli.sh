@@ -141,6 +141,18 @@ run 0 run scale "${small[@]}" --trace 1s..2s && [ -s err ]
 check 'a trace goes to standard error'
 run 3 run scale "${small[@]}" --json nowhere/x.json && grep -q nowhere err
 check 'a result that cannot be written is said'
+run 3 run scale "${small[@]}" --for 8760h --json nowhere/x.json &&
+    run 3 run scale "${small[@]}" --for 8760h --csv nowhere/x.csv &&
+    run 3 sweep scale "${small[@]}" --for 8760h --json nowhere/x.json &&
+    run 3 compare scale scale "${small[@]}" --for 8760h --json nowhere/x.json &&
+    grep -q "cannot write 'nowhere/x.json'" err && [ ! -s out ]
+check 'before a long run, not after it'
+ln -s linked.json link.json && echo >linked.json
+run 0 run scale "${small[@]}" --quiet --json link.json && [ -L link.json ] &&
+    grep -q '^{"wreath_sim":1' linked.json
+check 'what is no file, as /dev/null, is written into, not replaced'
+run 2 run scale -q && grep -q "invalid option -- 'q'" err
+check 'an option of one letter that there is not is named'
 
 # ---- coming and going -----------------------------------------------------
 
@@ -230,6 +242,11 @@ run 2 sweep scale --vary ring.memberz=1,2 && grep -q "'ring.members'" err
 check 'a sweep over an unknown key is refused before it starts'
 run 2 sweep scale --vary ring.members=1,99 && grep -q '1 to 64' err
 check 'and one with an impossible value'
+run 2 sweep scale --vary run.seed=1,2 && grep -q -- '--seeds, from --seed' err
+check 'and one over seeds, which are not a key of their own there'
+run 0 sweep scale "${small[@]}" --seeds 1 --seed 2 --json - &&
+    grep -q '"seed":2,' out && [ "$(field out digest)" = "$(field b.json digest)" ]
+check '--seed is the first of a sweep'
 run 0 sweep scale "${small[@]}" --vary ring.members=1,2 --seeds 3 --jobs 2 \
     --json s.json && grep -q '^ring.members = 2' out && grep -q 'hops.*+-' out &&
     grep -q 'mean of 3 seeds' out
