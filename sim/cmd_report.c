@@ -1,17 +1,13 @@
 /* cmd_report.c - wreath-sim report: a stored result as a page. */
-#include <stdio.h>
-
 #include "cmd.h"
 #include "report.h"
 
 int cmd_report(int argc, char **argv)
 {
-    struct sim_list settings = {0};
     struct wr_why why = {0};
     json_error_t where;
     int first;
-    const int end =
-        sim_options("report", NULL, 0, &settings, argc, argv, &first);
+    const int end = sim_options("report", NULL, 0, NULL, argc, argv, &first);
 
     if (end != 0)
         return end - 1;

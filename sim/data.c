@@ -1,7 +1,6 @@
 /* data.c - see data.h. */
 #include "data.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { CHUNK_LEN = 1000, TRIES = 20 };
@@ -247,16 +246,6 @@ void wr_data_have(struct wr_data *d, uint32_t item, bool must)
 {
     if (item < d->items_n && !d->items[item].root)
         ask(d, (struct wr_data_ask){.item = item, .have = true, .must = must});
-}
-
-void wr_data_draw(struct wr_data *d)
-{
-    if (d->haves && wr_rng_below(&d->rng, 4) == 0)
-        wr_data_have(d, (uint32_t)wr_rng_below(&d->rng, d->items_n + 1), false);
-    else if (d->items_n == 0 || wr_rng_below(&d->rng, 2) == 0)
-        wr_data_put(d, false);
-    else
-        wr_data_get(d, (uint32_t)wr_rng_below(&d->rng, d->items_n), false);
 }
 
 /* ---- answers ------------------------------------------------------------- */

@@ -38,7 +38,6 @@ struct wr_data_ask {
 struct wr_data {
     struct wr_world *w;
     struct wr_rng rng;
-    bool haves; /* wr_data_draw() draws them. */
     struct wr_data_item items[WR_DATA_ITEMS];
     uint32_t items_n;
     struct wr_data_ask asks[WR_DATA_ASKS];
@@ -60,7 +59,6 @@ void wr_data_get(struct wr_data *d, uint32_t item, bool must);
 /* HAVE for chunk `item` and up to WR_DATA_HAVE - 1 that were put before it;
  * `must`: the item stands. */
 void wr_data_have(struct wr_data *d, uint32_t item, bool must);
-void wr_data_draw(struct wr_data *d); /* One of them, by lot. */
 
 /* Retries and deadlines: call it often. */
 void wr_data_tick(struct wr_data *d);

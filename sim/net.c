@@ -1,7 +1,6 @@
 /* net.c - see net.h. */
 #include "net.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

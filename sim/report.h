@@ -10,7 +10,6 @@
 #define WR_SIM_REPORT_H
 
 #include <jansson.h>
-#include <stdio.h>
 
 #include "sys/why.h"
 

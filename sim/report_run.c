@@ -1,6 +1,5 @@
 /* report_run.c - the page of one run. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"

@@ -57,11 +57,6 @@ const char *wr_scenario_what_help(enum wr_scenario_what what)
     return whats[what][1];
 }
 
-const char *wr_scenario_kind_text(enum wr_scenario_kind kind)
-{
-    return wr_value_example(kind);
-}
-
 static enum wr_err out_of_range(const struct wr_scenario_key *key,
                                 const char *name, const char *value,
                                 struct wr_why *why)

@@ -329,7 +329,4 @@ const char *wr_scenario_get(const struct wr_scenario *s,
 /* {"section.key": "value as text", ...}, events too; NULL: out of memory. */
 json_t *wr_scenario_json(const struct wr_scenario *s);
 
-/* "never", "KiB": what may stand behind a number of this kind, for people. */
-const char *wr_scenario_kind_text(enum wr_scenario_kind kind);
-
 #endif

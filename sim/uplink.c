@@ -183,7 +183,6 @@ void wr_uplink_transmit(struct wr_world *w, wr_host from, wr_host to,
     /* An answer to one that has gone, though it may be back. */
     if (u->parent != from || u->parent_epoch != w->hosts[from].epoch || u->dead)
         return;
-    w->uplinks.recv_n++;
     w->uplinks.recv_bytes += bytes;
     then = wr_time_max(w->now, w->net.hosts[from].clogged);
     then = wr_simnet_pass(&w->net.hosts[from].up_free, then, bytes,
