@@ -64,8 +64,6 @@ enum wr_err sim_run(const struct wr_scenario *s, struct wr_run_hooks *hooks,
     struct progress p = {.started = wr_clock_now()};
 
     hooks->stop = &sim_stop;
-    hooks->check = s->run_check != 0;
-    hooks->codec = s->run_codec != 0;
     if (!quiet && isatty(STDERR_FILENO) == 1) {
         hooks->progress = show;
         hooks->arg = &p;

@@ -58,7 +58,6 @@ static json_t *play(struct oracles *o, const char *name, const char *fmt, ...)
     o->err = wr_scenario_read(&s, name, text, &hooks.why);
     if (o->err == WR_OK)
         o->err = wr_scenario_check(&s, &hooks.why);
-    hooks.check = s.run_check != 0;
     if (o->err == WR_OK)
         o->err = wr_run(&s, &hooks, &result);
     if (o->err == WR_OK && *o->stop != 0) {

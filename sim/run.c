@@ -1,8 +1,8 @@
 /* run.c - see run.h. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "run_private.h"
+#include "sys/clock.h"
 #include "world_private.h"
 
 /* What a simulated host needs of the tables that a daemon sizes for the worst:
@@ -202,7 +202,7 @@ static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
         .net = net_cfg(s),
         .fingers_only = !s->ring_learn,
         .resets = s->network_resets,
-        .codec = s->run_codec || r->hooks->codec,
+        .codec = s->run_codec,
     };
     struct wr_node_cfg *n = &cfg.node;
 
@@ -243,7 +243,7 @@ static void begin(struct run *r)
     wr_world_at(&r->w, r->begin, run_cookie(RUN_BEGIN, 0, 0));
     wr_world_at(&r->w, r->begin + r->s->run_sample_every,
                 run_cookie(RUN_SAMPLE, 0, 0));
-    if (run_is_wreath(r) && (r->s->run_check || r->hooks->check))
+    if (run_is_wreath(r) && r->s->run_check)
         wr_world_at(&r->w, r->begin, run_cookie(RUN_CHECK, 0, 0));
     run_script_begin(r);
 }
@@ -374,19 +374,11 @@ static void play(struct run *r)
     }
 }
 
-static double wall(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 enum wr_err wr_run(const struct wr_scenario *s, struct wr_run_hooks *hooks,
                    json_t **ret_result)
 {
     struct run *r = calloc(1, sizeof(*r));
-    const double from = wall();
+    const wr_time from = wr_clock_now();
     enum wr_err err;
 
     if (r == NULL)
@@ -397,7 +389,7 @@ enum wr_err wr_run(const struct wr_scenario *s, struct wr_run_hooks *hooks,
     if (err == WR_OK) {
         begin(r);
         play(r);
-        *ret_result = run_result(r, wall() - from);
+        *ret_result = run_result(r, (double)(wr_clock_now() - from) / 1e6);
         if (*ret_result == NULL)
             err = WR_ENOMEM;
     }

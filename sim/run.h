@@ -26,8 +26,6 @@ struct wr_run_hooks {
     /* Every message and note between the two goes to standard error; both
      * WR_NEVER: none. Virtual time from the start of the world. */
     wr_time trace_from, trace_to;
-    bool check;        /* As run.check, or because it was asked for. */
-    bool codec;        /* As run.codec. */
     struct wr_why why; /* Filled on an error. */
 };
 
