@@ -14,7 +14,6 @@
 enum { SIM_INTERRUPTED = 130 }; /* The exit status, as the shell has it. */
 
 struct wr_narrow;
-struct wr_plan;
 
 struct sim_command {
     const char *name;
@@ -23,9 +22,6 @@ struct sim_command {
     const char *summary;               /* One line. */
     const char *help;                  /* The options, a line each. */
 };
-
-extern const struct sim_command sim_commands[];
-extern const size_t sim_commands_n;
 
 int cmd_run(int argc, char **argv);
 int cmd_sweep(int argc, char **argv);
@@ -58,7 +54,7 @@ struct sim_option {
     const char *fixed;     /* The value of `key`, without an argument. */
 };
 
-/* Those of `run`, which a sweep takes too, go to `settings`, "key=value" each.
+/* Rows with a key go to `settings`, "key=value" each; NULL if there are none.
  * 0, or an exit status + 1. Operands are left in argv[*ret_first .. argc). */
 int sim_options(const char *command, const struct sim_option *rows, size_t n,
                 struct sim_list *settings, int argc, char **argv,
@@ -94,11 +90,6 @@ struct sim_narrow {
 /* 0, or an exit status: something is wrong with them, and it was said. */
 int sim_narrow(const char *command, const struct sim_narrow *v,
                struct wr_narrow *ret);
-
-/* From now on a broken WR_CHECK tells how to repeat it before it ends us. */
-void sim_catch_crash(void);
-/* This is what is played now. */
-void sim_crash_plan(const struct wr_plan *p);
 
 /* From now on Ctrl-C sets this; a second one ends the program. */
 extern volatile sig_atomic_t sim_stop;

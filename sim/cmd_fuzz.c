@@ -67,7 +67,8 @@ int sim_narrow(const char *command, const struct sim_narrow *v,
 
 static char crash_text[WR_PLAN_COMMAND_MAX + 64];
 
-void sim_crash_plan(const struct wr_plan *p)
+/* This is what is played now. */
+static void crash_plan(const struct wr_plan *p)
 {
     char command[WR_PLAN_COMMAND_MAX];
 
@@ -84,7 +85,8 @@ static void on_crash(int signal_number)
     raise(signal_number); /* The default, this time. */
 }
 
-void sim_catch_crash(void)
+/* From now on a broken WR_CHECK tells how to repeat it before it ends us. */
+static void catch_crash(void)
 {
     struct sigaction act = {.sa_handler = on_crash,
                             .sa_flags = (int)SA_RESETHAND};
@@ -168,7 +170,7 @@ static void play(struct fuzz *f)
 
     while (f->done < f->seeds && sim_stop == 0) {
         wr_plan_draw(&p, f->from + f->done, &f->narrow);
-        sim_crash_plan(&p);
+        crash_plan(&p);
         wr_fuzz_play(&p, &f->hooks, &r);
         if (r.interrupted)
             break;
@@ -275,7 +277,7 @@ int cmd_fuzz(int argc, char **argv)
     f.progress = !quiet && isatty(STDERR_FILENO) == 1;
     f.started = wr_clock_now();
     sim_catch_stop();
-    sim_catch_crash();
+    catch_crash();
     play(&f);
     summary(&f);
     if (f.failed > 0)

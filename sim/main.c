@@ -23,7 +23,7 @@
     "  --keep N,...       of what happens only these, as --plan numbers "      \
     "them\n"
 
-const struct sim_command sim_commands[] = {
+static const struct sim_command commands[] = {
     {"run", cmd_run,
      "run SCENARIO|PRESET [--seed S] [--hosts N] [--members N] [--for TIME] "
      "[--set KEY=VALUE] [--check] [--codec] [--json FILE] [--csv FILE] "
@@ -95,13 +95,11 @@ const struct sim_command sim_commands[] = {
      "The presets; every key, its default and range; or the faults.", NULL},
 };
 
-const size_t sim_commands_n = WR_ARRAY_LEN(sim_commands);
-
 static const struct sim_command *find(const char *name)
 {
-    for (size_t i = 0; i < sim_commands_n; i++)
-        if (strcmp(sim_commands[i].name, name) == 0)
-            return &sim_commands[i];
+    for (size_t i = 0; i < WR_ARRAY_LEN(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
     return NULL;
 }
 
@@ -262,8 +260,8 @@ static int help(void)
 {
     puts("wreath-sim runs wreath's own protocol in virtual time: how does a "
          "ring fare?\n\nusage: wreath-sim COMMAND ...\n");
-    for (size_t i = 0; i < sim_commands_n; i++)
-        printf("  %-10s %s\n", sim_commands[i].name, sim_commands[i].summary);
+    for (size_t i = 0; i < WR_ARRAY_LEN(commands); i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     puts("\nTry 'wreath-sim run smallest'; 'wreath-sim COMMAND --help' "
          "describes one.");
     return 0;
@@ -271,12 +269,12 @@ static int help(void)
 
 static int unknown(const char *name)
 {
-    for (size_t i = 0; i < sim_commands_n; i++)
-        if (wr_text_distance(name, sim_commands[i].name) <= 2) {
+    for (size_t i = 0; i < WR_ARRAY_LEN(commands); i++)
+        if (wr_text_distance(name, commands[i].name) <= 2) {
             fprintf(stderr,
                     "wreath-sim: there is no command '%s'; did you mean "
                     "'%s'?\n",
-                    name, sim_commands[i].name);
+                    name, commands[i].name);
             return 2;
         }
     fprintf(stderr,
