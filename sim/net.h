@@ -75,12 +75,12 @@ wr_time wr_simnet_latency(const struct wr_simnet *n, struct wr_rng *rng,
 /* No message takes longer, queues apart. */
 wr_time wr_simnet_most(const struct wr_simnet *n);
 
-/* Whether what `a` sends can get to `b`. */
 /* Hosts of different sides are cut off from each other; 0 at first. */
 void wr_simnet_side(struct wr_simnet *n, wr_host h, uint32_t side);
 /* Nothing moves from or to `h` until then. */
 void wr_simnet_clog(struct wr_simnet *n, wr_host h, wr_time until);
 
+/* Whether what `a` sends can get to `b`. */
 bool wr_simnet_reach(const struct wr_simnet *n, wr_host a, wr_host b);
 
 /* When `bytes`, which come at `now`, have passed a line that is free at

@@ -1,5 +1,4 @@
-/* run_private.h - what run.c, run_script.c, run_ask.c and run_result.c share:
- * one scenario as it is played. */
+/* run_private.h - what the run*.c share: one scenario as it is played. */
 #ifndef WR_SIM_RUN_PRIVATE_H
 #define WR_SIM_RUN_PRIVATE_H
 
@@ -144,6 +143,7 @@ json_t *run_work_data(struct run *r);
 json_t *run_work_leaves(struct run *r, double seconds);
 void run_work_columns(const struct run *r, json_t *names);
 void run_work_row(struct run *r, json_t *row);
+
 /* run_system.c: what is not wreath. */
 WR_MUST_USE enum wr_err run_system_init(struct run *r,
                                         struct wr_world_cfg *cfg);
