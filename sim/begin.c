@@ -31,11 +31,7 @@ enum wr_err wr_world_init(struct wr_world *w, const struct wr_world_cfg *cfg)
         wr_world_done(w);
         return WR_ENOMEM;
     }
-    if (cfg->codec) {
-        w->codec_room = world_must(
-            malloc(WR_CODEC_ARENA + WR_HEADER_MAX + WR_BLOCK_WRITE_MAX));
-        wr_codec_init(&w->codec, &w->book, w->codec_room, WR_CODEC_ARENA);
-    }
+    world_codec_init(w);
     for (wr_host h = 0; h < cfg->hosts; h++) {
         const uint32_t site = cfg->sites > 1 ? 1 + h % cfg->sites : 0;
         struct wr_host_id id;

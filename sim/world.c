@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "cost.h"
-#include "crypto/blake2b.h"
 #include "world_private.h"
 
 /* A daemon writes its roster down at once, and further news a second later. */
@@ -422,58 +421,6 @@ void world_digest(struct wr_world *w, const struct wr_sim_event *e,
     mix(w, number);
 }
 
-/* As a driver verifies a body before the core sees the message (fx.h). */
-static void verify(struct wr_world *w, const struct wr_sim_event *e,
-                   struct wr_msg *m, const struct wr_id *name)
-{
-    uint8_t *room = w->codec_room + WR_CODEC_ARENA + WR_HEADER_MAX;
-    const struct wr_id *want =
-        m->kind == WR_MSG_PUT ? &m->put.digest : &m->data.digest;
-    const struct wr_body *body = body_of(m);
-    struct wr_span all;
-    struct wr_id got;
-
-    if (w->bytes == NULL || body == NULL ||
-        (body->id == 0 && !wr_host_is_leaf(e->from)))
-        return;
-    WR_CHECK(body->len <= WR_BLOCK_WRITE_MAX);
-    w->bytes(w, name, room, body->len);
-    all = wr_span(room, body->len);
-    wr_blake2b_256(&all, 1, got.b);
-    m->bad_body = !wr_id_eq(&got, want);
-}
-
-/* Opens what `e` brings; by way of the wire's bytes, if that is wanted. What
- * does not survive that is the core's fault and lost: it has broken a limit. */
-static bool unpack(struct wr_world *w, const struct wr_sim_event *e,
-                   struct wr_msg *ret, struct wr_id *ret_body)
-{
-    const struct wr_span no_extra = {0};
-    struct wr_body body = {0};
-    struct wr_msg m;
-    uint8_t *header;
-    size_t n;
-
-    wr_parcel_open(e->parcel, ret, ret_body);
-    if (!w->cfg.codec)
-        return true;
-    header = w->codec_room + WR_CODEC_ARENA;
-    if (wr_msg_body(ret) != NULL)
-        body = *wr_msg_body(ret);
-    if (wr_codec_encode(&w->codec, ret, no_extra, header, WR_HEADER_MAX, &n) !=
-            WR_OK ||
-        n != wr_msg_size(ret) || /* What it was charged. */
-        wr_codec_decode(&w->codec, wr_span(header, n), &m, NULL) != WR_OK) {
-        w->codec_wrong++;
-        return false;
-    }
-    *ret = m;
-    if (wr_msg_body(ret) != NULL)
-        *wr_msg_body(ret) = body;
-    verify(w, e, ret, ret_body);
-    return true;
-}
-
 /* A connection dies with either end's process, and with the cut. */
 bool world_stands(const struct wr_world *w, const struct wr_sim_event *e)
 {
@@ -513,7 +460,7 @@ static void deliver_leaf(struct wr_world *w, const struct wr_sim_event *e)
         wr_uplink_news(w, e->to, e->kind == WORLD_UPLINK);
         return;
     }
-    if (!unpack(w, e, &m, &body))
+    if (!world_unpack(w, e, &m, &body))
         return;
     if (has_uplink(w, e->to))
         world_digest(w, e, m.kind, m.rid);
@@ -525,7 +472,7 @@ static void deliver(struct wr_world *w, const struct wr_sim_event *e)
     struct wr_msg m = {0};
     struct wr_id body = {0};
 
-    if (!unpack(w, e, &m, &body))
+    if (!world_unpack(w, e, &m, &body))
         return;
     if (has_uplink(w, e->from)) {
         world_digest(w, e, m.kind, m.rid);

@@ -45,6 +45,13 @@ static inline wr_time world_time(const struct wr_world *w, wr_host h)
     return w->now + (w->faults == NULL ? 0 : w->faults[h].ahead);
 }
 
+/* world_codec.c */
+void world_codec_init(struct wr_world *w);
+/* Opens what `e` brings. False: it did not survive the codec, which is the
+ * core's fault, for it has broken a limit; it is lost. */
+bool world_unpack(struct wr_world *w, const struct wr_sim_event *e,
+                  struct wr_msg *ret, struct wr_id *ret_body);
+
 /* faults.c: for a host that starts now. */
 void world_unfault(struct wr_world *w, wr_host h);
 /* A STORE_* effect; it is answered by a STORED event, */
