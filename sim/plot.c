@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "page.h"
 
 enum { TICKS_MAX = 16, LETTER = 7 }; /* The width of one, in the widest font. */
@@ -108,7 +109,7 @@ static void ticks_time(const struct plot_axis *a, double want, struct ticks *t)
     const double span = a->hi - a->lo;
     double step = 0;
 
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && step == 0; i++)
+    for (size_t i = 0; i < WR_ARRAY_LEN(steps) && step == 0; i++)
         if (span / steps[i] <= want)
             step = steps[i];
     if (span < want)
@@ -525,7 +526,7 @@ void plot_label(struct plot *p, double at, double of, const char *text)
         {x - wide / 2, y + 8, x + wide / 2, y + 20},
     };
 
-    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+    for (size_t i = 0; i < WR_ARRAY_LEN(sides); i++) {
         if (!is_free(p, &sides[i]))
             continue;
         take(p, sides[i]);

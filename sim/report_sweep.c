@@ -9,7 +9,6 @@
 
 enum {
     GROUPS_MAX = 512, /* Points of a picture. */
-    LINES_MAX = 64,
     VALUES_MAX = 64,
     LABEL_MAX = 120,
     LEGEND_MAX = 12,

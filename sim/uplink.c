@@ -158,7 +158,6 @@ void wr_uplink_send(struct wr_world *w, uint32_t leaf, const struct wr_msg *m)
 
     if (to == WR_NO_HOST)
         return;
-    w->uplinks.sent_n++;
     w->uplinks.sent_bytes += bytes;
     if (u->dead || !wr_world_is_up(w, to) ||
         w->hosts[to].epoch != u->parent_epoch)

@@ -34,8 +34,8 @@ struct wr_uplinks {
     uint32_t epochs;           /* Until numbers come again. */
     uint64_t up_bps, down_bps; /* Of each leaf; as of hosts, if not changed. */
     uint64_t dials;
-    uint64_t sent_n, sent_bytes; /* By leaves, links' set-up included. */
-    uint64_t recv_bytes;         /* To leaves. */
+    uint64_t sent_bytes; /* By leaves, links' set-up included. */
+    uint64_t recv_bytes; /* To leaves. */
 };
 
 /* Leaves 0 to n-1 may have links from now on. Of what comes to them messages
