@@ -20,17 +20,6 @@ static const struct wr_id *id_of(const struct view *v, wr_ref r)
     return wr_book_id(&v->w->book, r);
 }
 
-static const struct wr_ring *live(const struct wr_world *w, wr_ref ref)
-{
-    const struct wr_world_host *host = &w->hosts[wr_ref_host(ref)];
-    const struct wr_ring *r;
-
-    if (host->node == NULL)
-        return NULL;
-    r = &host->node->core.rings[wr_ref_index(ref)];
-    return r->phase == WR_RING_MEMBER ? r : NULL;
-}
-
 static wr_ref ref_of(const struct view *v, uint32_t i)
 {
     return v->rings[i % v->n]->self;
@@ -39,7 +28,7 @@ static wr_ref ref_of(const struct view *v, uint32_t i)
 static bool index_of(const struct view *v, wr_ref r, uint32_t *ret)
 {
     *ret = v->before[wr_circle_rank(v->all, r)];
-    return live(v->w, r) != NULL;
+    return wr_world_member(v->w, r) != NULL;
 }
 
 static void *room(size_t n, size_t each)
@@ -61,7 +50,7 @@ static void view_init(struct view *v, const struct wr_world *w,
         .before = room(all->n, sizeof(v->before[0])),
     };
     for (uint32_t rank = 0; rank < all->n; rank++) {
-        const struct wr_ring *r = live(w, all->refs[rank]);
+        const struct wr_ring *r = wr_world_member(w, all->refs[rank]);
 
         v->before[rank] = v->n;
         if (r != NULL)
@@ -262,7 +251,7 @@ void wr_check_shares(const struct wr_world *w, const struct wr_circle *all,
         const wr_ref ref = all->refs[i % all->n];
         const uint64_t at = wr_id_prefix(wr_book_id(&w->book, ref));
 
-        if (live(w, ref) == NULL)
+        if (wr_world_member(w, ref) == NULL)
             continue;
         if (any && i >= all->n)
             ret[wr_ref_host(ref)] += (double)(at - from) * 0x1p-64;
@@ -271,18 +260,6 @@ void wr_check_shares(const struct wr_world *w, const struct wr_circle *all,
     }
     for (wr_host h = 0; h < w->cfg.hosts; h++)
         ret[h] *= up;
-}
-
-double wr_check_load(const struct wr_world *w, const struct wr_circle *all)
-{
-    double *share = room(w->cfg.hosts, sizeof(share[0]));
-    double most = 0;
-
-    wr_check_shares(w, all, share);
-    for (wr_host h = 0; h < w->cfg.hosts; h++)
-        most = share[h] > most ? share[h] : most;
-    free(share);
-    return most;
 }
 
 wr_ref wr_check_owner(const struct wr_world *w, const struct wr_id *key)
@@ -294,7 +271,7 @@ wr_ref wr_check_owner(const struct wr_world *w, const struct wr_id *key)
             const wr_ref ref = wr_ref_of(h, i);
             const struct wr_id *id = wr_book_id(&w->book, ref);
 
-            if (live(w, ref) == NULL)
+            if (wr_world_member(w, ref) == NULL)
                 continue;
             if (wr_id_eq(id, key))
                 return ref;

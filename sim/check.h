@@ -44,9 +44,6 @@ const char *wr_check_caps(const struct wr_world *w);
 void wr_check_shares(const struct wr_world *w, const struct wr_circle *all,
                      double *ret);
 
-/* That of the host that has most of it. */
-double wr_check_load(const struct wr_world *w, const struct wr_circle *all);
-
 /* The live member that owns `key`, seen from above; WR_NO_REF if there is
  * none. */
 wr_ref wr_check_owner(const struct wr_world *w, const struct wr_id *key);

@@ -79,20 +79,9 @@ static void expected(struct wr_judge *j, uint32_t rank)
         taken_over(j, rank);
 }
 
-static const struct wr_ring *member(const struct wr_world *w, wr_ref ref)
-{
-    const struct wr_node *node = w->hosts[wr_ref_host(ref)].node;
-    const struct wr_ring *r;
-
-    if (node == NULL)
-        return NULL;
-    r = &node->core.rings[wr_ref_index(ref)];
-    return r->phase == WR_RING_MEMBER ? r : NULL;
-}
-
 static void see(struct wr_judge *j, wr_ref ref)
 {
-    const struct wr_ring *r = member(j->w, ref);
+    const struct wr_ring *r = wr_world_member(j->w, ref);
     const uint32_t rank = wr_circle_rank(&j->all, ref);
     struct wr_seat *s = &j->seats[rank];
 
@@ -138,7 +127,7 @@ enum wr_err wr_judge_init(struct wr_judge *j, const struct wr_world *w,
         return WR_ENOMEM;
     }
     for (uint32_t rank = 0; rank < j->all.n; rank++) {
-        const struct wr_ring *r = member(w, j->all.refs[rank]);
+        const struct wr_ring *r = wr_world_member(w, j->all.refs[rank]);
 
         if (r != NULL)
             j->seats[rank] = (struct wr_seat){

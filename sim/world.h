@@ -181,6 +181,19 @@ static inline bool wr_world_is_up(const struct wr_world *w, wr_host h)
     return w->hosts[h].node != NULL || w->hosts[h].overlay != NULL;
 }
 
+/* NULL: it is none, or its host is down. */
+static inline const struct wr_ring *wr_world_member(const struct wr_world *w,
+                                                    wr_ref ref)
+{
+    const struct wr_node *node = w->hosts[wr_ref_host(ref)].node;
+    const struct wr_ring *r;
+
+    if (node == NULL)
+        return NULL;
+    r = &node->core.rings[wr_ref_index(ref)];
+    return r->phase == WR_RING_MEMBER ? r : NULL;
+}
+
 /* "PING": what a number of sent_n[] stands for. */
 static inline const char *wr_world_kind(const struct wr_world *w, unsigned kind)
 {

@@ -221,10 +221,12 @@ Test(simcheck, load_is_the_arcs_before_a_hosts_members)
     const uint64_t a = wr_id_prefix(wr_book_id(&w.book, all.refs[4]));
     const uint64_t b = wr_id_prefix(wr_book_id(&w.book, all.refs[9]));
     const double arc = (double)(b - a) * 0x1p-64;
+    double share[HOSTS];
 
     for (uint32_t i = 0; i < HOSTS; i++)
         if (i != 4 && i != 9)
             wr_world_crash(&w, wr_ref_host(all.refs[i]));
-    cr_assert_float_eq(wr_check_load(&w, &all), 2 * (arc > 0.5 ? arc : 1 - arc),
-                       1e-9);
+    wr_check_shares(&w, &all, share);
+    cr_assert_float_eq(share[wr_ref_host(all.refs[9])], 2 * arc, 1e-9);
+    cr_assert_float_eq(share[wr_ref_host(all.refs[4])], 2 * (1 - arc), 1e-9);
 }
