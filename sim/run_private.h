@@ -162,6 +162,28 @@ void run_system_shares(const struct run *r, double *ret);
 void run_check(struct run *r);
 void run_excuse(struct run *r);
 
+/* Into a part of the result. */
+static inline void run_put(json_t *o, const char *key, json_t *value)
+{
+    (void)json_object_set_new(o, key, value);
+}
+
+static inline void run_put_n(json_t *o, const char *key, uint64_t n)
+{
+    run_put(o, key, json_integer((json_int_t)n));
+}
+
+static inline void run_put_x(json_t *o, const char *key, double x)
+{
+    run_put(o, key, json_real(x));
+}
+
+/* 0 of nothing. */
+static inline double run_per(double n, double of)
+{
+    return of == 0 ? 0 : n / of;
+}
+
 /* run_result.c */
 void run_mark(struct run *r); /* Measuring begins. */
 void run_row(struct run *r);

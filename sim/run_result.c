@@ -46,11 +46,6 @@ void run_mark(struct run *r)
 
 /* ---- the series ---------------------------------------------------------- */
 
-static double per(double n, double of)
-{
-    return of == 0 ? 0 : n / of;
-}
-
 static double ms(uint64_t us)
 {
     return (double)us / 1000;
@@ -89,8 +84,8 @@ void run_row(struct run *r)
     add(row, json_integer((json_int_t)r->row.right));
     add(row, json_integer((json_int_t)r->row.wrong));
     add(row, json_integer((json_int_t)r->row.failed));
-    add(row, json_real(per((double)(bytes_now(r) - r->row_bytes), host_s)));
-    add(row, json_real(per((double)(r->w.sent - r->row_n), host_s)));
+    add(row, json_real(run_per((double)(bytes_now(r) - r->row_bytes), host_s)));
+    add(row, json_real(run_per((double)(r->w.sent - r->row_n), host_s)));
     add(row, json_real(ms(wr_hist_at(&r->row_latency, 500))));
     add(row, json_real(ms(wr_hist_at(&r->row_latency, 990))));
     if (run_is_wreath(r)) {
@@ -109,32 +104,17 @@ void run_row(struct run *r)
 
 /* ---- the parts ----------------------------------------------------------- */
 
-static void put(json_t *o, const char *key, json_t *value)
-{
-    (void)json_object_set_new(o, key, value);
-}
-
-static void put_n(json_t *o, const char *key, uint64_t n)
-{
-    put(o, key, json_integer((json_int_t)n));
-}
-
-static void put_x(json_t *o, const char *key, double x)
-{
-    put(o, key, json_real(x));
-}
-
 static json_t *hosts(struct run *r, double seconds)
 {
     json_t *o = json_object();
 
-    put_n(o, "slots", r->w.cfg.hosts);
-    put_n(o, "at_start", r->started_n);
-    put_n(o, "at_end", r->up_n);
-    put_x(o, "up_mean", per((double)up_us_now(r) / 1e6, seconds));
-    put_n(o, "starts", r->starts);
-    put_n(o, "deaths", r->deaths);
-    put_n(o, "leaves", r->leaves);
+    run_put_n(o, "slots", r->w.cfg.hosts);
+    run_put_n(o, "at_start", r->started_n);
+    run_put_n(o, "at_end", r->up_n);
+    run_put_x(o, "up_mean", run_per((double)up_us_now(r) / 1e6, seconds));
+    run_put_n(o, "starts", r->starts);
+    run_put_n(o, "deaths", r->deaths);
+    run_put_n(o, "leaves", r->leaves);
     return o;
 }
 
@@ -165,26 +145,28 @@ static json_t *lookups(struct run *r)
     const struct run_tally *t = &r->sum;
     json_t *o = json_object();
 
-    put_n(o, "open", run_ask_sweep(r));
-    put_n(o, "asked", t->asked);
-    put_n(o, "right", t->right);
-    put_n(o, "wrong", t->wrong);
-    put_n(o, "failed", t->failed);
-    put_n(o, "askers_gone", t->gone);
-    put_n(o, "right_in_hand_over", r->judge.handovers);
-    put_x(o, "right_share",
-          per((double)t->right, (double)(t->right + t->wrong + t->failed)));
-    put_x(o, "hops_mean", wr_hist_mean(&r->hops));
-    put(o, "hops_hist", hops_hist(&r->hops));
-    put_x(o, "latency_ms_mean", wr_hist_mean(l) / 1000);
-    put_x(o, "latency_ms_p50", ms(wr_hist_at(l, 500)));
-    put_x(o, "latency_ms_p90", ms(wr_hist_at(l, 900)));
-    put_x(o, "latency_ms_p99", ms(wr_hist_at(l, 990)));
-    put_x(o, "latency_ms_p999", ms(wr_hist_at(l, 999)));
-    put_x(o, "latency_ms_max", ms(l->max));
-    put(o, "latency_ms_hist", latency_hist(l));
-    put_x(o, "stretch_mean",
-          per((double)r->stretch_permille / 1000, (double)r->stretch_n));
+    run_put_n(o, "open", run_ask_sweep(r));
+    run_put_n(o, "asked", t->asked);
+    run_put_n(o, "right", t->right);
+    run_put_n(o, "wrong", t->wrong);
+    run_put_n(o, "failed", t->failed);
+    run_put_n(o, "askers_gone", t->gone);
+    run_put_n(o, "right_in_hand_over", r->judge.handovers);
+    run_put_x(
+        o, "right_share",
+        run_per((double)t->right, (double)(t->right + t->wrong + t->failed)));
+    run_put_x(o, "hops_mean", wr_hist_mean(&r->hops));
+    run_put(o, "hops_hist", hops_hist(&r->hops));
+    run_put_x(o, "latency_ms_mean", wr_hist_mean(l) / 1000);
+    run_put_x(o, "latency_ms_p50", ms(wr_hist_at(l, 500)));
+    run_put_x(o, "latency_ms_p90", ms(wr_hist_at(l, 900)));
+    run_put_x(o, "latency_ms_p99", ms(wr_hist_at(l, 990)));
+    run_put_x(o, "latency_ms_p999", ms(wr_hist_at(l, 999)));
+    run_put_x(o, "latency_ms_max", ms(l->max));
+    run_put(o, "latency_ms_hist", latency_hist(l));
+    run_put_x(
+        o, "stretch_mean",
+        run_per((double)r->stretch_permille / 1000, (double)r->stretch_n));
     return o;
 }
 
@@ -204,16 +186,16 @@ static json_t *traffic(struct run *r)
         if (n > 0)
             add(kinds,
                 json_pack("{s:s, s:f, s:f}", "name", wr_world_kind(&r->w, i),
-                          "messages_per_host_s", per((double)n, host_s),
-                          "bytes_per_host_s", per((double)bytes, host_s)));
+                          "messages_per_host_s", run_per((double)n, host_s),
+                          "bytes_per_host_s", run_per((double)bytes, host_s)));
     }
-    put_x(o, "bytes_per_host_s", per((double)bytes_all, host_s));
-    put_x(o, "messages_per_host_s", per((double)n_all, host_s));
-    put_x(o, "setup_bytes_per_host_s", per((double)setup, host_s));
-    put_x(o, "setups_per_host_s",
-          per((double)(r->w.setups_n - r->setups0), host_s));
-    put_n(o, "malformed", r->w.codec_wrong);
-    put(o, "by_message", kinds);
+    run_put_x(o, "bytes_per_host_s", run_per((double)bytes_all, host_s));
+    run_put_x(o, "messages_per_host_s", run_per((double)n_all, host_s));
+    run_put_x(o, "setup_bytes_per_host_s", run_per((double)setup, host_s));
+    run_put_x(o, "setups_per_host_s",
+              run_per((double)(r->w.setups_n - r->setups0), host_s));
+    run_put_n(o, "malformed", r->w.codec_wrong);
+    run_put(o, "by_message", kinds);
     return o;
 }
 
@@ -223,21 +205,21 @@ static json_t *ring(struct run *r)
     struct wr_check k;
 
     wr_check_by(&r->w, &r->judge.all, &k);
-    put_n(o, "members_end", k.members);
-    put_n(o, "not_ideal_end", k.not_ideal);
-    put_n(o, "assumption_breaks", r->breaks);
-    put_n(o, "false_deaths", r->w.false_deaths);
-    put_n(o, "checks", r->checks);
+    run_put_n(o, "members_end", k.members);
+    run_put_n(o, "not_ideal_end", k.not_ideal);
+    run_put_n(o, "assumption_breaks", r->breaks);
+    run_put_n(o, "false_deaths", r->w.false_deaths);
+    run_put_n(o, "checks", r->checks);
     if (r->checks == 0)
         return o;
-    put_n(o, "violations", r->violations);
-    put_x(o, "broken_s", (double)r->broken_us / 1e6);
-    put_x(o, "heal_ms_max", ms(r->heal_max_us));
-    put_x(o, "wrong_first_successors_share",
-          per((double)r->wrong_heads, (double)r->head_checks));
-    put_x(o, "wrong_predecessors_share",
-          per((double)r->wrong_preds, (double)r->head_checks));
-    put_n(o, "principals_min", r->principals_min);
+    run_put_n(o, "violations", r->violations);
+    run_put_x(o, "broken_s", (double)r->broken_us / 1e6);
+    run_put_x(o, "heal_ms_max", ms(r->heal_max_us));
+    run_put_x(o, "wrong_first_successors_share",
+              run_per((double)r->wrong_heads, (double)r->head_checks));
+    run_put_x(o, "wrong_predecessors_share",
+              run_per((double)r->wrong_preds, (double)r->head_checks));
+    run_put_n(o, "principals_min", r->principals_min);
     return o;
 }
 
@@ -281,13 +263,13 @@ static json_t *load(struct run *r)
             v[up++] = v[h];
     }
     json_t *keys = spread(v, up);
-    put_x(o, "keys_max_over_mean", up > 0 ? v[up - 1] : 0);
+    run_put_x(o, "keys_max_over_mean", up > 0 ? v[up - 1] : 0);
     for (wr_host h = 0; h < n; h++)
-        v[h] = per((double)r->slots[h].served * n, (double)served);
+        v[h] = run_per((double)r->slots[h].served * n, (double)served);
     json_t *requests = spread(v, n);
-    put_x(o, "requests_max_over_mean", v[n - 1]);
-    put(o, "keys_over_mean", keys);
-    put(o, "requests_over_mean", requests);
+    run_put_x(o, "requests_max_over_mean", v[n - 1]);
+    run_put(o, "keys_over_mean", keys);
+    run_put(o, "requests_over_mean", requests);
     free(v);
     return o;
 }
@@ -315,12 +297,12 @@ static json_t *series(struct run *r)
 {
     json_t *o = json_object(), *names = json_array();
 
-    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+    for (size_t i = 0; i < WR_ARRAY_LEN(columns); i++)
         add(names, json_string(columns[i]));
     run_work_columns(r, names);
-    put_x(o, "every_s", (double)r->s->run_sample_every / 1e6);
-    put(o, "columns", names);
-    put(o, "rows", json_incref(r->rows));
+    run_put_x(o, "every_s", (double)r->s->run_sample_every / 1e6);
+    run_put(o, "columns", names);
+    run_put(o, "rows", json_incref(r->rows));
     return o;
 }
 
@@ -345,33 +327,33 @@ json_t *run_result(struct run *r, double wall_s)
         return NULL;
     snprintf(digest, sizeof(digest), "%016llx",
              (unsigned long long)r->w.digest);
-    put_n(o, "wreath_sim", 1);
-    put(o, "version", json_string(WR_VERSION));
-    put(o, "scenario", wr_scenario_json(r->s));
-    put(o, "name", json_string(r->s->name));
-    put_n(o, "seed", r->s->run_seed);
-    put(o, "system",
-        json_string(run_is_wreath(r) ? "wreath" : r->w.cfg.overlay->name));
-    put(o, "digest", json_string(digest));
-    put_x(o, "virtual_s", seconds);
-    put_x(o, "wall_s", wall_s);
-    put_n(o, "events", r->w.events);
-    put_x(o, "events_per_s", per((double)r->w.events, wall_s));
-    put_n(o, "bytes_per_member", bytes_per_member(r));
-    put(o, "interrupted", json_boolean(r->interrupted));
-    put(o, "hosts", hosts(r, seconds));
-    put(o, "lookups", lookups(r));
-    put(o, "traffic", traffic(r));
+    run_put_n(o, "wreath_sim", 1);
+    run_put(o, "version", json_string(WR_VERSION));
+    run_put(o, "scenario", wr_scenario_json(r->s));
+    run_put(o, "name", json_string(r->s->name));
+    run_put_n(o, "seed", r->s->run_seed);
+    run_put(o, "system",
+            json_string(run_is_wreath(r) ? "wreath" : r->w.cfg.overlay->name));
+    run_put(o, "digest", json_string(digest));
+    run_put_x(o, "virtual_s", seconds);
+    run_put_x(o, "wall_s", wall_s);
+    run_put_n(o, "events", r->w.events);
+    run_put_x(o, "events_per_s", run_per((double)r->w.events, wall_s));
+    run_put_n(o, "bytes_per_member", bytes_per_member(r));
+    run_put(o, "interrupted", json_boolean(r->interrupted));
+    run_put(o, "hosts", hosts(r, seconds));
+    run_put(o, "lookups", lookups(r));
+    run_put(o, "traffic", traffic(r));
     if (run_is_wreath(r))
-        put(o, "ring", ring(r));
+        run_put(o, "ring", ring(r));
     if (run_works(r)) {
-        put(o, "data", run_work_data(r));
-        put(o, "leaves", run_work_leaves(r, seconds));
+        run_put(o, "data", run_work_data(r));
+        run_put(o, "leaves", run_work_leaves(r, seconds));
     }
-    put(o, "load", load(r));
-    put(o, "series", series(r));
+    run_put(o, "load", load(r));
+    run_put(o, "series", series(r));
     if (run_is_wreath(r))
-        put(o, "members", members(r));
-    put(o, "log", json_incref(r->log));
+        run_put(o, "members", members(r));
+    run_put(o, "log", json_incref(r->log));
     return o;
 }

@@ -96,34 +96,14 @@ uint32_t run_work_event(struct run *r, const struct wr_scenario_event *e)
 
 /* ---- what came of it ----------------------------------------------------- */
 
-static void put(json_t *o, const char *key, json_t *value)
-{
-    (void)json_object_set_new(o, key, value);
-}
-
-static void put_n(json_t *o, const char *key, uint64_t n)
-{
-    put(o, key, json_integer((json_int_t)n));
-}
-
-static void put_x(json_t *o, const char *key, double x)
-{
-    put(o, key, json_real(x));
-}
-
-static double per(double n, double of)
-{
-    return of == 0 ? 0 : n / of;
-}
-
 static void put_ms(json_t *o, const char *what, const struct wr_hist *h)
 {
     char key[64];
 
     snprintf(key, sizeof(key), "%.40s_ms_p50", what);
-    put_x(o, key, (double)wr_hist_at(h, 500) / 1000);
+    run_put_x(o, key, (double)wr_hist_at(h, 500) / 1000);
     snprintf(key, sizeof(key), "%.40s_ms_p99", what);
-    put_x(o, key, (double)wr_hist_at(h, 990) / 1000);
+    run_put_x(o, key, (double)wr_hist_at(h, 990) / 1000);
 }
 
 static void put_tally(json_t *o, const char *one, const struct wr_work_tally *t)
@@ -131,17 +111,17 @@ static void put_tally(json_t *o, const char *one, const struct wr_work_tally *t)
     char key[48];
 
     snprintf(key, sizeof(key), "%ss", one);
-    put_n(o, key, t->begun);
+    run_put_n(o, key, t->begun);
     snprintf(key, sizeof(key), "%ss_failed", one);
-    put_n(o, key, t->failed);
+    run_put_n(o, key, t->failed);
     snprintf(key, sizeof(key), "%ss_cut", one);
-    put_n(o, key, t->cut);
+    run_put_n(o, key, t->cut);
     snprintf(key, sizeof(key), "%ss_open", one);
-    put_n(o, key, t->begun - t->done - t->failed - t->cut);
+    run_put_n(o, key, t->begun - t->done - t->failed - t->cut);
     snprintf(key, sizeof(key), "%s_latency", one);
     put_ms(o, key, &t->latency);
     snprintf(key, sizeof(key), "%s_mb_s", one);
-    put_x(o, key, per((double)t->bytes, (double)t->us));
+    run_put_x(o, key, run_per((double)t->bytes, (double)t->us));
 }
 
 static json_t *copies_hist(const struct wr_work_census *c)
@@ -164,20 +144,20 @@ json_t *run_work_data(struct run *r)
     wr_work_count(k);
     put_tally(o, "put", &k->jobs[WR_WORK_PUT]);
     put_tally(o, "get", &k->jobs[WR_WORK_GET]);
-    put_n(o, "gets_denied", k->denied);
-    put_n(o, "bytes_put", k->jobs[WR_WORK_PUT].bytes);
-    put_n(o, "bytes_got", k->jobs[WR_WORK_GET].bytes);
-    put_n(o, "bytes_sent", k->sent_bytes);
-    put_n(o, "blocks", k->blocks);
-    put_n(o, "blocks_deduplicated", k->repeated);
-    put_n(o, "acknowledged", k->census.n);
-    put_n(o, "lost", k->census.lost);
-    put_n(o, "lost_beyond_promise", k->census.lost_beyond);
-    put_n(o, "wrong", k->wrong);
-    put_n(o, "bodies_wrong", r->w.bodies_wrong);
-    put_x(o, "copies_mean", per((double)k->census.sum, k->census.n));
-    put(o, "copies_hist", copies_hist(&k->census));
-    put_n(o, "repair_bytes", 0); /* Nothing is repaired yet. */
+    run_put_n(o, "gets_denied", k->denied);
+    run_put_n(o, "bytes_put", k->jobs[WR_WORK_PUT].bytes);
+    run_put_n(o, "bytes_got", k->jobs[WR_WORK_GET].bytes);
+    run_put_n(o, "bytes_sent", k->sent_bytes);
+    run_put_n(o, "blocks", k->blocks);
+    run_put_n(o, "blocks_deduplicated", k->repeated);
+    run_put_n(o, "acknowledged", k->census.n);
+    run_put_n(o, "lost", k->census.lost);
+    run_put_n(o, "lost_beyond_promise", k->census.lost_beyond);
+    run_put_n(o, "wrong", k->wrong);
+    run_put_n(o, "bodies_wrong", r->w.bodies_wrong);
+    run_put_x(o, "copies_mean", run_per((double)k->census.sum, k->census.n));
+    run_put(o, "copies_hist", copies_hist(&k->census));
+    run_put_n(o, "repair_bytes", 0); /* Nothing is repaired yet. */
     return o;
 }
 
@@ -204,22 +184,22 @@ json_t *run_work_leaves(struct run *r, double seconds)
     json_t *o = json_object();
 
     wr_work_sum(k);
-    put_n(o, "count", k->there_n);
-    put_x(o, "awake_mean", per((double)k->awake_us / 1e6, seconds));
-    put_x(o, "attached_share",
-          per((double)k->attached_us, (double)k->awake_us));
+    run_put_n(o, "count", k->there_n);
+    run_put_x(o, "awake_mean", run_per((double)k->awake_us / 1e6, seconds));
+    run_put_x(o, "attached_share",
+              run_per((double)k->attached_us, (double)k->awake_us));
     put_ms(o, "attach", &k->attaching);
-    put_n(o, "failovers", k->failovers);
-    put_x(o, "orphan_s_mean", wr_hist_mean(&k->orphaned) / 1e6);
-    put_x(o, "orphan_s_max", (double)k->orphaned.max / 1e6);
-    put_n(o, "dials", now->dials - was->dials);
-    put_n(o, "per_host_max", fullest(r));
-    put_x(o, "bytes_up_per_leaf_s",
-          per((double)(now->sent_bytes - was->sent_bytes),
-              (double)k->awake_us / 1e6));
-    put_x(o, "bytes_down_per_leaf_s",
-          per((double)(now->recv_bytes - was->recv_bytes),
-              (double)k->awake_us / 1e6));
+    run_put_n(o, "failovers", k->failovers);
+    run_put_x(o, "orphan_s_mean", wr_hist_mean(&k->orphaned) / 1e6);
+    run_put_x(o, "orphan_s_max", (double)k->orphaned.max / 1e6);
+    run_put_n(o, "dials", now->dials - was->dials);
+    run_put_n(o, "per_host_max", fullest(r));
+    run_put_x(o, "bytes_up_per_leaf_s",
+              run_per((double)(now->sent_bytes - was->sent_bytes),
+                      (double)k->awake_us / 1e6));
+    run_put_x(o, "bytes_down_per_leaf_s",
+              run_per((double)(now->recv_bytes - was->recv_bytes),
+                      (double)k->awake_us / 1e6));
     return o;
 }
 
@@ -243,7 +223,7 @@ void run_work_row(struct run *r, json_t *row)
     wr_work_count(k);
     (void)json_array_append_new(row, json_integer(k->attached_n));
     (void)json_array_append_new(
-        row, json_real(per((double)k->census.sum, k->census.n)));
+        row, json_real(run_per((double)k->census.sum, k->census.n)));
     (void)json_array_append_new(row, json_integer((json_int_t)k->row[0].begun));
     (void)json_array_append_new(row, json_integer((json_int_t)k->row[1].begun));
     (void)json_array_append_new(
