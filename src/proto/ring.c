@@ -536,7 +536,10 @@ bool wr_rings_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
     case WR_MSG_VIEW:
         return recv_view(c, r, sender, m);
     case WR_MSG_NOTIFY:
-        notified(c, r, sender, m);
+        if (m->notify.as == WR_NOTIFY_SECOND && m->notify.between == WR_NO_REF)
+            c->count->recv_misfit_total++; /* It claims to be next to us. */
+        else
+            notified(c, r, sender, m);
         return true;
     case WR_MSG_HINT:
         on_hint(c, r, sender, m->hint.member);

@@ -1,6 +1,13 @@
 /* msg.c - see msg.h. */
 #include "wire/msg.h"
 
+#include <assert.h>
+
+#define X(name, number, leaf, bulk)                                            \
+    static_assert((number) < WR_MSG_KINDS, #name " counts");
+WR_MSG_MAP(X)
+#undef X
+
 const char *wr_msg_name(unsigned kind)
 {
     switch (kind) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "proto/node_private.h"
+#include "proto/rules.h"
 
 enum { SMALL_NODE_BYTES = 3584 }; /* 3.5 KiB: a million fit into 4 GiB. */
 
@@ -417,56 +418,156 @@ Test(node, a_peer_cannot_say_that_another_left)
 }
 
 /* Any bytes a peer may say are answered or counted, never fatal. */
+/* One of our members that waits for an answer; any if none does. */
+static const struct wr_ring *one_that_asks(const struct wr_core *c,
+                                           struct wr_rng *rng)
+{
+    const unsigned from = (unsigned)wr_rng_below(rng, 17);
+
+    for (unsigned i = 0; i < 17; i++)
+        if (c->rings[(from + i) % 17].op != WR_OP_NONE)
+            return &c->rings[(from + i) % 17];
+    return &c->rings[from];
+}
+
+/* Says nothing but nonsense to a node, in the name of `others`, and checks
+ * after each word that its members' lists are in order. */
+static void talk_nonsense(struct wr_node *n, const wr_host *others,
+                          unsigned others_n, wr_time now)
+{
+    static const uint8_t awaited[] = {WR_MSG_VIEW, WR_MSG_NEXT, WR_MSG_NOTIFY,
+                                      WR_MSG_HINT};
+    const struct wr_core *c = &n->core;
+    wr_ref refs[WR_SUCCS_MAX] = {0};
+    struct wr_rng rng = {11};
+
+    for (unsigned i = 0; i < 100000; i++) {
+        const struct wr_ring *of = one_that_asks(c, &rng);
+        const bool fits = of->op != WR_OP_NONE && wr_rng_below(&rng, 2) == 0;
+        struct wr_msg m = {
+            .kind = fits ? awaited[wr_rng_below(&rng, 4)]
+                         : (uint8_t)(1 + wr_rng_below(&rng, 26)),
+            .from = (uint8_t)wr_rng_below(&rng, 20),
+            .to = (uint8_t)wr_rng_below(&rng, 20),
+            .rid = of->op_rid,
+        };
+        struct wr_event ev = {
+            .kind = WR_EV_RECV,
+            .from = others[wr_rng_below(&rng, others_n)],
+            .msg = &m,
+        };
+        const size_t refs_n = wr_rng_below(&rng, WR_SUCCS_MAX + 1);
+        const uint32_t incarnation = 1 + i / 100;
+
+        if (m.kind == WR_MSG_ROUTE || m.kind == WR_MSG_ROUTED ||
+            m.kind == WR_MSG_ROUTE_ACK)
+            continue; /* The lookup's tests have these. */
+        if (fits && wr_ref_host(of->op_peer) != c->cfg->self) {
+            ev.from = wr_ref_host(of->op_peer);
+            m.from = wr_ref_index(of->op_peer);
+            m.to = wr_ref_index(of->self);
+        }
+        for (size_t k = 0; k < refs_n; k++)
+            refs[k] = wr_rng_below(&rng, 4) == 0
+                          ? (wr_ref)wr_rng_next(&rng)
+                          : wr_ref_of((wr_host)wr_rng_below(&rng, others_n + 2),
+                                      (unsigned)wr_rng_below(&rng, 20));
+        if (m.kind == WR_MSG_PING || m.kind == WR_MSG_PONG) {
+            m.ping.incarnation = incarnation; /* Back from its BYE. */
+        } else if (m.kind == WR_MSG_VIEW) {
+            m.view.state = fits && wr_rng_below(&rng, 8) > 0
+                               ? WR_VIEW_MEMBER
+                               : (uint8_t)wr_rng_below(&rng, 5);
+            m.view.incarnation = incarnation;
+            m.view.pred = refs[0];
+            m.view.succs = refs;
+            m.view.succs_n = (uint8_t)(fits ? refs_n % 3 : refs_n);
+        } else if (m.kind == WR_MSG_NOTIFY) {
+            m.notify.as = (uint8_t)wr_rng_below(&rng, 5);
+            m.notify.between = wr_rng_below(&rng, 3) == 0 ? WR_NO_REF : refs[0];
+        } else if (m.kind == WR_MSG_NEXT) {
+            m.next.final = wr_rng_below(&rng, 2) == 0;
+            m.next.nodes = refs;
+            m.next.n = (uint8_t)(refs_n % (WR_NEXT_MAX + 1));
+        } else if (m.kind == WR_MSG_HINT) {
+            m.hint.member = refs[0];
+        } else if (m.kind == WR_MSG_PROBE || m.kind == WR_MSG_PROBED) {
+            m.probe.target = (wr_host)wr_rng_below(&rng, others_n + 2);
+        }
+        now += wr_rng_below(&rng, WR_MS(20));
+        wr_node_step(n, &ev, now, &out);
+        wr_node_tick(n, now, &out);
+        wr_outbox_clear(&out);
+        for (unsigned k = 0; k < 17; k++) {
+            const struct wr_ring *r = &c->rings[k];
+
+            if (r->phase != WR_RING_MEMBER)
+                continue;
+            cr_assert(wr_book_has(&book, r->pred) && r->pred != r->self);
+            cr_assert(r->succs_n > 0 && r->succs_n <= c->cfg->succs);
+            for (uint8_t s = 0; s < r->succs_n; s++)
+                cr_assert(wr_book_has(&book, r->succs[s]) &&
+                          r->succs[s] != r->self);
+            for (uint8_t s = 1; s < r->succs_n; s++)
+                cr_assert(wr_ring_between(c, s > 1 ? r->succs[s - 2] : r->self,
+                                          r->succs[s - 1], r->succs[s]));
+        }
+    }
+}
+
 Test(node, nonsense_does_no_harm)
 {
     const wr_host self = add(1, 17), x = add(2, 17);
     const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
     wr_host both[] = {self, x};
-    wr_ref refs[WR_SUCCS_MAX];
-    struct wr_rng rng = {11};
     struct wr_node *n;
-    wr_time now = WR_SEC(1);
 
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
-    wr_node_start_with(n, both, 2, now, &out);
-    for (unsigned i = 0; i < 200000; i++) {
-        struct wr_msg m = {
-            .kind = (uint8_t)(1 + wr_rng_below(&rng, 26)),
-            .from = (uint8_t)wr_rng_below(&rng, 20),
-            .to = (uint8_t)wr_rng_below(&rng, 20),
-            .rid = n->core.rings[wr_rng_below(&rng, 17)].op_rid,
-        };
-        const size_t refs_n = wr_rng_below(&rng, WR_SUCCS_MAX + 1);
+    wr_node_start_with(n, both, 2, WR_SEC(1), &out);
+    talk_nonsense(n, &x, 1, WR_SEC(1));
+    wr_node_close(n);
+}
 
-        if (m.kind == WR_MSG_ROUTE || m.kind == WR_MSG_ROUTED ||
-            m.kind == WR_MSG_ROUTE_ACK)
-            continue; /* The lookup's tests have these. */
-        for (size_t k = 0; k < refs_n; k++)
-            refs[k] = wr_rng_below(&rng, 4) == 0
-                          ? (wr_ref)wr_rng_next(&rng)
-                          : wr_ref_of((wr_host)wr_rng_below(&rng, 3),
-                                      (unsigned)wr_rng_below(&rng, 20));
-        if (m.kind == WR_MSG_VIEW) {
-            m.view.state = (uint8_t)wr_rng_below(&rng, 5);
-            m.view.incarnation = 1;
-            m.view.pred = refs[0];
-            m.view.succs = refs;
-            m.view.succs_n = (uint8_t)refs_n;
-        } else if (m.kind == WR_MSG_NEXT) {
-            m.next.final = wr_rng_below(&rng, 2) == 0;
-            m.next.nodes = refs;
-            m.next.n = (uint8_t)(refs_n % WR_NEXT_MAX);
-        } else if (m.kind == WR_MSG_HINT) {
-            m.hint.member = refs[0];
-        } else if (m.kind == WR_MSG_PROBE || m.kind == WR_MSG_PROBED) {
-            m.probe.target = (wr_host)wr_rng_below(&rng, 4);
-        }
-        now += wr_rng_below(&rng, WR_MS(20));
+/* R2: nor to one that looks for its place, and asks liars for it. */
+Test(node, nonsense_does_no_harm_to_a_newcomer)
+{
+    const wr_host self = add(1, 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    wr_host others[4];
+    struct wr_node *n;
+
+    for (uint8_t i = 0; i < 4; i++)
+        others[i] = add((uint8_t)(i + 2), (uint8_t)(1 + 4 * i));
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_join(n, others, 4, false, WR_SEC(1), &out);
+    talk_nonsense(n, others, 4, WR_SEC(1));
+    cr_assert_geq(n->core.count->joins_total, 17); /* It was heard. */
+    wr_node_close(n);
+}
+
+/* R6: whoever is the next but one has to say who is between. */
+Test(node, a_second_says_who_is_between)
+{
+    const wr_host self = add(1, 1), x = add(2, 17);
+    struct wr_node_cfg cfg = wr_node_cfg_default(self, 1);
+    wr_host both[] = {self, x};
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_with(n, both, 2, WR_SEC(1), &out);
+    const wr_ref pred = n->core.rings[0].pred;
+    for (unsigned i = 0; i < 17; i++) {
+        const struct wr_msg m = {
+            .kind = WR_MSG_NOTIFY,
+            .from = (uint8_t)i,
+            .notify = {.as = WR_NOTIFY_SECOND, .between = WR_NO_REF}};
+
         wr_node_step(
             n, &(struct wr_event){.kind = WR_EV_RECV, .from = x, .msg = &m},
-            now, &out);
-        wr_node_tick(n, now, &out);
-        wr_outbox_clear(&out);
+            WR_SEC(1), &out);
     }
+    cr_assert_eq(n->core.rings[0].pred, pred);
+    cr_assert_eq(n->core.rings[0].spare, WR_NO_REF);
+    cr_assert_eq(n->core.count->recv_misfit_total, 17);
     wr_node_close(n);
 }
