@@ -11,6 +11,11 @@
 #include "preset.h"
 #include "run.h"
 
+/* Around a line of progress on a terminal: over the last one, and cut off where
+ * a narrow terminal ends, for a line that wraps cannot be written over. */
+#define SIM_LINE "\r\033[?7l"
+#define SIM_LINE_END "\033[K\033[?7h"
+
 enum { SIM_INTERRUPTED = 130 }; /* The exit status, as the shell has it. */
 
 struct wr_narrow;

@@ -25,15 +25,20 @@ static const struct variant variants[] = {
     {"index", {"ring.system=index"}},
 };
 
-/* A result that was written before; NULL: this is no such file. */
-static json_t *stored(const char *path)
+/* A JSON file in `*ret`; NULL: this is none. WR_EINVAL: one that is no result
+ * of a run. */
+static enum wr_err stored(const char *path, json_t **ret, struct wr_why *why)
 {
-    json_t *o = json_load_file(path, 0, NULL);
-
-    if (json_is_integer(json_object_get(o, "wreath_sim")))
-        return o;
-    json_decref(o);
-    return NULL;
+    *ret = json_load_file(path, 0, NULL);
+    if (*ret == NULL ||
+        json_integer_value(json_object_get(*ret, "wreath_sim")) == 1)
+        return WR_OK;
+    json_decref(*ret);
+    *ret = NULL;
+    return wr_why(why, WR_EINVAL,
+                  "%s is JSON, but no result of wreath-sim run, or one of "
+                  "another version",
+                  path);
 }
 
 /* `*ret` is read, or run, and then goes by the name of `as`, if that is not
@@ -44,7 +49,9 @@ static int result_of(const char *name, const char *as,
     static struct wr_scenario s;
     struct wr_run_hooks hooks = {.trace_from = WR_NEVER, .trace_to = WR_NEVER};
 
-    *ret = as == NULL ? stored(name) : NULL;
+    *ret = NULL;
+    if (as == NULL && stored(name, ret, &hooks.why) != WR_OK)
+        return sim_fail(&hooks.why);
     if (*ret != NULL)
         return 0;
     if (sim_scenario(&s, name, settings, &hooks.why) != WR_OK)

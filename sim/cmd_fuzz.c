@@ -110,8 +110,8 @@ static void show(struct fuzz *f)
         return;
     f->drawn = now;
     fprintf(stderr,
-            "\r%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64
-            " failed, %.0f seeds/s\033[K",
+            SIM_LINE "%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64
+                     " failed, %.0f seeds/s" SIM_LINE_END,
             f->done, f->seeds, f->failed, s > 0 ? (double)f->done / s : 0);
     fflush(stderr);
 }

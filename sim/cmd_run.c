@@ -17,22 +17,16 @@ struct progress {
     bool shown;
 };
 
-static const char *print_time(wr_time us, char ret[WR_SCENARIO_TEXT_MAX])
-{
-    const wr_time whole = us - us % WR_SEC(us >= WR_SEC(3600) ? 60 : 1);
-
-    return wr_value_print(WR_SCENARIO_TIME, NULL, (union wr_value){.n = whole},
-                          ret);
-}
-
-static const char *left_text(double s, char ret[32])
+static const char *about(double s, char ret[32])
 {
     if (s < 120)
         snprintf(ret, 32, "%.0f s", s);
     else if (s < 7200)
         snprintf(ret, 32, "%.0f min", s / 60);
+    else if (s < 172800)
+        snprintf(ret, 32, "%.1f h", s / 3600);
     else
-        snprintf(ret, 32, "%.0f h", s / 3600);
+        snprintf(ret, 32, "%.1f d", s / 86400);
     return ret;
 }
 
@@ -40,20 +34,23 @@ static bool show(void *arg, wr_time now, wr_time end, uint64_t events)
 {
     struct progress *p = arg;
     const wr_time t = wr_clock_now();
-    char a[WR_SCENARIO_TEXT_MAX], b[WR_SCENARIO_TEXT_MAX], left[32];
+    char at[32], left[32], all[WR_SCENARIO_TEXT_MAX];
 
     if (t - p->drawn < WR_MS(100))
         return true;
     p->drawn = t;
     p->shown = true;
     const double spent = (double)(t - p->started) / 1e6;
-    fprintf(stderr, "\r%3.0f %%  %s of %s  %.0f events/s",
-            end > 0 ? 100 * (double)now / (double)end : 0, print_time(now, a),
-            print_time(end, b), spent > 0 ? (double)events / spent : 0);
+    fprintf(
+        stderr, SIM_LINE "%3.0f %%  %s of %s  %.0f events/s",
+        end > 0 ? 100 * (double)now / (double)end : 0,
+        about((double)now / 1e6, at),
+        wr_value_print(WR_SCENARIO_TIME, NULL, (union wr_value){.n = end}, all),
+        spent > 0 ? (double)events / spent : 0);
     if (now > 0 && spent > 1)
         fprintf(stderr, "  %s left",
-                left_text(spent * (double)(end - now) / (double)now, left));
-    fputs("\033[K", stderr);
+                about(spent * (double)(end - now) / (double)now, left));
+    fputs(SIM_LINE_END, stderr);
     fflush(stderr);
     return true;
 }

@@ -73,8 +73,8 @@ static void show(const struct shrink *s)
         actions += !s->best.actions[i].dropped;
     if (s->progress)
         fprintf(stderr,
-                "\r%" PRIu64 " tries: %" PRIu32 " hosts, %" PRIu32
-                " things happen, %.1f s of storm\033[K",
+                SIM_LINE "%" PRIu64 " tries: %" PRIu32 " hosts, %" PRIu32
+                         " things happen, %.1f s of storm" SIM_LINE_END,
                 s->tries, s->best.world.hosts, actions,
                 (double)s->best.end / 1e6);
 }

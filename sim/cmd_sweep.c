@@ -205,7 +205,8 @@ static bool reap(struct sweep *w, struct job *jobs, size_t n)
 static void show(const struct sweep *w, size_t done)
 {
     if (!w->quiet && isatty(STDERR_FILENO) == 1)
-        fprintf(stderr, "\r%zu of %zu runs\033[K", done, w->points * w->seeds);
+        fprintf(stderr, SIM_LINE "%zu of %zu runs" SIM_LINE_END, done,
+                w->points * w->seeds);
 }
 
 /* False: a run failed, and no further one was started. */
@@ -216,6 +217,7 @@ static bool run_all(struct sweep *w, size_t jobs_n)
     size_t next = 0, busy = 0, done = 0;
     bool fine = true;
 
+    show(w, 0);
     while (busy > 0 || (next < runs && fine && !sim_stop)) {
         if (next < runs && fine && !sim_stop && busy < jobs_n) {
             size_t i = 0;
@@ -238,8 +240,9 @@ static bool run_all(struct sweep *w, size_t jobs_n)
 
 /* ---- the table --------------------------------------------------------- */
 
-/* "99.12 +- 0.05", or "-"; the interval of the mean over the seeds. */
-static void cell(const struct sweep *w, size_t point, const struct wr_figure *f,
+/* "99.12 +- 0.05", the interval of the mean over the seeds; or false, and "-".
+ */
+static bool cell(const struct sweep *w, size_t point, const struct wr_figure *f,
                  char ret[48])
 {
     const struct wr_estimate e =
@@ -252,6 +255,7 @@ static void cell(const struct sweep *w, size_t point, const struct wr_figure *f,
     else
         snprintf(ret, 48, "%.*f +- %.*f", f->digits, e.mean * f->times,
                  f->digits, e.half * f->times);
+    return e.n > 0;
 }
 
 static void table(const struct sweep *w)
@@ -272,10 +276,11 @@ static void table(const struct sweep *w)
         for (size_t i = 0; i < wr_figures_n; i++) {
             char text[48];
 
-            cell(w, p, &wr_figures[i], text);
-            printf("  %-16s %20s%s%s\n", wr_figures[i].name, text,
-                   wr_figures[i].unit[0] != '\0' ? " " : "",
-                   wr_figures[i].unit);
+            const struct wr_figure *f = &wr_figures[i];
+            const bool bare = !cell(w, p, f, text) || f->unit[0] == '\0';
+
+            printf("  %-16s %20s%s%s\n", f->name, text, bare ? "" : " ",
+                   bare ? "" : f->unit);
         }
     }
     if (w->seeds > 1)
@@ -346,6 +351,9 @@ static int finish(struct sweep *w, const char *json, const char *report,
         status = sim_fail(&why);
     if (any && !w->quiet && (json == NULL || strcmp(json, "-") != 0))
         table(w);
+    if (sim_stop && !w->quiet)
+        fputs("wreath-sim: interrupted; what was measured so far is kept\n",
+              stderr);
     for (size_t i = 0; i < w->points * w->seeds; i++)
         json_decref(w->results[i]);
     free(w->results);

@@ -256,17 +256,6 @@ void sim_catch_stop(void)
     sigaction(SIGTERM, &act, NULL);
 }
 
-static int help(void)
-{
-    puts("wreath-sim runs wreath's own protocol in virtual time: how does a "
-         "ring fare?\n\nusage: wreath-sim COMMAND ...\n");
-    for (size_t i = 0; i < WR_ARRAY_LEN(commands); i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-    puts("\nTry 'wreath-sim run smallest'; 'wreath-sim COMMAND --help' "
-         "describes one.");
-    return 0;
-}
-
 static int unknown(const char *name)
 {
     for (size_t i = 0; i < WR_ARRAY_LEN(commands); i++)
@@ -284,6 +273,34 @@ static int unknown(const char *name)
     return 2;
 }
 
+/* What was said must have arrived, unless nobody listens any more (| head). */
+static int end(int status)
+{
+    if (fflush(stdout) == 0 || errno == EPIPE || status != 0)
+        return status;
+    fprintf(stderr, "wreath-sim: cannot write to standard output: %s\n",
+            wr_errno_text(errno));
+    return 1;
+}
+
+/* Of all commands, or of one. */
+static int help(const char *name)
+{
+    if (name != NULL && find(name) == NULL)
+        return unknown(name);
+    if (name != NULL) {
+        print_help(find(name));
+        return end(0);
+    }
+    puts("wreath-sim runs wreath's own protocol in virtual time: how does a "
+         "ring fare?\n\nusage: wreath-sim COMMAND ...\n");
+    for (size_t i = 0; i < WR_ARRAY_LEN(commands); i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    puts("\nTry 'wreath-sim run smallest'; 'wreath-sim COMMAND --help' "
+         "describes one.");
+    return end(0);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -294,11 +311,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("wreath-sim " WR_VERSION);
-        return 0;
+        return end(0);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
-        return help();
+        return help(argv[2]);
     const struct sim_command *c = find(argv[1]);
-    return c != NULL ? c->run(argc - 1, argv + 1) : unknown(argv[1]);
+    return c != NULL ? end(c->run(argc - 1, argv + 1)) : unknown(argv[1]);
 }

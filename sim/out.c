@@ -147,12 +147,13 @@ static double of(const json_t *r, const char *one, const char *what)
 
 static void summary_files(FILE *to, const json_t *r, const char *one)
 {
-    fprintf(to,
-            "%ss        %.0f, %.0f failed; %.0f ms median, 99 %% below %.0f "
-            "ms; %.2f MB/s\n",
-            one, of(r, one, "s"), of(r, one, "s_failed"),
-            of(r, one, "_latency_ms_p50"), of(r, one, "_latency_ms_p99"),
-            of(r, one, "_mb_s"));
+    fprintf(to, "%ss        %.0f, %.0f failed", one, of(r, one, "s"),
+            of(r, one, "s_failed"));
+    if (of(r, one, "_latency_ms_p99") > 0)
+        fprintf(to, "; %.0f ms median, 99 %% below %.0f ms; %.2f MB/s",
+                of(r, one, "_latency_ms_p50"), of(r, one, "_latency_ms_p99"),
+                of(r, one, "_mb_s"));
+    fputc('\n', to);
 }
 
 static void summary_data(FILE *to, const json_t *r)

@@ -168,11 +168,11 @@ typedef void page_of(FILE *to, const json_t *result);
 
 static page_of *which(const json_t *o)
 {
-    if (json_is_integer(json_object_get(o, "wreath_sim")))
+    if (json_integer_value(json_object_get(o, "wreath_sim")) == 1)
         return report_run;
-    if (json_is_integer(json_object_get(o, "wreath_sim_sweep")))
+    if (json_integer_value(json_object_get(o, "wreath_sim_sweep")) == 1)
         return report_sweep;
-    if (json_is_integer(json_object_get(o, "wreath_sim_compare")))
+    if (json_integer_value(json_object_get(o, "wreath_sim_compare")) == 1)
         return report_compare;
     return NULL;
 }
@@ -203,7 +203,8 @@ enum wr_err wr_report(const char *dir, const json_t *result, struct wr_why *why)
         return WR_OK;
     if (draw == NULL)
         return wr_why(why, WR_EINVAL,
-                      "this is no result of wreath-sim run, sweep or compare");
+                      "this is no result of wreath-sim run, sweep or compare, "
+                      "or one of another version");
     FILE *to = open_memstream(&text, &n);
     if (to == NULL)
         return wr_why(why, WR_ENOMEM, "out of memory for the report");

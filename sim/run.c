@@ -260,11 +260,14 @@ static enum wr_err places(struct run *r)
     err = wr_simnet_read(&r->w.net, path, &line);
     if (err == WR_EINVAL)
         return wr_why(&r->hooks->why, err,
-                      "%s:%u: not a place; write `x y height`, in milliseconds",
+                      "%s, line %u: it takes x, y and height in milliseconds, "
+                      "as '12.5 80 25'",
                       path, line);
+    if (err != WR_OK && line == 0)
+        return wr_why(&r->hooks->why, err, "%s: it cannot be read, or is empty",
+                      path);
     if (err != WR_OK)
-        return wr_why(&r->hooks->why, err,
-                      "%s: no such file, or no place in it", path);
+        return wr_why(&r->hooks->why, err, "%s: there is no place in it", path);
     return WR_OK;
 }
 

@@ -152,18 +152,20 @@ static json_t *lookups(struct run *r)
     run_put_n(o, "failed", t->failed);
     run_put_n(o, "askers_gone", t->gone);
     run_put_n(o, "right_in_hand_over", r->judge.handovers);
-    run_put_x(
-        o, "right_share",
-        run_per((double)t->right, (double)(t->right + t->wrong + t->failed)));
-    run_put_x(o, "hops_mean", wr_hist_mean(&r->hops));
     run_put(o, "hops_hist", hops_hist(&r->hops));
+    run_put(o, "latency_ms_hist", latency_hist(l));
+    const uint64_t ended = t->right + t->wrong + t->failed;
+    if (ended > 0)
+        run_put_x(o, "right_share", run_per((double)t->right, (double)ended));
+    if (l->n == 0) /* No figures, not figures of 0. */
+        return o;
+    run_put_x(o, "hops_mean", wr_hist_mean(&r->hops));
     run_put_x(o, "latency_ms_mean", wr_hist_mean(l) / 1000);
     run_put_x(o, "latency_ms_p50", ms(wr_hist_at(l, 500)));
     run_put_x(o, "latency_ms_p90", ms(wr_hist_at(l, 900)));
     run_put_x(o, "latency_ms_p99", ms(wr_hist_at(l, 990)));
     run_put_x(o, "latency_ms_p999", ms(wr_hist_at(l, 999)));
     run_put_x(o, "latency_ms_max", ms(l->max));
-    run_put(o, "latency_ms_hist", latency_hist(l));
     run_put_x(
         o, "stretch_mean",
         run_per((double)r->stretch_permille / 1000, (double)r->stretch_n));

@@ -100,6 +100,8 @@ static void put_ms(json_t *o, const char *what, const struct wr_hist *h)
 {
     char key[64];
 
+    if (h->n == 0) /* Nothing was timed: no figure, not one of 0. */
+        return;
     snprintf(key, sizeof(key), "%.40s_ms_p50", what);
     run_put_x(o, key, (double)wr_hist_at(h, 500) / 1000);
     snprintf(key, sizeof(key), "%.40s_ms_p99", what);

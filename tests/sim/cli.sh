@@ -52,6 +52,12 @@ run 2 && grep -q -- --help err
 check 'nothing asked for is a usage error'
 run 2 rum && grep -q "'run'" err
 check 'a mistyped command is guessed'
+run 0 help sweep && grep -q '^usage: wreath-sim sweep' out && run 2 help sweeep &&
+    grep -q "'sweep'" err
+check 'help describes a command'
+"$sim" --help >/dev/full 2>err
+[ $? = 1 ] && grep -q 'cannot write to standard output' err
+check 'what cannot be written is not passed over'
 run 2 run && grep -q 'takes one scenario' err
 check 'run without a scenario is a usage error'
 run 3 run half-dyes && grep -q "'half-dies'" err
@@ -89,6 +95,14 @@ printf '# who was there\n0,1,up\n5,2,upp\n' >bad.csv
 run 2 run scale "${small[@]}" --set churn.session=trace \
     --set churn.trace=bad.csv && grep -q "bad.csv, line 3: .*'up'" err
 check 'a line of it that cannot be read, too, with what is wrong'
+
+run 3 run scale "${small[@]}" --set network.latency=file \
+    --set network.file=nowhere.txt && grep -q 'nowhere.txt: it cannot be read' err
+check 'coordinates that are not there are named'
+printf '1 2 3\n1 2\n' >bad.txt
+run 2 run scale "${small[@]}" --set network.latency=file \
+    --set network.file=bad.txt && grep -q 'bad.txt, line 2: ' err
+check 'and the line of them that is none'
 
 # ---- lists ----------------------------------------------------------------
 
@@ -251,6 +265,8 @@ run 0 sweep scale "${small[@]}" --vary ring.members=1,2 --seeds 3 --jobs 2 \
     --json s.json && grep -q '^ring.members = 2' out && grep -q 'hops.*+-' out &&
     grep -q 'mean of 3 seeds' out
 check 'a sweep prints mean and interval'
+grep -q '^  put p50  *-$' out
+check 'and no unit where there is no figure'
 [ "$(grep -o '"wreath_sim":1' s.json | wc -l)" = 6 ] &&
     grep -q '"vary":{"ring.members":\["1","2"\]}' s.json &&
     ! grep -q '"series"' s.json
@@ -276,6 +292,22 @@ check 'compare puts results side by side'
 printf "[run]\nfor = 5 s\n[ring]\nhosts = 20\n[network]\nlatency = uniform\njitter = 0 %%\n" >tiny.ini
 run 0 compare a.json tiny.ini && grep -q 'scale.*tiny' out
 check 'and runs what is a scenario'
+run 2 compare a.json s.json && grep -q 's.json is JSON, but no result' err
+check 'what is no result of a run is said to be none'
+run 0 run scale "${small[@]}" --set load.lookup_every=never --quiet --json n.json &&
+    run 0 compare a.json n.json && grep -q '^lookups right  *100.00 %  *-$' out &&
+    grep -q '^hops  *[0-9.]*  *-$' out && grep -q '^latency p50 .* -$' out
+check 'where nothing was looked up there is no figure, and not one of 0'
+run 0 run smallest --for 5s --set load.gets_every=1h && grep -q '^gets  *0, 0 failed$' out
+check 'nor where nothing was got'
+run 3 report nowhere.json r && grep -q 'nowhere.json: No such file' err
+check 'a result that is not there is named'
+printf '{\n"wreath_sim": oops\n' >bad.json
+run 2 report bad.json r && grep -q 'bad.json, line 2: ' err
+check 'and the line where one is no JSON'
+echo '{"wreath_sim":2}' >bad.json
+run 2 report bad.json r && grep -q 'another version' err
+check 'one of another version is not drawn'
 run 2 compare a.json && grep -q '2 to' err
 check 'compare takes two at least'
 
