@@ -224,6 +224,8 @@ static void data(FILE *to, const struct shown *s)
 static void alert(FILE *to, const json_t *result)
 {
     const double violations = report_number(result, "ring.violations");
+    const double malformed = report_number(result, "traffic.malformed");
+    const double bodies = report_number(result, "data.bodies_wrong");
     const double wrong = report_number(result, "data.wrong");
     const double lost = report_number(result, "data.lost");
 
@@ -237,6 +239,11 @@ static void alert(FILE *to, const json_t *result)
     if (violations > 0)
         page_fmt(to, "The ring's invariant was violated %.0f times. ",
                  violations);
+    if (malformed > 0)
+        page_fmt(to, "%.0f messages broke a limit. ", malformed);
+    if (bodies > 0)
+        page_fmt(to, "%.0f bodies were released twice, or used after that. ",
+                 bodies);
     if (wrong > 0)
         page_fmt(to, "%.0f reads gave wrong bytes. ", wrong);
     if (lost > 0)
