@@ -22,8 +22,7 @@ struct fuzz {
     wr_time started, drawn; /* Real. */
 };
 
-/* ---- how a plan is narrowed -----------------------------------------------
- */
+/* ---- how a plan is narrowed ---------------------------------------------- */
 
 static int bad(const char *command, const char *option, const char *text,
                const char *want)
@@ -62,8 +61,7 @@ int sim_narrow(const char *command, const struct sim_narrow *v,
     return 0;
 }
 
-/* ---- when the core itself gives up ----------------------------------------
- */
+/* ---- when the core itself gives up --------------------------------------- */
 
 static char crash_text[WR_PLAN_COMMAND_MAX + 64];
 
@@ -98,8 +96,7 @@ static void catch_crash(void)
     sigaction(SIGFPE, &act, NULL);
 }
 
-/* ---- playing ---------------------------------------------------------------
- */
+/* ---- playing ------------------------------------------------------------- */
 
 static void show(struct fuzz *f)
 {
@@ -221,8 +218,7 @@ static void summary(const struct fuzz *f)
     printf("digest       %016" PRIx64 "\n", f->digest);
 }
 
-/* ---- the command -----------------------------------------------------------
- */
+/* ---- the command --------------------------------------------------------- */
 
 static int count(struct fuzz *f, const char *seeds, const char *from,
                  const char *seed)

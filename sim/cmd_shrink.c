@@ -18,8 +18,7 @@ struct shrink {
     bool progress;
 };
 
-/* ---- one try ----------------------------------------------------------------
- */
+/* ---- one try ------------------------------------------------------------- */
 
 static bool read_result(int fd, struct wr_fuzz_result *ret)
 {
@@ -96,8 +95,7 @@ static bool fails(struct shrink *s, const struct wr_narrow *n)
     return true;
 }
 
-/* ---- what can be left out
- * ----------------------------------------------------- */
+/* ---- what can be left out ------------------------------------------------ */
 
 static bool drop_faults(struct shrink *s)
 {
@@ -188,8 +186,7 @@ static void reduce(struct shrink *s)
         fputs("\r\033[K", stderr);
 }
 
-/* ---- the command -----------------------------------------------------------
- */
+/* ---- the command --------------------------------------------------------- */
 
 static int tell(const struct shrink *s)
 {

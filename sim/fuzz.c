@@ -62,8 +62,7 @@ static void on_done(struct wr_world *w, wr_host host, const struct wr_fx *fx)
         l->ret->right_n++;
 }
 
-/* ---- the storm ------------------------------------------------------------
- */
+/* ---- the storm ----------------------------------------------------------- */
 
 static void storm(struct life *l)
 {
@@ -85,8 +84,7 @@ static void storm(struct life *l)
     l->data.rng = (struct wr_rng){wr_rng_next(&l->rng)};
 }
 
-/* ---- the core -------------------------------------------------------------
- */
+/* ---- the core ------------------------------------------------------------ */
 
 static void take_out(struct life *l)
 {
@@ -186,8 +184,7 @@ static void check_lookups(struct life *l)
         life_fail(l, "a failed lookup in an ideal ring", &k);
 }
 
-/* ---- data -----------------------------------------------------------------
- */
+/* ---- data ---------------------------------------------------------------- */
 
 /* Until all requests have ended: each has its deadline, and retries. */
 static void await_requests(struct life *l)
@@ -246,8 +243,7 @@ static void check_released(struct life *l)
         life_fail(l, "a body was never released", &k);
 }
 
-/* ---- the phases -----------------------------------------------------------
- */
+/* ---- the phases ---------------------------------------------------------- */
 
 static void core(struct life *l)
 {

@@ -28,8 +28,7 @@ struct chunk {
     _Alignas(16) uint8_t v[CHUNK];
 };
 
-/* ---- slabs ---------------------------------------------------------------
- */
+/* ---- slabs --------------------------------------------------------------- */
 
 static size_t size_of(size_t bytes)
 {
@@ -100,8 +99,7 @@ void wr_parcels_done(struct wr_parcels *p)
     *p = (struct wr_parcels){0};
 }
 
-/* ---- messages ------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------ */
 
 /* What a kind has: so many bytes of the union, and at most two arrays. */
 struct shape {
@@ -246,8 +244,7 @@ void wr_parcel_open(struct wr_parcel *one, struct wr_msg *ret,
         memcpy(ret_body, &one->v[at], sizeof(*ret_body));
 }
 
-/* ---- store operations ----------------------------------------------------
- */
+/* ---- store operations ---------------------------------------------------- */
 
 struct wr_parcel *wr_parcel_store(struct wr_parcels *p, const struct wr_fx *fx)
 {
@@ -281,8 +278,7 @@ const struct wr_fx *wr_parcel_fx(struct wr_parcel *one)
     return (const struct wr_fx *)(void *)one->v;
 }
 
-/* ---- anything else -------------------------------------------------------
- */
+/* ---- anything else ------------------------------------------------------- */
 
 struct wr_parcel *wr_parcel_bytes(struct wr_parcels *p, const void *from,
                                   size_t n)

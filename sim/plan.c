@@ -35,8 +35,7 @@ const char *wr_fault_help(enum wr_fault f)
     return fault_helps[f];
 }
 
-/* ---- drawing --------------------------------------------------------------
- */
+/* ---- drawing ------------------------------------------------------------- */
 
 /* Up to `most`, and often much less. */
 static uint32_t some(struct wr_rng *r, uint32_t most)
@@ -309,8 +308,7 @@ void wr_plan_draw(struct wr_plan *p, uint64_t seed,
     drop_actions(p);
 }
 
-/* ---- telling --------------------------------------------------------------
- */
+/* ---- telling ------------------------------------------------------------- */
 
 static const char *next_word(const char *text, char ret[WR_PLAN_WORD_MAX])
 {

@@ -283,8 +283,7 @@ bool report_ring(FILE *to, const json_t *result)
     return true;
 }
 
-/* ---- messages -------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------ */
 
 enum { KINDS_MAX = 512, KINDS_SHOWN = 11 };
 

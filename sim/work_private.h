@@ -1,4 +1,4 @@
-/* work_private.h - what work.c, work_file.c and work_census.c share. */
+/* work_private.h - what the work*.c share. */
 #ifndef WR_SIM_WORK_PRIVATE_H
 #define WR_SIM_WORK_PRIVATE_H
 

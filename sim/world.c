@@ -19,8 +19,7 @@ void *world_must(void *p)
     return p;
 }
 
-/* ---- events --------------------------------------------------------------
- */
+/* ---- events -------------------------------------------------------------- */
 
 /* Or a mere asker. */
 static bool has_uplink(const struct wr_world *w, wr_host h)
@@ -184,8 +183,7 @@ void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
                parent, world_must(wr_parcel_message(&w->parcels, m, body)));
 }
 
-/* ---- effects --------------------------------------------------------------
- */
+/* ---- effects ------------------------------------------------------------- */
 
 void world_trace(const struct wr_world *w, wr_host h, const char *what,
                  wr_host other, unsigned a, unsigned b)
@@ -360,8 +358,7 @@ void wr_world_step(struct wr_world *w, wr_host h, const struct wr_event *ev)
     world_settle(w, h);
 }
 
-/* ---- delivery --------------------------------------------------------------
- */
+/* ---- delivery ------------------------------------------------------------ */
 
 void world_admit(struct wr_world *w, wr_host to, wr_host of,
                  enum wr_roster_state state)
