@@ -92,7 +92,7 @@ static const struct sim_command commands[] = {
     {"report", cmd_report, "report RESULT.json DIR",
      "Draw a result that was written before: a page with pictures.", NULL},
     {"list", cmd_list, "list [keys | faults]",
-     "The presets; every key, its default and range; or the faults.", NULL},
+     "The presets; every key, its default and meaning; or the faults.", NULL},
 };
 
 static const struct sim_command *find(const char *name)

@@ -311,18 +311,32 @@ static int on_line(void *arg, const char *section, const char *name,
     return r->err == WR_OK;
 }
 
+/* Only its form is looked at. */
+static int any_line(void *arg, const char *section, const char *name,
+                    const char *value)
+{
+    (void)arg;
+    (void)section;
+    (void)name;
+    (void)value;
+    return 1;
+}
+
 enum wr_err wr_scenario_read(struct wr_scenario *s, const char *origin,
                              const char *text, struct wr_why *why)
 {
     struct reading r = {.s = s};
-    const int line = ini_parse_string(text, on_line, &r);
+    int line = ini_parse_string(text, any_line, NULL);
 
+    /* First, for behind a broken [section] keys are read as of the last one. */
+    if (line != 0)
+        return wr_why(why, WR_EINVAL,
+                      "%.120s, line %d: neither '[section]' nor 'key = value'",
+                      origin, line);
+    line = ini_parse_string(text, on_line, &r);
     if (r.err != WR_OK)
         return wr_why(why, r.err, "%.120s, line %d: %.260s", origin, line,
                       r.why.text);
-    if (line != 0)
-        return wr_why(why, WR_EINVAL, "%.120s, line %d: not 'key = value'",
-                      origin, line);
     return WR_OK;
 }
 

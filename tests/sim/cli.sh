@@ -77,6 +77,9 @@ check 'an unknown key tells file, line and the nearest key'
 printf '[rign]\nhosts = 20\n' >bad.ini
 run 2 run bad.ini && grep -q "bad.ini, line 2: .*'ring.hosts'" err
 check 'an unknown section, too'
+printf '[run]\nfor = 5 s\n[ring\nhosts = 20\n' >bad.ini
+run 2 run bad.ini && grep -q "bad.ini, line 3: neither '\[section\]'" err
+check 'a section that is not closed, and not what follows it'
 printf '[ring]\n\nmembers = 65\n' >bad.ini
 run 2 run bad.ini && grep -q 'bad.ini, line 3: .*1 to 64' err
 check 'an impossible value tells its range'
