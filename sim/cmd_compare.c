@@ -42,20 +42,25 @@ static enum wr_err stored(const char *path, json_t **ret, struct wr_why *why)
 }
 
 /* `*ret` is read, or run, and then goes by the name of `as`, if that is not
- * NULL. An exit status. */
+ * NULL; where `ret` is NULL, only whether it could be. An exit status. */
 static int result_of(const char *name, const char *as,
                      const struct sim_list *settings, bool quiet, json_t **ret)
 {
     static struct wr_scenario s;
     struct wr_run_hooks hooks = {.trace_from = WR_NEVER, .trace_to = WR_NEVER};
+    json_t *o = NULL;
 
-    *ret = NULL;
-    if (as == NULL && stored(name, ret, &hooks.why) != WR_OK)
+    if (as == NULL && stored(name, &o, &hooks.why) != WR_OK)
         return sim_fail(&hooks.why);
-    if (*ret != NULL)
+    if (o == NULL && sim_scenario(&s, name, settings, &hooks.why) != WR_OK)
+        return sim_fail(&hooks.why);
+    if (ret == NULL) {
+        json_decref(o);
         return 0;
-    if (sim_scenario(&s, name, settings, &hooks.why) != WR_OK)
-        return sim_fail(&hooks.why);
+    }
+    *ret = o;
+    if (o != NULL)
+        return 0;
     if (as != NULL)
         snprintf(s.name, sizeof(s.name), "%s", as);
     if (sim_run(&s, &hooks, quiet, ret) != WR_OK)
@@ -72,7 +77,8 @@ static const struct variant *variant_of(const char *name, size_t n)
     return NULL;
 }
 
-/* `scenario` with each of the `systems`, "a,b,c", as a column. */
+/* `scenario` with each of the `systems`, "a,b,c", as a column; where `results`
+ * is NULL, only whether it can be. */
 static int run_variants(const char *scenario, const char *systems,
                         const struct sim_list *settings, bool quiet,
                         json_t **results, size_t *n)
@@ -87,8 +93,9 @@ static int run_variants(const char *scenario, const char *systems,
         for (size_t i = 0; i < VARIANT_SETTINGS; i++)
             if (v->settings[i] != NULL)
                 all.v[all.n++] = v->settings[i];
-        status = result_of(scenario, v->name, &all, quiet, &results[*n]);
-        *n += results[*n] != NULL;
+        status = result_of(scenario, v->name, &all, quiet,
+                           results != NULL ? &results[*n] : NULL);
+        *n += results != NULL && results[*n] != NULL;
         systems += len + (systems[len] == ',');
     }
     return status;
@@ -171,6 +178,13 @@ int cmd_compare(int argc, char **argv)
     if (wr_out_prepare(json, &why) != WR_OK ||
         wr_report_prepare(report, &why) != WR_OK)
         return sim_fail(&why);
+    /* All of them, before the first run: a mistake shows at once. */
+    if (systems != NULL)
+        status = run_variants(argv[first], systems, &settings, quiet, NULL, &n);
+    for (int i = first; systems == NULL && i < argc && status == 0; i++)
+        status = result_of(argv[i], NULL, &settings, quiet, NULL);
+    if (status != 0)
+        return status;
     sim_catch_stop();
     if (systems != NULL)
         status =

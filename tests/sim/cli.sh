@@ -295,6 +295,9 @@ check 'compare puts results side by side'
 printf "[run]\nfor = 5 s\n[ring]\nhosts = 20\n[network]\nlatency = uniform\njitter = 0 %%\n" >tiny.ini
 run 0 compare a.json tiny.ini && grep -q 'scale.*tiny' out
 check 'and runs what is a scenario'
+run 3 compare scale nosuch "${small[@]}" --for 8760h && grep -q "'nosuch'" err &&
+    run 2 compare smallest --for 8760h --system wreath,flood && grep -q leaves err
+check 'a mistake in what is compared is told before the first run'
 run 2 compare a.json s.json && grep -q 's.json is JSON, but no result' err
 check 'what is no result of a run is said to be none'
 run 0 run scale "${small[@]}" --set load.lookup_every=never --quiet --json n.json &&
