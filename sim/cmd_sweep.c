@@ -102,6 +102,12 @@ static enum wr_err prepare(struct sweep *w, const struct sim_list *vary,
         if (strcmp(w->axes[i].key, "run.seed") == 0)
             return wr_why(why, WR_EINVAL,
                           "seeds are varied by --seeds, from --seed on");
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(w->axes[i].key, w->axes[k].key) == 0)
+                return wr_why(why, WR_EINVAL,
+                              "--vary %s is there twice; write all its values "
+                              "in one",
+                              w->axes[i].key);
         w->points *= w->axes[i].n;
     }
     if (w->points > POINTS_MAX)

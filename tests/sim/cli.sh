@@ -261,6 +261,8 @@ run 2 sweep scale --vary ring.members=1,99 && grep -q '1 to 64' err
 check 'and one with an impossible value'
 run 2 sweep scale --vary run.seed=1,2 && grep -q -- '--seeds, from --seed' err
 check 'and one over seeds, which are not a key of their own there'
+run 2 sweep scale --vary ring.members=1,2 --vary ring.members=3 && grep -q twice err
+check 'and one over the same key twice'
 run 0 sweep scale "${small[@]}" --seeds 1 --seed 2 --json - &&
     grep -q '"seed":2,' out && [ "$(field out digest)" = "$(field b.json digest)" ]
 check '--seed is the first of a sweep'
