@@ -517,6 +517,13 @@ static bool recv_view(struct wr_core *c, struct wr_ring *r, wr_ref from,
     return true;
 }
 
+/* P6: what it said before it left for good may arrive behind its farewell; of
+ * a removed one nothing is believed. The dead have been cleared by speaking. */
+static bool has_left(const struct wr_core *c, wr_host host)
+{
+    return !wr_peers_alive(c, host) && !wr_peers_away(c, host);
+}
+
 bool wr_rings_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     const wr_ref sender = wr_core_sender(c, from, m);
@@ -525,6 +532,11 @@ bool wr_rings_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 
     if (r == NULL || sender == WR_NO_REF) {
         c->count->recv_misfit_total++;
+        return true;
+    }
+    if (has_left(c, from) &&
+        (m->kind == WR_MSG_NOTIFY || m->kind == WR_MSG_HINT)) {
+        c->count->recv_stale_total++;
         return true;
     }
     switch (m->kind) {
