@@ -157,6 +157,7 @@ int cmd_compare(int argc, char **argv)
     };
     size_t n = 0;
     int first, status = 0;
+    bool bad = false;
     const int end = sim_options("compare", rows, WR_ARRAY_LEN(rows), &settings,
                                 argc, argv, &first);
 
@@ -198,7 +199,11 @@ int cmd_compare(int argc, char **argv)
         wr_out_compare(stdout, results, n);
     if (status == 0 && (json != NULL || report != NULL))
         status = write_all(json, report, results, n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        bad = bad || wr_out_bad(results[i]);
         json_decref(results[i]);
-    return status == 0 && sim_stop ? SIM_INTERRUPTED : status;
+    }
+    if (status == 0 && sim_stop)
+        status = SIM_INTERRUPTED;
+    return status == 0 && bad ? 1 : status;
 }

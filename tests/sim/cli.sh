@@ -294,6 +294,9 @@ check 'a sweep that is interrupted keeps what its runs have'
 run 0 compare a.json b.json --json d.json && grep -q 'lookups right.*%.*%' out &&
     grep -q '^hops' out && grep -q '"wreath_sim_compare":1' d.json
 check 'compare puts results side by side'
+sed 's/"violations":[0-9]*/"violations":1/;t;s/"ring":{/&"violations":1,/' b.json >bad.json
+run 1 compare a.json bad.json
+check 'and fails if one of them did'
 printf "[run]\nfor = 5 s\n[ring]\nhosts = 20\n[network]\nlatency = uniform\njitter = 0 %%\n" >tiny.ini
 run 0 compare a.json tiny.ini && grep -q 'scale.*tiny' out
 check 'and runs what is a scenario'
