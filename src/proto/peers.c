@@ -597,10 +597,12 @@ static void due(struct wr_core *c, struct wr_peer *e)
             arm(c, e, c->peers->probe_at);
             return;
         }
-        if (e->named == 0)
+        if (e->named == 0) {
             c->peers->probe_at =
                 c->now +
                 wr_core_interval(c, c->cfg->probe_dead_us / WR_PEER_SHARE);
+            c->peers->turn = (uint32_t)(e - c->peers->v) + 1;
+        }
         e->named = 0;
         ping(c, e);
         arm_probe(c, e, doubled);
@@ -621,9 +623,11 @@ void wr_peers_tick(struct wr_core *c)
     if (c->now < p->due_at)
         return;
     p->due_at = WR_NEVER; /* arm() lowers it again. */
-    for (uint32_t i = 0; i < p->n; i++) {
-        if (c->now >= p->v[i].due_at)
-            due(c, &p->v[i]);
+    for (uint32_t i = 0, at = p->turn; i < p->n; i++) {
+        struct wr_peer *e = &p->v[(at + i) % p->n];
+
+        if (c->now >= e->due_at)
+            due(c, e);
     }
     for (unsigned i = 0; i < WR_PEER_PROBES; i++) {
         struct wr_peer_probe *pr = &p->probes[i];

@@ -369,6 +369,47 @@ Test(node, a_farewell_to_many_comes_to_its_end)
     wr_outbox_done(&tight);
 }
 
+/* P7: whoever was held for dead is asked again now and then, however many they
+ * are: one of them may be the only way back to another ring. */
+Test(node, none_of_many_dead_is_forgotten)
+{
+    enum { DEAD = 300 };
+    static const uint8_t ring[32] = {2};
+    static unsigned pings[DEAD + 1];
+    struct wr_book many;
+    struct wr_node *n;
+
+    cr_assert_eq(wr_book_init(&many, ring, DEAD + 1, DEAD + 32), WR_OK);
+    const wr_host self =
+        wr_book_add(&many, &(struct wr_host_id){{1}}, 17, 0, NULL);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &many), WR_OK);
+    wr_node_start_ring(n, 0, &out);
+    for (unsigned i = 0; i < DEAD; i++) {
+        const struct wr_host_id id = {{2, (uint8_t)(i >> 8), (uint8_t)i}};
+        struct wr_event ev = {.kind = WR_EV_LINK_UP,
+                              .from = wr_book_add(&many, &id, 1, 0, NULL),
+                              .incarnation = 1};
+
+        wr_node_step(n, &ev, 0, &out);
+        ev.kind = WR_EV_LINK_DOWN;
+        wr_node_step(n, &ev, 0, &out);
+        wr_outbox_clear(&out);
+    }
+    for (wr_time now = 0; now < WR_SEC(5 * 3600); now = wr_node_deadline(n)) {
+        wr_node_tick(n, now, &out);
+        for (uint32_t i = 0; i < out.n && now > WR_SEC(3600); i++)
+            if (out.v[i].kind == WR_FX_SEND && out.v[i].msg.kind == WR_MSG_PING)
+                pings[out.v[i].to]++;
+        wr_outbox_clear(&out);
+    }
+    for (wr_host h = self + 1; h <= DEAD; h++)
+        cr_assert_gt(pings[h], 0, "host %u has not been pinged", h);
+    wr_node_close(n);
+    wr_book_done(&many);
+}
+
 /* Removal wins for good, whatever is heard later. */
 Test(node, who_was_removed_does_not_come_back_by_hearsay)
 {
