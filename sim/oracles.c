@@ -304,7 +304,7 @@ static void loss(struct oracles *o)
                      "[network]\nlatency = king\nloss = 5 %%\n"
                      "[churn]\nsession = exponential\nsession_mean = 2.9 h\n"
                      "[load]\nlookup_every = %s\n",
-                     o->full ? "28 h" : "10 min", o->full ? 1000U : 200U,
+                     o->full ? "29 h" : "10 min", o->full ? 1000U : 200U,
                      o->full ? "100 s" : "10 s");
 
     say(o, figure(r, "lookups", "failed") <= 3,

@@ -75,7 +75,7 @@ struct wr_peers {
     struct wr_peer *v; /* what is known of each. */
     uint32_t n, cap;
     uint32_t news_n;
-    uint32_t turn; /* P7: who comes first when several are due. */
+    uint32_t turn;    /* P7: who comes first when several are due. */
     wr_time due_at;   /* No later than the first due_at of all. */
     wr_time probe_at; /* P7: not before then. */
     wr_time named_at; /* R4: nor one that is named from afar. */
