@@ -26,7 +26,7 @@ enum { REQUEST_BYTES = 512, TRIM_AFTER_S = 1 };
 struct batch {
     struct wr_lmdb *m;
     struct wr_lmdb_work w;
-    struct wr_store_reqs *todo;  /* Taken from the queue, not begun. */
+    struct wr_store_reqs *taken; /* Taken from the queue, not begun. */
     struct wr_store_reqs reqs;   /* Performed in this transaction. */
     struct wr_store_usage usage; /* As of its end. */
     size_t bytes;
@@ -79,12 +79,12 @@ static struct wr_store_req *next(struct batch *b)
         return NULL;
     if (b->bytes > 0 && wr_clock_now() >= b->until)
         return NULL;
-    if (b->todo->head == NULL) {
+    if (b->taken->head == NULL) {
         pthread_mutex_lock(&m->mu);
-        wr_store_reqs_move(b->todo, &m->writes);
+        wr_store_reqs_move(b->taken, &m->writes);
         pthread_mutex_unlock(&m->mu);
     }
-    return wr_store_reqs_take(b->todo);
+    return wr_store_reqs_take(b->taken);
 }
 
 static int perform(struct batch *b, struct wr_store_req *r)
@@ -196,14 +196,14 @@ static void publish(struct batch *b)
     wr_lmdb_finish(m, &b->reqs);
 }
 
-static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *todo)
+static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *taken)
 {
-    struct batch b = {.m = m, .todo = todo, .usage = m->usage};
+    struct batch b = {.m = m, .taken = taken, .usage = m->usage};
     int rc;
 
     wr_store_reqs_init(&b.reqs);
     if (b.usage.failed) {
-        wr_store_reqs_move(&b.reqs, todo);
+        wr_store_reqs_move(&b.reqs, taken);
         all_fail(&b.reqs, WR_EIO);
         publish(&b);
         return;
@@ -221,7 +221,7 @@ static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *todo)
     }
     /* No request was in hand when the transaction could not begin. */
     if (rc != 0 && b.reqs.head == NULL) {
-        wr_store_reqs_move(&b.reqs, todo);
+        wr_store_reqs_move(&b.reqs, taken);
         all_fail(&b.reqs, rc == ENOMEM ? WR_ENOMEM : WR_EIO);
     }
     publish(&b);
@@ -282,22 +282,22 @@ static bool wait_for_work(struct wr_lmdb *m, bool *busy)
 void *wr_lmdb_writer(void *arg)
 {
     struct wr_lmdb *m = arg;
-    struct wr_store_reqs todo;
+    struct wr_store_reqs taken;
     bool busy = false;
 
-    wr_store_reqs_init(&todo);
+    wr_store_reqs_init(&taken);
     while (wait_for_work(m, &busy)) {
         bool tend, work;
 
         pthread_mutex_lock(&m->mu);
         tend = m->upkeep;
         work = m->writes.head != NULL;
-        wr_store_reqs_move(&todo, &m->writes);
+        wr_store_reqs_move(&taken, &m->writes);
         pthread_mutex_unlock(&m->mu);
         if (tend)
             upkeep(m);
-        while (todo.head != NULL)
-            run_batch(m, &todo);
+        while (taken.head != NULL)
+            run_batch(m, &taken);
         busy = busy || work;
     }
     return NULL;
