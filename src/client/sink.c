@@ -584,7 +584,8 @@ static int make_durable(struct wr_sink *s)
     return fchmod(s->root_fd, mode_of(s, &f)) != 0 ? -1 : fsync(s->root_fd);
 }
 
-/* The one step that users see. What is replaced goes away afterwards. */
+/* The one step that users see. A tree that is replaced goes away afterwards; a
+ * file replaces whatever is no directory (rename(2): EISDIR). */
 static int publish(struct wr_sink *s)
 {
     const int fd = s->parent_fd;
@@ -600,7 +601,8 @@ static int publish(struct wr_sink *s)
     }
     if (errno != EEXIST || !s->cfg.force)
         return -1;
-    if (renameat2(fd, s->part, fd, s->name, RENAME_EXCHANGE) == 0) {
+    if (s->is_tree &&
+        renameat2(fd, s->part, fd, s->name, RENAME_EXCHANGE) == 0) {
         remove_tree(fd, s->part, 0);
         return 0;
     }
@@ -616,15 +618,17 @@ enum wr_err wr_sink_finish(struct wr_sink *s, struct wr_why *why)
     close_fds(s);
     if (make_durable(s) != 0)
         return why_errno(s, errno, NULL, why);
-    if (is_in_the_way(s)) /* It may have come meanwhile. */
-        return why_in_the_way(s, why);
     if (publish(s) != 0) {
-        if (errno == EEXIST)
+        const int e = errno;
+
+        if (is_in_the_way(s)) /* It has come meanwhile. */
+            return why_in_the_way(s, why);
+        if (e == EEXIST)
             return wr_why(why, WR_EEXIST,
                           "%s appeared while it was fetched; say --force to "
                           "replace it",
                           s->path);
-        return why_errno(s, errno, NULL, why);
+        return why_errno(s, e, NULL, why);
     }
     s->part[0] = '\0';
     if (fsync(s->parent_fd) != 0)
