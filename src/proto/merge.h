@@ -4,7 +4,7 @@
  * admitted host, is asked for the place of our own members. Where the member
  * in front of that place does not know ours as its successor, it gets a HINT;
  * it asks our member itself (R5, R8), adopts it, and hands its old head over
- * as the next hint, and so the two rings close like a zip (ring.c).
+ * as the next hint, and so the two rings close like a zip (ring_tell.c).
  */
 #ifndef WR_PROTO_MERGE_H
 #define WR_PROTO_MERGE_H

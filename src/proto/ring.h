@@ -4,7 +4,7 @@
  *
  * Rules R1 to R12 (docs/protocol.md) are the corrected Chord of Zave,
  * "Reasoning about identifier spaces: how to make Chord correct" (2017);
- * ring.c cites them by number. A member asks another for its *view* (state,
+ * ring*.c cite them by number. A member asks another for its *view* (state,
  * predecessor, successors); views of siblings, members of the same host, are
  * read at once and without a message, by the same rules.
  *
@@ -41,7 +41,7 @@ enum wr_ring_op {
 };
 
 /* Transparent on purpose: lookups, tests and the simulator's checkers read it.
- * Only ring.c and, for R2, boot.c write it. */
+ * Only ring*.c, rules.c and, for R2, boot.c write it. */
 struct wr_ring {
     wr_ref self;
     wr_ref pred;    /* WR_NO_REF only while OUT or LEFT. */

@@ -1,7 +1,7 @@
 /*
  * rules.h - those rules of the ring on which its proof rests: whose list is
  * taken, who becomes head or predecessor, and what a newcomer starts with.
- * ring.c asks and answers; it is their only caller.
+ * ring*.c ask and answer; they are their only callers.
  *
  * They are apart because the checkers have to be seen to fail: a test of the
  * simulator links the rules of 2001, known to be wrong, in their place
