@@ -1,5 +1,6 @@
 /* Routes and lookups over a ring that stands still. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "still.h"
 
