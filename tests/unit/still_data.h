@@ -57,6 +57,54 @@ static inline struct wr_msg have_msg(struct still *w, const struct wr_id *v,
     return m;
 }
 
+static inline struct wr_msg put_msg(struct still *w, struct wr_id digest)
+{
+    struct wr_msg m = {.kind = WR_MSG_PUT, .rid = wr_rng_next(&w->rng)};
+
+    m.put.level = WR_LEVEL_LEAF;
+    m.put.hash = RAW;
+    m.put.put = put_a;
+    m.put.digest = digest;
+    m.put.body = still_body(w, digest, 1000, false);
+    return m;
+}
+
+static inline struct wr_msg get_msg(struct still *w, struct wr_id digest,
+                                    bool head)
+{
+    struct wr_msg m = {.kind = WR_MSG_GET, .rid = wr_rng_next(&w->rng)};
+
+    m.get.level = WR_LEVEL_LEAF;
+    m.get.hash = RAW;
+    m.get.head = head;
+    m.get.digest = digest;
+    return m;
+}
+
+static inline unsigned copies(struct still *w, const struct wr_id *digest)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < w->n; i++)
+        n += still_find(&w->hosts[i], digest) != NULL;
+    return n;
+}
+
+static inline void put_ok(struct still *w, wr_host parent, struct wr_id key)
+{
+    w->answers_n = 0;
+    still_ask(w, parent, put_msg(w, key));
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+}
+
+static inline void tight(struct wr_node_cfg *cfg)
+{
+    cfg->ops_max = 4;
+    cfg->have_ops_max = 1;
+}
+
 static inline void close_balanced(struct still *w)
 {
     cr_assert_eq(still_bodies_held(w), 0, "%u bodies held",
