@@ -19,9 +19,11 @@ enum wr_store_op {
     WR_STORE_STAT,
     WR_STORE_REFS,
     WR_STORE_DROP,
+    WR_STORE_REAP,
     WR_STORE_LIST,
     WR_STORE_ROOT_PUT,
     WR_STORE_ROOT_GET,
+    WR_STORE_ROOT_DROP,
     WR_STORE_ROOT_LIST,
     WR_STORE_META_PUT,
     WR_STORE_META_GET,
@@ -35,8 +37,8 @@ struct wr_store_req {
     uint8_t key[WR_STORE_NAME_MAX]; /* Digest, root key or name. */
     uint32_t key_n;
     uint8_t put_id[WR_PUT_ID];
-    uint64_t number; /* Hash code, version. */
-    uint32_t n;      /* Digests, items, or how many to skip. */
+    uint64_t number; /* Hash code, version, time. */
+    uint32_t n;      /* Digests, items, seconds, or how many to skip. */
     struct wr_buf *buf;
     struct wr_span bytes; /* In `buf` or `tail`. */
     struct wr_pool *pool;
@@ -130,6 +132,13 @@ WR_MUST_USE bool wr_store_req_out(struct wr_store_req *r, size_t bytes);
 /* Whether a root record (version, bytes) gives way to the request's. */
 bool wr_store_root_yields(uint64_t version, struct wr_span bytes,
                           const struct wr_store_req *r);
+
+/* What a REAP does with a chunk that nothing refers to, by the time that is
+ * kept with it: 0 is none. */
+enum wr_reap { WR_REAP_WAIT, WR_REAP_MARK, WR_REAP_REMOVE };
+
+enum wr_reap wr_store_reap_does(uint64_t idle_since,
+                                const struct wr_store_req *r);
 
 static inline void wr_bit_set(uint8_t *bits, uint32_t i)
 {

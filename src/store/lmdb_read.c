@@ -277,7 +277,9 @@ static enum wr_err perform(const struct wr_lmdb_work *w, struct wr_store_req *r)
         return do_meta_get(w, r);
     case WR_STORE_PUT:
     case WR_STORE_DROP:
+    case WR_STORE_REAP:
     case WR_STORE_ROOT_PUT:
+    case WR_STORE_ROOT_DROP:
     case WR_STORE_META_PUT:
     case WR_STORE_QUARANTINE:
         break;

@@ -174,6 +174,7 @@ static int ref_add(const struct wr_lmdb_work *w, const uint8_t *digest,
 
     if (!r->has_put_id || ref_place(rec, r->put_id) < rec->refs)
         return 0;
+    rec->idle_since = 0;
     ref_key(digest, r->put_id, key);
     if (rec->refs < WR_RECORD_REFS) {
         if (rec->spilled > 0) { /* Freed places must not hold a second. */
@@ -334,25 +335,50 @@ static int drop_ref(const struct wr_lmdb_work *w, struct wr_store_req *r,
     return record_put(w, r->key, rec);
 }
 
-static int do_drop(struct wr_lmdb_work *w, struct wr_store_req *r)
+static int remove_chunk(struct wr_lmdb_work *w, struct wr_store_req *r,
+                        const struct wr_record *rec)
 {
     MDB_val k = wr_val(r->key, WR_DIGEST);
-    struct wr_record rec;
-    bool there = false;
-    int rc = record_now(w, r->key, &rec, &there);
+    int rc = payload_drop(w, r->key, rec->extents);
 
-    if (rc != 0 || !there)
-        return rc;
-    if (r->has_put_id)
-        return drop_ref(w, r, &rec);
-    rc = payload_drop(w, r->key, rec.extents);
-    if (rc == 0 && rec.spilled > 0)
+    if (rc == 0 && rec->spilled > 0)
         rc = spilled_drop(w, r->key);
     if (rc == 0)
         rc = mdb_del(w->txn, w->e->index, &k, NULL);
-    w->totals.chunk_bytes -= rec.length;
+    w->totals.chunk_bytes -= rec->length;
     r->answer.stored = true;
     return rc;
+}
+
+static int do_drop(struct wr_lmdb_work *w, struct wr_store_req *r)
+{
+    struct wr_record rec;
+    bool there = false;
+    const int rc = record_now(w, r->key, &rec, &there);
+
+    if (rc != 0 || !there)
+        return rc;
+    return r->has_put_id ? drop_ref(w, r, &rec) : remove_chunk(w, r, &rec);
+}
+
+/* A record that cannot be read may have had references. */
+static int do_reap(struct wr_lmdb_work *w, struct wr_store_req *r)
+{
+    struct wr_record rec;
+
+    if (wr_lmdb_record_get(w, r->key, &rec) != WR_OK || rec.refs > 0 ||
+        rec.spilled > 0)
+        return 0;
+    switch (wr_store_reap_does(rec.idle_since, r)) {
+    case WR_REAP_WAIT:
+        return 0;
+    case WR_REAP_MARK:
+        rec.idle_since = r->number;
+        return record_put(w, r->key, &rec);
+    case WR_REAP_REMOVE:
+        return remove_chunk(w, r, &rec);
+    }
+    WR_UNREACHABLE();
 }
 
 /* The reader that found the rot may be late: a good copy may have been written
@@ -397,6 +423,22 @@ static int do_root_put(const struct wr_lmdb_work *w, struct wr_store_req *r)
     return rc;
 }
 
+static int do_root_drop(const struct wr_lmdb_work *w, struct wr_store_req *r)
+{
+    MDB_val k = wr_val(r->key, r->key_n), v;
+    int rc = mdb_get(w->txn, w->e->roots, &k, &v);
+
+    if (rc == 0) {
+        struct wr_reader old = wr_reader(wr_val_span(v));
+
+        if (wr_read_be64(&old) != r->number || old.bad)
+            return 0;
+        r->answer.stored = true;
+        return mdb_del(w->txn, w->e->roots, &k, NULL);
+    }
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 static int do_meta_put(const struct wr_lmdb_work *w, struct wr_store_req *r)
 {
     MDB_val k = wr_val(r->key, r->key_n);
@@ -423,8 +465,12 @@ int wr_lmdb_perform(struct wr_lmdb_work *w, struct wr_store_req *r)
         return do_have(w, r);
     case WR_STORE_DROP:
         return do_drop(w, r);
+    case WR_STORE_REAP:
+        return do_reap(w, r);
     case WR_STORE_ROOT_PUT:
         return do_root_put(w, r);
+    case WR_STORE_ROOT_DROP:
+        return do_root_drop(w, r);
     case WR_STORE_META_PUT:
         return do_meta_put(w, r);
     case WR_STORE_QUARANTINE:

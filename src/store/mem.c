@@ -15,6 +15,7 @@ struct item {
     uint32_t n;
     uint8_t (*put_ids)[WR_PUT_ID];
     uint32_t refs, refs_cap;
+    uint64_t idle_since; /* Without references; 0: not seen. */
 };
 
 /* Sorted by key. Insertion moves pointers: fine to some 100,000 items. */
@@ -187,6 +188,7 @@ static bool ref_add(struct mem *m, struct item *it, struct wr_store_req *r)
         it->refs_cap = cap;
     }
     memcpy(it->put_ids[it->refs++], r->put_id, WR_PUT_ID);
+    it->idle_since = 0;
     return true;
 }
 
@@ -304,6 +306,37 @@ static void do_drop(struct mem *m, struct wr_store_req *r)
     it->refs--;
     memmove(it->put_ids[i], it->put_ids[i + 1],
             (size_t)(it->refs - i) * WR_PUT_ID);
+    r->answer.stored = true;
+}
+
+static void do_reap(struct mem *m, struct wr_store_req *r)
+{
+    struct item *it = find(&m->chunks, key_of(r));
+
+    if (it == NULL || it->refs > 0)
+        return;
+    switch (wr_store_reap_does(it->idle_since, r)) {
+    case WR_REAP_WAIT:
+        return;
+    case WR_REAP_MARK:
+        it->idle_since = r->number;
+        return;
+    case WR_REAP_REMOVE:
+        m->chunk_bytes -= it->n;
+        erase(m, &m->chunks, it);
+        r->answer.stored = true;
+        return;
+    }
+    WR_UNREACHABLE();
+}
+
+static void do_root_drop(struct mem *m, struct wr_store_req *r)
+{
+    struct item *it = find(&m->roots, key_of(r));
+
+    if (it == NULL || it->number != r->number)
+        return;
+    erase(m, &m->roots, it);
     r->answer.stored = true;
 }
 
@@ -426,11 +459,17 @@ static void perform(struct mem *m, struct wr_store_req *r)
     case WR_STORE_DROP:
         do_drop(m, r);
         return;
+    case WR_STORE_REAP:
+        do_reap(m, r);
+        return;
     case WR_STORE_LIST:
         do_list(m, r);
         return;
     case WR_STORE_ROOT_PUT:
         do_root_put(m, r);
+        return;
+    case WR_STORE_ROOT_DROP:
+        do_root_drop(m, r);
         return;
     case WR_STORE_ROOT_GET:
     case WR_STORE_ROOT_LIST:

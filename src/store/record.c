@@ -3,7 +3,8 @@
 
 #include <xxhash.h>
 
-enum { RECORD_VERSION = 1, EXTENT_VERSION = 1, FLAG_DAMAGED = 1 };
+enum { RECORD_VERSION = 1, EXTENT_VERSION = 1 };
+enum { FLAG_DAMAGED = 1, FLAG_IDLE = 2 };
 enum { CHECK_AT = 72, CHECK_END = CHECK_AT + 8 };
 
 static const char extent_magic[8] = {'w', 'r', 'e', 'a', 't', 'h', 'X', '1'};
@@ -12,15 +13,20 @@ size_t wr_record_write(const struct wr_record *r, uint8_t *ret)
 {
     struct wr_writer w = wr_writer(ret, WR_RECORD_MAX);
 
+    const bool idle = r->idle_since > 0;
+
     WR_CHECK(r->refs <= WR_RECORD_REFS);
     wr_write_u8(&w, RECORD_VERSION);
-    wr_write_u8(&w, r->damaged ? FLAG_DAMAGED : 0);
+    wr_write_u8(&w, (uint8_t)((r->damaged ? FLAG_DAMAGED : 0) |
+                              (idle ? FLAG_IDLE : 0)));
     wr_write_be16(&w, (uint16_t)r->extents);
     wr_write_be32(&w, r->length);
     wr_write_be64(&w, r->hash);
     wr_write_be32(&w, r->spilled);
     wr_write_u8(&w, (uint8_t)r->refs);
     wr_write(&w, r->put_ids, (size_t)r->refs * WR_PUT_ID);
+    if (idle)
+        wr_write_be64(&w, r->idle_since);
     WR_CHECK(!w.bad);
     return w.n;
 }
@@ -42,6 +48,8 @@ enum wr_err wr_record_read(struct wr_span in, struct wr_record *ret)
         rec.extents != wr_extents_of(rec.length))
         return WR_EDAMAGED;
     wr_read_into(&r, rec.put_ids, (size_t)rec.refs * WR_PUT_ID);
+    if ((flags & FLAG_IDLE) != 0)
+        rec.idle_since = wr_read_be64(&r);
     if (r.bad || r.left != 0)
         return WR_EDAMAGED;
     *ret = rec;

@@ -6,11 +6,15 @@
  *
  *     u8 version = 1 | u8 flags | u16 extents | u32 length | u64 hash code
  *     u32 spilled put ids | u8 inline put ids | put ids, 16 bytes each
+ *     u64 idle since, with flag 2
  *
  * The first WR_RECORD_REFS put ids live in the record: nearly all chunks have
  * one or two, and one insertion serves both. The rest (think of the zeros in
  * every disk image) are keys digest ‖ put id of a table of their own, so that
  * no record grows without bound.
+ *
+ * Flag 2: nothing refers to the chunk, and a u64 follows: since when (Unix
+ * seconds), as the sweep found it. Only such records have it.
  *
  * Payload, keyed by digest ‖ u32 number: an extent is a header of 112 bytes
  * and at most 65,408 bytes, so that a full one takes exactly 16 pages with
@@ -35,7 +39,7 @@ enum {
     WR_EXTENT_KEY = WR_DIGEST + 4,
     WR_REF_KEY = WR_DIGEST + WR_PUT_ID,
     WR_RECORD_REFS = WR_STORE_REFS_SHOWN,
-    WR_RECORD_MAX = 21 + WR_RECORD_REFS * WR_PUT_ID,
+    WR_RECORD_MAX = 21 + WR_RECORD_REFS * WR_PUT_ID + 8,
 };
 
 struct wr_record {
@@ -44,7 +48,9 @@ struct wr_record {
     uint32_t length;
     uint64_t hash;
     uint32_t spilled;
-    uint32_t refs; /* In the record. */
+    uint32_t refs;       /* In the record. */
+    uint64_t idle_since; /* 0: it has references, or the sweep has not seen
+                            that it has none. */
     uint8_t put_ids[WR_RECORD_REFS][WR_PUT_ID];
 };
 

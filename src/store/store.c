@@ -10,7 +10,9 @@ bool wr_store_op_writes(const struct wr_store_req *r)
     switch (r->op) {
     case WR_STORE_PUT:
     case WR_STORE_DROP:
+    case WR_STORE_REAP:
     case WR_STORE_ROOT_PUT:
+    case WR_STORE_ROOT_DROP:
     case WR_STORE_META_PUT:
     case WR_STORE_QUARANTINE:
         return true;
@@ -47,6 +49,7 @@ bool wr_space_takes(enum wr_space space, const struct wr_store_req *r,
                     bool fresh)
 {
     if (r->op == WR_STORE_META_PUT || r->op == WR_STORE_DROP ||
+        r->op == WR_STORE_REAP || r->op == WR_STORE_ROOT_DROP ||
         r->op == WR_STORE_QUARANTINE)
         return true;
     if (r->op == WR_STORE_ROOT_PUT && !fresh)
@@ -71,6 +74,14 @@ bool wr_store_root_yields(uint64_t version, struct wr_span bytes,
     if (r->number != version)
         return r->number > version;
     return wr_span_cmp(r->bytes, bytes) > 0;
+}
+
+enum wr_reap wr_store_reap_does(uint64_t idle_since,
+                                const struct wr_store_req *r)
+{
+    if (idle_since == 0 || idle_since > r->number)
+        return WR_REAP_MARK;
+    return r->number - idle_since >= r->n ? WR_REAP_REMOVE : WR_REAP_WAIT;
 }
 
 /* What a request counts for in the queue. */
@@ -281,6 +292,21 @@ enum wr_err wr_store_drop(struct wr_store *s, const uint8_t *digest,
     return submit(s, r);
 }
 
+enum wr_err wr_store_reap(struct wr_store *s, const uint8_t *digest,
+                          uint64_t now_s, uint32_t grace_s, wr_store_fn *fn,
+                          void *arg)
+{
+    struct wr_store_req *r =
+        req_new(WR_STORE_REAP, digest_span(digest), wr_span(NULL, 0), fn, arg);
+
+    WR_CHECK(now_s > 0);
+    if (r == NULL)
+        return WR_ENOMEM;
+    r->number = now_s;
+    r->n = grace_s;
+    return submit(s, r);
+}
+
 enum wr_err wr_store_list(struct wr_store *s, const uint8_t *after, uint32_t n,
                           wr_store_fn *fn, void *arg)
 {
@@ -306,6 +332,18 @@ enum wr_err wr_store_root_get(struct wr_store *s, const uint8_t *key,
                               wr_store_fn *fn, void *arg)
 {
     return ask(s, WR_STORE_ROOT_GET, digest_span(key), 0, fn, arg);
+}
+
+enum wr_err wr_store_root_drop(struct wr_store *s, const uint8_t *key,
+                               uint64_t version, wr_store_fn *fn, void *arg)
+{
+    struct wr_store_req *r = req_new(WR_STORE_ROOT_DROP, digest_span(key),
+                                     wr_span(NULL, 0), fn, arg);
+
+    if (r == NULL)
+        return WR_ENOMEM;
+    r->number = version;
+    return submit(s, r);
 }
 
 enum wr_err wr_store_root_list(struct wr_store *s, const uint8_t *after,

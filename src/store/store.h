@@ -191,6 +191,17 @@ WR_MUST_USE enum wr_err wr_store_drop(struct wr_store *s, const uint8_t *digest,
                                       const uint8_t *put_id, wr_store_fn *fn,
                                       void *arg);
 
+/* Removes a chunk that nothing has referred to for `grace_s` seconds. Since
+ * when that is so is kept with the chunk: the first call that finds it without
+ * references writes `now_s` down (Unix seconds, not 0), a later clock that was
+ * set back does so again, and a put id that is added forgets it. So it is the
+ * order of writes that decides between this and a PUT or HAVE: who adds a
+ * reference first keeps the chunk, who comes later finds it gone. Works on a
+ * full disk. Answer: stored (it is gone). */
+WR_MUST_USE enum wr_err wr_store_reap(struct wr_store *s, const uint8_t *digest,
+                                      uint64_t now_s, uint32_t grace_s,
+                                      wr_store_fn *fn, void *arg);
+
 /* Chunks in the order of their digests, after `after` (NULL: from the first),
  * at most `n` (1 to WR_STORE_BATCH_MAX); fewer than n: the end was reached.
  * Answer: chunks, n. */
@@ -210,6 +221,12 @@ WR_MUST_USE enum wr_err wr_store_root_put(struct wr_store *s,
 WR_MUST_USE enum wr_err wr_store_root_get(struct wr_store *s,
                                           const uint8_t *key, wr_store_fn *fn,
                                           void *arg);
+
+/* Forgets a root record, if `version` is the one that is kept. Works on a full
+ * disk. Answer: stored (it was). */
+WR_MUST_USE enum wr_err wr_store_root_drop(struct wr_store *s,
+                                           const uint8_t *key, uint64_t version,
+                                           wr_store_fn *fn, void *arg);
 
 /* As wr_store_list. Answer: roots, n. */
 WR_MUST_USE enum wr_err wr_store_root_list(struct wr_store *s,

@@ -13,7 +13,8 @@ struct model_chunk {
     bool there;
     uint64_t seed, hash;
     size_t n;
-    uint16_t refs; /* A bit for each put id. */
+    uint16_t refs;       /* A bit for each put id. */
+    uint64_t idle_since; /* 0: no reap has seen it without any. */
 };
 
 struct model_root {
@@ -55,6 +56,7 @@ struct bench {
     struct wr_store *s;
     struct wr_pool *pool;
     struct wr_rng rng;
+    uint64_t clock_s;
     struct model m;
     struct expect window[WINDOW];
     uint32_t sent, answers;
@@ -134,8 +136,10 @@ static void send_put(struct bench *b)
     c->seed = seed;
     c->n = n;
     c->hash = hash;
-    if (!put.no_put_id)
+    if (!put.no_put_id) {
         c->refs = (uint16_t)(c->refs | 1u << id);
+        c->idle_since = 0;
+    }
     cr_assert_eq(wr_store_put(b->s, &put, on_write, x), WR_OK);
     wr_buf_unref(put.buf);
 }
@@ -155,6 +159,7 @@ static void send_have(struct bench *b)
         if (c->there) {
             x->bits[k / 8] = (uint8_t)(x->bits[k / 8] | 1u << k % 8);
             c->refs = (uint16_t)(c->refs | 1u << id);
+            c->idle_since = 0;
         }
     }
     cr_assert_eq(wr_store_have(b->s, digests, n, b->m.put_ids[id], on_write, x),
@@ -178,6 +183,43 @@ static void send_drop(struct bench *b)
     cr_assert_eq(wr_store_drop(b->s, b->m.digests[i],
                                one ? b->m.put_ids[id] : NULL, on_write, x),
                  WR_OK);
+}
+
+/* The clock goes on, and now and then back. */
+static void send_reap(struct bench *b)
+{
+    const uint32_t i = below(b, CHUNKS), grace = 10 + below(b, 20);
+    struct model_chunk *c = &b->m.chunks[i];
+    struct expect *x = next(b, i);
+
+    b->clock_s += below(b, 30);
+    b->clock_s -= below(b, 10) == 0 ? below(b, 100) : 0;
+    if (c->there && c->refs == 0) {
+        if (c->idle_since == 0 || c->idle_since > b->clock_s)
+            c->idle_since = b->clock_s;
+        else
+            x->stored = b->clock_s - c->idle_since >= grace;
+    }
+    if (x->stored)
+        *c = (struct model_chunk){.there = false};
+    cr_assert_eq(
+        wr_store_reap(b->s, b->m.digests[i], b->clock_s, grace, on_write, x),
+        WR_OK);
+}
+
+static void send_root_drop(struct bench *b)
+{
+    const uint32_t i = below(b, ROOTS);
+    const uint64_t version = below(b, 4);
+    struct model_root *root = &b->m.roots[i];
+    struct expect *x = next(b, i);
+
+    x->stored = root->there && root->version == version;
+    if (x->stored)
+        *root = (struct model_root){.there = false};
+    cr_assert_eq(
+        wr_store_root_drop(b->s, b->m.root_keys[i], version, on_write, x),
+        WR_OK);
 }
 
 static void send_root(struct bench *b)
@@ -428,8 +470,9 @@ static void check_all(struct bench *b)
 static void send_window(struct bench *b)
 {
     static void (*const ops[])(struct bench *) = {
-        send_put,  send_put,  send_put,  send_put,
-        send_have, send_drop, send_root, send_meta};
+        send_put,  send_put,       send_put,  send_put,  send_have,
+        send_drop, send_drop,      send_reap, send_reap, send_root,
+        send_root, send_root_drop, send_meta};
     const uint32_t n = 1 + below(b, 16);
 
     for (uint32_t i = 0; i < n; i++) {
@@ -451,6 +494,7 @@ static void run_model(const char *path, uint64_t seed, uint32_t rounds)
 
     cr_assert_neq(b, NULL);
     b->rng.state = seed;
+    b->clock_s = 1000000;
     b->pool = kit_pool();
     model_init(&b->m);
     for (uint32_t round = 0; round < rounds; round++) {
@@ -532,6 +576,71 @@ static void full_queue(struct wr_store *s)
     cr_assert_eq(wr_store_room(s).bytes, WR_STORE_QUEUE_BYTES);
     cr_assert_eq(atomic_load(&put.buf->refs), 1);
     wr_buf_unref(put.buf);
+}
+
+struct reaped {
+    uint32_t n;
+    bool gone[3];
+};
+
+static void on_reaped(void *arg, const struct wr_store_answer *a)
+{
+    struct reaped *r = arg;
+
+    cr_assert_eq(a->err, WR_OK);
+    r->gone[r->n++] = a->stored;
+}
+
+static void on_had(void *arg, const struct wr_store_answer *a)
+{
+    struct reaped *r = arg;
+
+    cr_assert_eq(a->err, WR_OK);
+    r->gone[r->n++] = (a->bits[0] & 1) == 0;
+}
+
+/* Both under way at once: whichever was asked first decides, and what HAVE
+ * says is so. */
+static void have_against_reap(struct wr_store *s)
+{
+    struct wr_store_put put = kit_chunk(1, 1, 5000, 1);
+    struct wr_chunk_info info;
+    uint8_t id[WR_PUT_ID];
+
+    kit_put_id(2, id);
+    for (int first = 0; first < 2; first++) {
+        struct reaped r = {0};
+
+        put.no_put_id = true;
+        cr_assert_eq(wr_store_put(s, &put, count_answer, &r.n), WR_OK);
+        cr_assert_eq(wr_store_reap(s, put.digest, 100, 10, on_reaped, &r),
+                     WR_OK);
+        wr_store_drain(s);
+        cr_assert_not(r.gone[1], "not before its grace");
+        r.n = 0;
+        if (first == 0)
+            cr_assert_eq(wr_store_have(s, put.digest, 1, id, on_had, &r),
+                         WR_OK);
+        cr_assert_eq(wr_store_reap(s, put.digest, 110, 10, on_reaped, &r),
+                     WR_OK);
+        if (first == 1)
+            cr_assert_eq(wr_store_have(s, put.digest, 1, id, on_had, &r),
+                         WR_OK);
+        wr_store_drain(s);
+        cr_assert_eq(r.gone[0], first == 1);
+        cr_assert_eq(r.gone[1], first == 1);
+        cr_assert_eq(kit_stat(s, 1, &info), first == 0 ? WR_OK : WR_ENOTFOUND);
+        cr_assert_eq(
+            wr_store_drop(s, put.digest, id, on_reaped, &(struct reaped){0}),
+            WR_OK);
+        wr_store_drain(s);
+    }
+    wr_buf_unref(put.buf);
+}
+
+Test(store, the_order_of_writes_decides_between_have_and_reap)
+{
+    with_both(&(struct wr_store_cfg){.quota = 0}, have_against_reap);
 }
 
 Test(store, a_full_queue_says_busy_and_forgets_nothing)
