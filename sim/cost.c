@@ -1,21 +1,10 @@
 /* cost.c - see cost.h. */
 #include "cost.h"
 
-static uint64_t body_of(const struct wr_msg *m)
-{
-    struct wr_msg copy;
-    const struct wr_body *b;
-
-    if (!wr_msg_bulk(m->kind))
-        return 0;
-    copy = *m;
-    b = wr_msg_body(&copy);
-    return b == NULL ? 0 : b->len;
-}
-
 uint64_t wr_cost_message(const struct wr_msg *m)
 {
-    const uint64_t body = body_of(m);
+    const struct wr_body *carried = wr_msg_body_of(m);
+    const uint64_t body = carried != NULL ? carried->len : 0;
     const uint64_t plain = WR_FRAME_HEAD + wr_msg_size(m) + body;
     uint64_t records = 1;
 

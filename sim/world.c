@@ -68,18 +68,11 @@ static bool reach(const struct wr_world *w, wr_host a, wr_host b)
     return wr_simnet_reach(&w->net, a, b);
 }
 
-static const struct wr_body *body_of(const struct wr_msg *m)
-{
-    if (m->kind == WR_MSG_PUT)
-        return &m->put.body;
-    return m->kind == WR_MSG_DATA ? &m->data.body : NULL;
-}
-
 /* With the driver's own reference to the body. */
 void world_post(struct wr_world *w, wr_host from, wr_host to,
                 const struct wr_msg *m, wr_time at)
 {
-    const struct wr_body *body = body_of(m);
+    const struct wr_body *body = wr_msg_body_of(m);
     const struct wr_held *held = NULL;
 
     if (body != NULL && body->id != 0) {

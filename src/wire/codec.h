@@ -71,6 +71,7 @@ size_t wr_msg_mentions(const struct wr_msg *m,
 
 /* Where the kind keeps its body; NULL if it has none. */
 struct wr_body *wr_msg_body(struct wr_msg *m);
+const struct wr_body *wr_msg_body_of(const struct wr_msg *m);
 
 /* The longest body that a message of this kind may bring; 0 for most. */
 uint32_t wr_body_max(unsigned kind, bool from_leaf);

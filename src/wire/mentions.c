@@ -82,7 +82,7 @@ size_t wr_msg_mentions(const struct wr_msg *m,
     return s.n;
 }
 
-struct wr_body *wr_msg_body(struct wr_msg *m)
+const struct wr_body *wr_msg_body_of(const struct wr_msg *m)
 {
     switch (m->kind) {
     case WR_MSG_PUT:
@@ -96,6 +96,11 @@ struct wr_body *wr_msg_body(struct wr_msg *m)
     default:
         return NULL;
     }
+}
+
+struct wr_body *wr_msg_body(struct wr_msg *m)
+{
+    return (struct wr_body *)(uintptr_t)wr_msg_body_of(m);
 }
 
 uint32_t wr_body_max(unsigned kind, bool from_leaf)

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "wire/codec.h"
+
 /* Building. */
 
 static int still_cmp(const void *a, const void *b, void *arg)
@@ -134,13 +136,6 @@ static void still_push(struct still *w, struct still_event e)
     w->q[w->q_n++] = e;
 }
 
-static struct wr_body *still_msg_body(struct wr_msg *m)
-{
-    if (m->kind == WR_MSG_PUT)
-        return &m->put.body;
-    return m->kind == WR_MSG_DATA ? &m->data.body : NULL;
-}
-
 static void still_keep(struct still_event *e, struct wr_msg *m)
 {
     if (m->kind == WR_MSG_ROUTED) {
@@ -183,7 +178,7 @@ static wr_time still_latency(struct still *w)
 
 static void still_carry(struct still *w, struct still_event e)
 {
-    struct wr_body *body = still_msg_body(&e.msg);
+    struct wr_body *body = wr_msg_body(&e.msg);
 
     if (w->hosts[e.to].silent || wr_rng_below(&w->rng, 1000) < w->drop_permille)
         return;
@@ -201,7 +196,7 @@ static void still_send(struct still *w, wr_host from, wr_host to,
                             .from = from,
                             .to = to,
                             .msg = *m};
-    const struct wr_body *body = still_msg_body(&e.msg);
+    const struct wr_body *body = wr_msg_body(&e.msg);
     const uint64_t was = body != NULL ? body->id : 0;
 
     w->sends[m->kind]++;
@@ -284,7 +279,7 @@ void still_drain(struct still *w, struct still_host *h)
 static void still_recv(struct still *w, struct still_host *h, wr_host from,
                        struct wr_msg *m)
 {
-    struct wr_body *body = still_msg_body(m);
+    struct wr_body *body = wr_msg_body(m);
 
     if (body != NULL && body->id != 0 && w->bodies[body->id].rotten) {
         still_release(w, *body); /* As the driver does (fx.h). */
@@ -309,7 +304,7 @@ static void still_event_run(struct still *w, struct still_event *e)
     } else if (e->kind == STILL_REFUSED) {
         wr_lookups_link_down(&h->lookups, &h->core, e->from);
     } else if (h->silent) {
-        struct wr_body *body = still_msg_body(&e->msg);
+        struct wr_body *body = wr_msg_body(&e->msg);
 
         if (body != NULL)
             still_release(w, *body);
