@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "world_private.h"
+
 /* All live members, by id. */
 struct view {
     const struct wr_world *w;
@@ -33,11 +35,7 @@ static bool index_of(const struct view *v, wr_ref r, uint32_t *ret)
 
 static void *room(size_t n, size_t each)
 {
-    void *p = calloc(n + 2, each);
-
-    if (p == NULL)
-        abort();
-    return p;
+    return world_must(calloc(n + 2, each));
 }
 
 static void view_init(struct view *v, const struct wr_world *w,
@@ -191,7 +189,7 @@ void wr_check(const struct wr_world *w, struct wr_check *ret)
     struct wr_circle all;
 
     if (wr_circle_init(&all, &w->book) != WR_OK)
-        abort();
+        world_must(NULL);
     wr_check_by(w, &all, ret);
     wr_circle_done(&all);
 }

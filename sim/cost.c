@@ -20,7 +20,7 @@ static uint64_t hello(void)
     struct wr_msg m = {.kind = WR_MSG_HELLO};
 
     m.hello.incarnation = 1;
-    m.hello.listen.port = 7451;
+    m.hello.listen.port = WR_COST_PORT;
     m.hello.wall_s = UINT64_C(1767225600);
     m.hello.agent = wr_span_str("wreath/0.1.0");
     return wr_cost_message(&m);

@@ -22,6 +22,7 @@ enum {
     WR_COST_SEGMENT_DATA = 1448,
     WR_COST_RECORD = 2 + WR_NOISE_TAG, /* net/impl.h: RECORD_HEAD. */
     WR_COST_BODY_INLINE = 16 << 10,    /* net/impl.h: BODY_INLINE. */
+    WR_COST_PORT = 4077,               /* Every host's: the daemon's own. */
     WR_COST_CRED = WR_CRED_BYTES_MIN,  /* Of a host without a site. */
 
     /* XXpsk0 (net/shake.c): e and a tag; e, s and two tags; s and two tags. */

@@ -1,26 +1,17 @@
 /* disk.c - see disk.h. */
 #include "disk.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void *resized(void *p, size_t bytes)
-{
-    p = realloc(p, bytes);
-    if (p == NULL) {
-        fputs("out of memory\n", stderr);
-        exit(1);
-    }
-    return p;
-}
+#include "world_private.h"
 
 static void *grown(void *p, uint32_t n, uint32_t *cap, size_t size)
 {
     if (n < *cap)
         return p;
     *cap = *cap == 0 ? 16 : 2 * *cap;
-    return resized(p, *cap * size);
+    return world_must(realloc(p, *cap * size));
 }
 
 static void table_done(struct wr_disk_table *t)
@@ -100,7 +91,8 @@ static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
             return;
     if (item->refs_n == WR_DISK_REFS)
         return;
-    item->refs = resized(item->refs, (item->refs_n + 1) * sizeof(*put));
+    item->refs =
+        world_must(realloc(item->refs, (item->refs_n + 1) * sizeof(*put)));
     item->refs[item->refs_n++] = *put;
 }
 
@@ -180,7 +172,7 @@ static void root_put(struct wr_disk *d, const struct wr_fx *fx,
     }
     item->version = fx->store.version;
     item->len = (uint32_t)record->n;
-    item->record = resized(item->record, record->n);
+    item->record = world_must(realloc(item->record, record->n));
     memcpy(item->record, record->p, record->n);
 }
 

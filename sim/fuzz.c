@@ -1,8 +1,9 @@
 /* fuzz.c - see fuzz.h. */
 #include "fuzz_private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "world_private.h"
 
 static const wr_time look_us = WR_MS(250);        /* Between two checks. */
 static const wr_time quiet_max_us = WR_SEC(3600); /* To an ideal ring. */
@@ -296,13 +297,11 @@ static void report(struct life *l)
 void wr_fuzz_play(const struct wr_plan *p, const struct wr_fuzz_hooks *hooks,
                   struct wr_fuzz_result *ret)
 {
-    struct life *l = calloc(1, sizeof(*l));
+    struct life *l = world_must(calloc(1, sizeof(*l)));
 
     *ret = (struct wr_fuzz_result){.at = 0};
-    if (l == NULL || wr_world_init(&l->w, &p->world) != WR_OK) {
-        fputs("out of memory\n", stderr);
-        exit(1);
-    }
+    if (wr_world_init(&l->w, &p->world) != WR_OK)
+        world_must(NULL);
     l->plan = p;
     l->hooks = hooks;
     l->ret = ret;

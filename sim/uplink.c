@@ -9,8 +9,6 @@
 /* A segment that is lost comes again after Linux's least time-out. */
 static const wr_time resend_us = WR_MS(200);
 
-enum { PORT = 7451 };
-
 static wr_host name_of(const struct wr_world *w, uint32_t leaf)
 {
     const struct wr_uplinks *u = &w->uplinks;
@@ -246,7 +244,8 @@ bool wr_uplink_answers(struct wr_world *w, wr_host host, wr_host leaf,
 
 struct wr_contact wr_uplink_contact(const struct wr_world *w, wr_host h)
 {
-    struct wr_contact c = {.id = w->book.hosts[h].id, .addr.port = PORT};
+    struct wr_contact c = {.id = w->book.hosts[h].id,
+                           .addr.port = WR_COST_PORT};
 
     for (unsigned i = 0; i < 4; i++)
         c.addr.ip[12 + i] = (uint8_t)(h >> (8 * (3 - i)));
