@@ -6,14 +6,6 @@
 
 #include "world_private.h"
 
-static void *grown(void *p, uint32_t n, uint32_t *cap, size_t size)
-{
-    if (n < *cap)
-        return p;
-    *cap = *cap == 0 ? 16 : 2 * *cap;
-    return world_must(realloc(p, *cap * size));
-}
-
 static void table_done(struct wr_disk_table *t)
 {
     for (uint32_t i = 0; i < t->n; i++)
@@ -74,7 +66,7 @@ static struct wr_disk_item *find_or_add(struct wr_disk_table *t,
 
     if (i < t->n && wr_id_eq(&t->v[i].key, key))
         return &t->v[i];
-    t->v = grown(t->v, t->n, &t->cap, sizeof(t->v[0]));
+    t->v = world_grown(t->v, t->n, &t->cap, sizeof(t->v[0]));
     memmove(&t->v[i + 1], &t->v[i], (t->n++ - i) * sizeof(t->v[0]));
     t->v[i] = (struct wr_disk_item){.key = *key};
     return &t->v[i];
@@ -253,7 +245,7 @@ struct wr_body wr_bodies_give(struct wr_bodies *b, wr_host host,
         b->free = b->v[slot].next;
     } else {
         WR_CHECK(slot < SLOT_MASK);
-        b->v = grown(b->v, b->n, &b->cap, sizeof(b->v[0]));
+        b->v = world_grown(b->v, b->n, &b->cap, sizeof(b->v[0]));
         b->v[b->n++].turn = 0;
     }
     h = &b->v[slot];

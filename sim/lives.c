@@ -119,21 +119,15 @@ static enum wr_err away(const struct wr_scenario *s, struct wr_dist *ret,
 
 static enum wr_err none_such(const char *name, struct wr_why *why)
 {
-    const struct wr_churn_preset *p, *best = NULL;
-    unsigned least = UINT32_MAX;
+    const struct wr_churn_preset *p;
+    struct wr_text_guess g = {.name = name};
 
-    for (uint32_t i = 0; (p = wr_churn_preset_list(i)) != NULL; i++) {
-        const unsigned d = wr_text_distance(name, p->name);
-
-        if (d < least) {
-            least = d;
-            best = p;
-        }
-    }
-    if (best != NULL && least <= strlen(name) / 2)
+    for (uint32_t i = 0; (p = wr_churn_preset_list(i)) != NULL; i++)
+        wr_text_offer(&g, p->name);
+    if (g.distance <= strlen(name) / 2)
         return wr_why(why, WR_EINVAL,
                       "there is no churn.preset '%.80s'; did you mean '%s'?",
-                      name, best->name);
+                      name, g.best);
     return wr_why(why, WR_EINVAL,
                   "there is no churn.preset '%.80s'; 'wreath-sim list' lists "
                   "them",

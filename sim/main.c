@@ -258,18 +258,19 @@ void sim_catch_stop(void)
 
 static int unknown(const char *name)
 {
+    struct wr_text_guess g = {.name = name};
+
     for (size_t i = 0; i < WR_ARRAY_LEN(commands); i++)
-        if (wr_text_distance(name, commands[i].name) <= 2) {
-            fprintf(stderr,
-                    "wreath-sim: there is no command '%s'; did you mean "
-                    "'%s'?\n",
-                    name, commands[i].name);
-            return 2;
-        }
-    fprintf(stderr,
-            "wreath-sim: there is no command '%s'; 'wreath-sim --help' lists "
-            "them\n",
-            name);
+        wr_text_offer(&g, commands[i].name);
+    if (g.distance <= 2)
+        fprintf(stderr,
+                "wreath-sim: there is no command '%s'; did you mean '%s'?\n",
+                name, g.best);
+    else
+        fprintf(stderr,
+                "wreath-sim: there is no command '%s'; 'wreath-sim --help' "
+                "lists them\n",
+                name);
     return 2;
 }
 

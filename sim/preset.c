@@ -20,21 +20,14 @@ const char *wr_preset_summary(const struct wr_preset *p, char ret[128])
 
 static enum wr_err none_such(const char *name, struct wr_why *why)
 {
-    const char *best = NULL;
-    unsigned least = UINT32_MAX;
+    struct wr_text_guess g = {.name = name};
 
-    for (size_t i = 0; i < wr_presets_n; i++) {
-        const unsigned d = wr_text_distance(name, wr_presets[i].name);
-
-        if (d < least) {
-            least = d;
-            best = wr_presets[i].name;
-        }
-    }
-    if (best != NULL && least <= strlen(name) / 2)
+    for (size_t i = 0; i < wr_presets_n; i++)
+        wr_text_offer(&g, wr_presets[i].name);
+    if (g.distance <= strlen(name) / 2)
         return wr_why(why, WR_ENOTFOUND,
                       "there is no preset or file '%s'; did you mean '%s'?",
-                      name, best);
+                      name, g.best);
     return wr_why(why, WR_ENOTFOUND,
                   "there is no preset or file '%s'; 'wreath-sim list' lists "
                   "the presets",

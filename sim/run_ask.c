@@ -1,6 +1,4 @@
 /* run_ask.c - lookups of a scenario: who asks for what, and what came of it. */
-#include <stdlib.h>
-
 #include "run_private.h"
 #include "world_private.h"
 
@@ -38,9 +36,8 @@ static struct run_ask *room(struct run *r)
         (void)run_ask_sweep(r);
     if (r->asks_n == r->asks_cap) {
         WR_CHECK(r->asks_cap < ASKS_MAX);
-        r->asks_cap = r->asks_cap == 0 ? 256 : 2 * r->asks_cap;
         r->asks =
-            world_must(realloc(r->asks, r->asks_cap * sizeof(r->asks[0])));
+            world_grown(r->asks, r->asks_n, &r->asks_cap, sizeof(r->asks[0]));
     }
     return &r->asks[r->asks_n];
 }

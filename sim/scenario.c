@@ -103,10 +103,9 @@ static bool same_section(const char *a, const char *b)
     return strcspn(b, ".") == n && strncmp(a, b, n) == 0;
 }
 
-static const struct wr_scenario_key *nearest(const char *name, bool section)
+static const char *nearest(const char *name, bool section)
 {
-    const struct wr_scenario_key *best = NULL;
-    unsigned least = UINT32_MAX;
+    struct wr_text_guess g = {.name = name};
 
     for (size_t i = 0; i < wr_scenario_keys_n; i++) {
         const char *row = wr_scenario_keys[i].name;
@@ -117,20 +116,16 @@ static const struct wr_scenario_key *nearest(const char *name, bool section)
         /* The right key in the wrong section, or in none. */
         if (!section &&
             strcmp(strchr(row, '.') + 1, key != NULL ? key + 1 : name) == 0)
-            return &wr_scenario_keys[i];
-        const unsigned d = wr_text_distance(name, row);
-        if (d < least) {
-            least = d;
-            best = &wr_scenario_keys[i];
-        }
+            return row;
+        wr_text_offer(&g, row);
     }
     /* Of a name that is nothing like it, say nothing. */
-    return least <= (section ? 2 : strlen(name) / 2) ? best : NULL;
+    return g.distance <= (section ? 2 : strlen(name) / 2) ? g.best : NULL;
 }
 
 static enum wr_err unknown(const char *name, struct wr_why *why)
 {
-    const struct wr_scenario_key *key = nearest(name, true);
+    const char *key = nearest(name, true);
 
     if (key == NULL)
         key = nearest(name, false);
@@ -139,7 +134,7 @@ static enum wr_err unknown(const char *name, struct wr_why *why)
                       "there is no key '%s'; 'wreath-sim list keys' lists them",
                       name);
     return wr_why(why, WR_EINVAL, "there is no key '%s'; did you mean '%s'?",
-                  name, key->name);
+                  name, key);
 }
 
 /* ---- events ------------------------------------------------------------ */

@@ -10,14 +10,6 @@ enum alarm { WAKE, SLEEP, TICK, MOVE, ASK }; /* ASK + what. */
  * flash brings many. */
 static const wr_time spread_us = WR_SEC(1);
 
-void *work_grown(void *v, uint32_t n, uint32_t *cap, size_t size)
-{
-    if (n < *cap)
-        return v;
-    *cap = *cap == 0 ? 64 : 2 * *cap;
-    return world_must(realloc(v, *cap * size));
-}
-
 static void at(struct wr_work *k, wr_time when, enum alarm what, uint32_t i)
 {
     const uint32_t life = k->leaves[i].life & 0xffffff;

@@ -103,7 +103,7 @@ static uint32_t new_file(struct wr_work *k)
     for (uint32_t n = f.chunks; n > 1; n = above(n))
         f.nodes += above(n);
     k->files =
-        work_grown(k->files, k->files_n, &k->files_cap, sizeof(k->files[0]));
+        world_grown(k->files, k->files_n, &k->files_cap, sizeof(k->files[0]));
     if (k->names.v != NULL)
         f.names = name_blocks(k, &f);
     k->files[k->files_n] = f;
@@ -125,7 +125,7 @@ static void keep(struct wr_work *k, uint32_t file)
     if (k->files[file].kept)
         return;
     k->files[file].kept = true;
-    k->kept = work_grown(k->kept, k->kept_n, &k->kept_cap, sizeof(k->kept[0]));
+    k->kept = world_grown(k->kept, k->kept_n, &k->kept_cap, sizeof(k->kept[0]));
     k->kept[k->kept_n++] = file;
 }
 

@@ -32,7 +32,4 @@ void work_acked(struct wr_work *k, const struct wr_id *key, uint8_t copies);
 bool work_is_acked(const struct wr_work *k, const struct wr_id *key);
 bool work_somebody_has(const struct wr_work *k, const struct wr_id *key);
 
-/* `v` with room for one more than `n`. */
-void *work_grown(void *v, uint32_t n, uint32_t *cap, size_t size);
-
 #endif

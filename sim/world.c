@@ -19,6 +19,14 @@ void *world_must(void *p)
     return p;
 }
 
+void *world_grown(void *v, uint32_t n, uint32_t *cap, size_t size)
+{
+    if (n < *cap)
+        return v;
+    *cap = *cap == 0 ? 16 : 2 * *cap;
+    return world_must(realloc(v, *cap * size));
+}
+
 /* ---- events -------------------------------------------------------------- */
 
 /* Or a mere asker. */

@@ -62,6 +62,8 @@ void world_written(struct wr_world *w, const struct wr_sim_event *e);
 
 /* `p`; ends the program if there was no memory for it. */
 void *world_must(void *p);
+/* `v` with room for one more than `n`. */
+void *world_grown(void *v, uint32_t n, uint32_t *cap, size_t size);
 
 /* A node for `h`, which knows nobody yet. */
 void world_open(struct wr_world *w, wr_host h);

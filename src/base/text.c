@@ -96,7 +96,7 @@ enum wr_err wr_unbase32(struct wr_span text, uint8_t *ret, size_t room,
     return WR_OK;
 }
 
-unsigned wr_text_distance(const char *a, const char *b)
+static unsigned distance(const char *a, const char *b)
 {
     unsigned row[64];
     const size_t whole = strlen(b), n = whole < 63 ? whole : 63;
@@ -117,4 +117,14 @@ unsigned wr_text_distance(const char *a, const char *b)
         }
     }
     return row[n];
+}
+
+void wr_text_offer(struct wr_text_guess *g, const char *name)
+{
+    const unsigned d = distance(g->name, name);
+
+    if (g->best != NULL && d >= g->distance)
+        return;
+    g->best = name;
+    g->distance = d;
 }

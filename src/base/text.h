@@ -1,6 +1,6 @@
 /*
  * text.h - bytes as text: hexadecimal and base32 (RFC 4648, lower case, no
- * padding), both ways; how far two names are apart. Pure; the caller owns every
+ * padding), both ways; the nearest of some names. Pure; the caller owns every
  * buffer.
  */
 #ifndef WR_BASE_TEXT_H
@@ -27,7 +27,14 @@ void wr_base32(struct wr_span in, char *ret);
 WR_MUST_USE enum wr_err wr_unbase32(struct wr_span text, uint8_t *ret,
                                     size_t room, size_t *ret_n);
 
-/* Levenshtein's distance, for "did you mean"; of `b`, the first 63 letters. */
-unsigned wr_text_distance(const char *a, const char *b);
+/* For "did you mean": of the names offered so far the nearest to `name`, of
+ * equals the first. */
+struct wr_text_guess {
+    const char *name;
+    const char *best;  /* NULL: none was offered. */
+    unsigned distance; /* Levenshtein's; of names the first 63 letters. */
+};
+
+void wr_text_offer(struct wr_text_guess *g, const char *name);
 
 #endif

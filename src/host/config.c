@@ -151,18 +151,11 @@ static bool same_name(const char *a, const char *b)
 
 static const char *nearest(const char *name)
 {
-    const char *best = rows[0].name;
-    unsigned least = UINT32_MAX;
+    struct wr_text_guess g = {.name = name};
 
-    for (size_t i = 0; i < WR_CONFIG_N; i++) {
-        const unsigned d = wr_text_distance(name, rows[i].name);
-
-        if (d < least) {
-            least = d;
-            best = rows[i].name;
-        }
-    }
-    return best;
+    for (size_t i = 0; i < WR_CONFIG_N; i++)
+        wr_text_offer(&g, rows[i].name);
+    return g.best;
 }
 
 static enum wr_err parse(const struct row *row, const char *value,

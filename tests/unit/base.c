@@ -83,6 +83,21 @@ Test(base, hex_round_trip)
     cr_assert_eq(wr_unhex("00 fff", out, 3), WR_EINVAL);
 }
 
+Test(base, the_nearest_name_is_guessed)
+{
+    struct wr_text_guess g = {.name = "hsots"};
+
+    wr_text_offer(&g, "members");
+    cr_assert_str_eq(g.best, "members"); /* The only one so far. */
+    wr_text_offer(&g, "hosts");
+    cr_assert_str_eq(g.best, "hosts");
+    cr_assert_eq(g.distance, 2); /* Two letters changed places. */
+    wr_text_offer(&g, "shots");
+    cr_assert_str_eq(g.best, "hosts"); /* As near, but later. */
+    wr_text_offer(&g, "hsots");
+    cr_assert_eq(g.distance, 0);
+}
+
 Test(base, every_error_has_a_text_and_a_status)
 {
     cr_assert_eq(wr_err_status(WR_OK), 0);
