@@ -130,6 +130,13 @@ void cli_set_dir(struct cli *cli, const char *dir)
     cli->dir_given = true;
 }
 
+const char *cli_self(const struct cli *cli, char ret[CLI_SELF_MAX])
+{
+    snprintf(ret, CLI_SELF_MAX, "wreath%s%s", cli->dir_given ? " --dir " : "",
+             cli->dir_given ? cli->dir : "");
+    return ret;
+}
+
 static int take_global(struct cli *cli, const char *command, int code)
 {
     switch (code) {

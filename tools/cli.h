@@ -68,6 +68,11 @@ int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
 /* Usage, summary and options of a command, on standard output. */
 void cli_describe(const struct command *c);
 
+enum { CLI_SELF_MAX = WR_HOME_DIR_MAX + 16 };
+
+/* "wreath", with the --dir that it was given: what advice begins with. */
+const char *cli_self(const struct cli *cli, char ret[CLI_SELF_MAX]);
+
 /* What --dir says. */
 void cli_set_dir(struct cli *cli, const char *dir);
 

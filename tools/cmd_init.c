@@ -64,9 +64,8 @@ static void found(struct wr_home *h, const struct wr_sign_key *key,
 
 static void tell(const struct cli *cli, const struct wr_home *h)
 {
-    const char *option = cli->dir_given ? " --dir " : "";
-    const char *dir = cli->dir_given ? h->dir : "";
     char ring[WR_HEX_SIZE(WR_SIGN_PUBLIC)], host[WR_HEX_SIZE(WR_CRED_HOST)];
+    char self[CLI_SELF_MAX];
 
     wr_hex(wr_span(h->ring, sizeof(h->ring)), ring);
     wr_hex(wr_span(h->cred.host, sizeof(h->cred.host)), host);
@@ -74,16 +73,17 @@ static void tell(const struct cli *cli, const struct wr_home *h)
         printf("{\"ring\":\"%s\",\"host\":\"%s\"}\n", ring, host);
         return;
     }
+    cli_self(cli, self);
     printf(
         "made ring %.16s, and this host is its first: %.8s\n\n"
         "  %s/ring.key   is the ring key. Without it nobody can invite or\n"
         "  revoke: keep a copy somewhere safe.\n\n"
         "  Super-peers can read what they store, and any member who knows a\n"
         "  CID can get it: encrypt before you put where that matters.\n\n"
-        "next:  wreath%s%s superpeer\n"
-        "then:  wreath%s%s invite --super-peer    for another box\n"
-        "       wreath%s%s invite                 for a leaf\n",
-        ring, host, h->dir, option, dir, option, dir, option, dir);
+        "next:  %s superpeer\n"
+        "then:  %s invite --super-peer    for another box\n"
+        "       %s invite                 for a leaf\n",
+        ring, host, h->dir, self, self, self);
 }
 
 int cmd_init(struct cli *cli, int argc, char **argv)

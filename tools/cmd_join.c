@@ -74,17 +74,15 @@ static enum wr_err remember_parent(const struct wr_home *h,
 static void tell(const struct cli *cli, const struct wr_home *h)
 {
     const bool super = h->cred.role == WR_ROLE_SUPERPEER;
-    const char *option = cli->dir_given ? " --dir " : "";
-    const char *dir = cli->dir_given ? h->dir : "";
-    char host[WR_HEX_SIZE(WR_CRED_HOST)];
+    char self[CLI_SELF_MAX], host[WR_HEX_SIZE(WR_CRED_HOST)];
 
     wr_hex(wr_span(h->cred.host, WR_CRED_HOST), host);
     if (cli->json)
         printf("{\"host\":\"%s\",\"role\":\"%s\"}\n", host,
                super ? "super-peer" : "leaf");
     else if (!cli->quiet)
-        printf("joined as %s %.8s\nnext:  wreath%s%s %s\n",
-               super ? "super-peer" : "leaf", host, option, dir,
+        printf("joined as %s %.8s\nnext:  %s %s\n",
+               super ? "super-peer" : "leaf", host, cli_self(cli, self),
                super ? "superpeer" : "put FILE");
 }
 
