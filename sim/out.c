@@ -259,43 +259,17 @@ static bool is_stdout(const char *path)
     return strcmp(path, "-") == 0;
 }
 
-/* A device, a FIFO, a link: to be written into, not replaced by a file. */
-static bool is_special(const char *path)
-{
-    struct stat st;
-
-    return lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
-}
-
 static enum wr_err cannot_write(const char *path, int e, struct wr_why *why)
 {
     return wr_why(why, wr_err_of_errno(e), "cannot write '%s': %s", path,
                   wr_errno_text(e));
 }
 
-static enum wr_err put_into(const char *path, const char *text, size_t n,
-                            struct wr_why *why)
-{
-    FILE *to = fopen(path, "we");
-    int e = 0;
-
-    if (to == NULL)
-        return cannot_write(path, errno, why);
-    if (fwrite(text, 1, n, to) != n)
-        e = errno;
-    if (fclose(to) != 0 && e == 0)
-        e = errno;
-    return e == 0 ? WR_OK : cannot_write(path, e, why);
-}
-
 static enum wr_err put(const char *path, const char *text, size_t n,
                        struct wr_why *why)
 {
-    if (!is_stdout(path) && is_special(path))
-        return put_into(path, text, n, why);
     if (!is_stdout(path))
-        return wr_file_write(path, 0644,
-                             (struct wr_span){(const uint8_t *)text, n}, why);
+        return wr_file_out(path, 0644, wr_span(text, n), why);
     if (fwrite(text, 1, n, stdout) != n || fflush(stdout) != 0)
         return wr_why(why, WR_EIO, "cannot write to standard output: %s",
                       wr_errno_text(errno));
@@ -310,7 +284,7 @@ enum wr_err wr_out_prepare(const char *path, struct wr_why *why)
         return WR_OK;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return cannot_write(path, EISDIR, why);
-    if (is_special(path))
+    if (wr_file_is_special(path))
         return access(path, W_OK) == 0 ? WR_OK : cannot_write(path, errno, why);
     const char *slash = strrchr(path, '/');
     char *dir = slash == NULL ? strdup(path[0] == '\0' ? "" : ".")

@@ -91,9 +91,9 @@ static int write_ticket(const struct cli *cli, const struct wr_ticket *t,
             printf("{\"ticket\":\"%.*s\"}\n", (int)strlen(text) - 1, text);
         else
             fputs(text, stdout);
-    } else if (wr_file_write(out, 0600, wr_span_str(text), &why) != WR_OK) {
+    } else if (wr_file_out(out, 0600, wr_span_str(text), &why) != WR_OK) {
         return cli_fail(cli, &why);
-    } else if (!cli->quiet && !cli->json) {
+    } else if (!cli->quiet && !cli->json && !wr_file_is_special(out)) {
         printf("wrote a ticket to %s: copy it to the new member, then 'wreath "
                "join %s' there\n",
                out, out);

@@ -130,6 +130,36 @@ undo:
     return fail(why, did, path, e);
 }
 
+bool wr_file_is_special(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+static enum wr_err write_into(const char *path, mode_t mode,
+                              struct wr_span bytes, struct wr_why *why)
+{
+    const int fd =
+        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, mode);
+    int e = 0;
+
+    if (fd < 0)
+        return fail(why, "write", path, errno);
+    if (!write_all(fd, bytes))
+        e = errno;
+    if (close(fd) != 0 && e == 0)
+        e = errno;
+    return e == 0 ? WR_OK : fail(why, "write", path, e);
+}
+
+enum wr_err wr_file_out(const char *path, mode_t mode, struct wr_span bytes,
+                        struct wr_why *why)
+{
+    return wr_file_is_special(path) ? write_into(path, mode, bytes, why)
+                                    : wr_file_write(path, mode, bytes, why);
+}
+
 enum wr_err wr_dir_make(const char *path, mode_t mode, struct wr_why *why)
 {
     char part[PATH_MAX];

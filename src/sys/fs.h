@@ -29,6 +29,12 @@ WR_MUST_USE enum wr_err wr_file_read(const char *path, size_t limit,
 WR_MUST_USE enum wr_err wr_file_write(const char *path, mode_t mode,
                                       struct wr_span bytes, struct wr_why *why);
 
+/* For paths that people name: what is there and is no regular file (a device,
+ * a FIFO, a link) is written into; all else is replaced as above. */
+WR_MUST_USE enum wr_err wr_file_out(const char *path, mode_t mode,
+                                    struct wr_span bytes, struct wr_why *why);
+bool wr_file_is_special(const char *path); /* Whether it is such a thing. */
+
 /* Makes `path` and its missing parents; fine if it is there already. */
 WR_MUST_USE enum wr_err wr_dir_make(const char *path, mode_t mode,
                                     struct wr_why *why);

@@ -53,6 +53,9 @@ check 'output into a folder that is not there' refused '1|3' 'no such|absent' \
 
 # ---- tickets --------------------------------------------------------------------
 
+ln -s linked "$W/link"
+w s1 invite --quiet -o "$W/link"
+check 'a ticket goes into what is no file' test -L "$W/link" -a -s "$W/linked"
 w s1 invite --quiet -o "$W/t"
 cut -c-40 "$W/t" >"$W/cut"
 check 'a ticket that was cut short' refused 2 'ticket' n1 join "$W/cut"

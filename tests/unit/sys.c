@@ -192,6 +192,39 @@ Test(sys, a_file_is_replaced_as_a_whole)
     cr_assert_eq(system(cmd), 0);
 }
 
+/* As root, a device that is replaced by a file is gone. */
+Test(sys, what_is_no_file_is_written_into)
+{
+    char path[128], link[128], fifo[128], text[16];
+    const struct wr_span bytes = wr_span_str("ticket\n");
+    struct stat st;
+    uint8_t *p;
+    size_t n;
+
+    in_dir("file", path);
+    in_dir("link", link);
+    in_dir("fifo", fifo);
+    cr_assert_eq(wr_file_out(path, 0600, bytes, &why), WR_OK);
+    cr_assert_eq(symlink(path, link), 0);
+    cr_assert_eq(wr_file_out(link, 0600, wr_span_str("short"), &why), WR_OK);
+    cr_assert(wr_file_is_special(link) && !wr_file_is_special(path));
+    cr_assert_eq(wr_file_read(path, 99, &why, &p, &n), WR_OK);
+    cr_assert_str_eq((char *)p, "short");
+    free(p);
+    cr_assert_eq(mkfifo(fifo, 0600), 0);
+    const int fd = open(fifo, O_RDWR); /* So that nobody waits for a reader. */
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(wr_file_out(fifo, 0600, bytes, &why), WR_OK);
+    cr_assert_eq(read(fd, text, sizeof(text)), (ssize_t)bytes.n);
+    cr_assert_eq(memcmp(text, bytes.p, bytes.n), 0);
+    close(fd);
+    cr_assert_eq(stat(fifo, &st), 0);
+    cr_assert(S_ISFIFO(st.st_mode));
+    cr_assert_eq(wr_file_out("/dev/full", 0600, bytes, &why), WR_EFULL);
+    cr_assert_eq(stat("/dev/full", &st), 0);
+    cr_assert(S_ISCHR(st.st_mode));
+}
+
 Test(sys, a_file_that_does_not_fit_its_limit_is_refused)
 {
     uint8_t *p = NULL;
