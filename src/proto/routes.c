@@ -210,20 +210,20 @@ static bool usable(const struct wr_routes *r, const struct wr_core *c,
            r->sight->up_permille(c, h) >= WR_UP_MIN;
 }
 
-/* The number of the highest bit in which b is after a; 0 if they are equal.
- * Progress is equal when the distance left to go has equally many bits. */
-static unsigned distance_bits(const struct wr_id *a, const struct wr_id *b)
+/* How many bits the distance from entry `i` to `key` has. Where the starts tell
+ * it alone, whatever the rest would borrow, the id is not looked at. */
+static unsigned bits_from(const struct wr_routes *r, const struct wr_core *c,
+                          uint32_t i, const struct wr_id *key)
 {
-    const struct wr_id d = wr_id_distance(a, b);
+    const uint32_t d = start_of(key) - r->starts[i];
 
-    for (unsigned i = 0; i < WR_ID_BYTES; i++)
-        if (d.b[i] != 0)
-            return (WR_ID_BYTES - i) * 8 -
-                   (unsigned)(__builtin_clz(d.b[i]) - 24);
-    return 0;
+    if ((d & (d - 1)) != 0)
+        return WR_ID_BYTES * 8 - (unsigned)__builtin_clz(d);
+    return wr_id_distance_bits(id_at(r, c, i), key);
 }
 
-/* The best of what was offered so far to precede `key`. */
+/* The best of what was offered so far to precede the key. Progress is equal
+ * when the distance left to go has equally many bits. */
 struct best {
     wr_ref ref;
     unsigned bits;
@@ -231,9 +231,8 @@ struct best {
 };
 
 static void offer(const struct wr_routes *r, const struct wr_core *c,
-                  const struct wr_id *key, wr_ref ref, struct best *b)
+                  wr_ref ref, unsigned bits, struct best *b)
 {
-    const unsigned bits = distance_bits(wr_book_id(c->book, ref), key);
     const wr_time known = r->sight->rtt(c, wr_ref_host(ref));
     const wr_time rtt = known == 0 ? WR_NEVER : known;
 
@@ -295,29 +294,69 @@ static struct near near_of(const struct wr_routes *r, const struct wr_core *c,
     return near;
 }
 
-/* The closest that precede the key: of the table, backwards from the key to
- * our own nearest member, and of that member's successors. */
+static bool farther(const struct best *b, unsigned bits)
+{
+    return b->ref != WR_NO_REF && bits > b->bits;
+}
+
+/* Of the table: backwards from the key to our own nearest member, so that each
+ * is at least as far off as the one before it. */
+static void offer_known(const struct wr_routes *r, const struct wr_core *c,
+                        const struct wr_id *key, const struct wr_route_ask *ask,
+                        wr_ref nearest, struct best *b)
+{
+    uint32_t at = find(r, c->book, key);
+
+    for (uint32_t k = 0, seen = 0; k < r->n && seen < WR_ROUTE_CHOICE; k++) {
+        unsigned bits;
+
+        at = at == 0 ? r->n - 1 : at - 1;
+        if (r->refs[at] == nearest)
+            break;
+        bits = bits_from(r, c, at, key);
+        if (farther(b, bits))
+            break;
+        if (bits == 0 || !usable(r, c, ask, r->refs[at]))
+            continue;
+        offer(r, c, r->refs[at], bits, b);
+        seen++;
+    }
+}
+
+/* Of our nearest member's successors, the last of which is the nearest to a key
+ * behind them all. */
+static void offer_succs(const struct wr_routes *r, const struct wr_core *c,
+                        const struct wr_id *key, const struct wr_route_ask *ask,
+                        const struct near *near, struct best *b)
+{
+    const struct wr_id *last;
+
+    if (near->n == 0)
+        return;
+    last = wr_book_id(c->book, near->succs[near->n - 1]);
+    if (wr_id_between(near->id, last, key) &&
+        farther(b, wr_id_distance_bits(last, key)))
+        return;
+    for (size_t i = 0; i < near->n; i++) {
+        const wr_ref ref = near->succs[i];
+        const struct wr_id *id = wr_book_id(c->book, ref);
+        const unsigned bits = wr_id_distance_bits(id, key);
+
+        if (wr_id_between(near->id, id, key) && !farther(b, bits) &&
+            alive(r, c, ask, ref))
+            offer(r, c, ref, bits, b);
+    }
+}
+
+/* The closest that precede the key. */
 static wr_ref preceding(const struct wr_routes *r, const struct wr_core *c,
                         const struct wr_id *key, const struct wr_route_ask *ask)
 {
     const struct near near = near_of(r, c, key);
     struct best best = {.ref = WR_NO_REF};
-    uint32_t at = find(r, c->book, key);
 
-    for (uint32_t k = 0, seen = 0; k < r->n && seen < WR_ROUTE_CHOICE; k++) {
-        at = at == 0 ? r->n - 1 : at - 1;
-        if (r->refs[at] == near.ref)
-            break;
-        if (!wr_id_between(near.id, id_at(r, c, at), key) ||
-            !usable(r, c, ask, r->refs[at]))
-            continue;
-        offer(r, c, key, r->refs[at], &best);
-        seen++;
-    }
-    for (size_t i = 0; i < near.n; i++)
-        if (wr_id_between(near.id, wr_book_id(c->book, near.succs[i]), key) &&
-            alive(r, c, ask, near.succs[i]))
-            offer(r, c, key, near.succs[i], &best);
+    offer_known(r, c, key, ask, near.ref, &best);
+    offer_succs(r, c, key, ask, &near, &best);
     return best.ref;
 }
 
@@ -354,6 +393,9 @@ static wr_ref owner_by_succs(const struct wr_routes *r, const struct wr_core *c,
 {
     const struct near near = near_of(r, c, key);
 
+    if (near.n == 0 ||
+        !wr_id_owns(near.id, key, wr_book_id(c->book, near.succs[near.n - 1])))
+        return WR_NO_REF; /* It is behind them all. */
     for (size_t i = 0; i < near.n; i++) {
         if (!alive(r, c, ask, near.succs[i]))
             continue; /* Its range falls to the next. */
@@ -370,7 +412,7 @@ static wr_ref owner_by_finger(const struct wr_routes *r,
                               const struct wr_route_ask *ask)
 {
     const struct near near = near_of(r, c, key);
-    const unsigned bits = distance_bits(near.id, key);
+    const unsigned bits = wr_id_distance_bits(near.id, key);
 
     if (bits == 0)
         return WR_NO_REF;

@@ -15,6 +15,23 @@ struct wr_id wr_id_distance(const struct wr_id *a, const struct wr_id *b)
     return d;
 }
 
+unsigned wr_id_distance_bits(const struct wr_id *a, const struct wr_id *b)
+{
+    enum { WORD_BITS = 64, WORD = WORD_BITS / 8 };
+    unsigned bits = 0, borrow = 0;
+
+    for (unsigned at = WR_ID_BYTES; at > 0; at -= WORD) {
+        const uint64_t x = wr_id_word(&a->b[at - WORD]);
+        const uint64_t y = wr_id_word(&b->b[at - WORD]);
+        const uint64_t d = y - x - borrow;
+
+        borrow = y < x || (y == x && borrow != 0);
+        if (d != 0)
+            bits = (WR_ID_BYTES - at + WORD) * 8 - (unsigned)__builtin_clzll(d);
+    }
+    return bits;
+}
+
 struct wr_id wr_id_add_pow2(const struct wr_id *a, unsigned bit)
 {
     struct wr_id sum = *a;

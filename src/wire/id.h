@@ -14,15 +14,19 @@ struct wr_id {
     uint8_t b[WR_ID_BYTES];
 };
 
-/* The first eight bytes as a number: enough to compare most ids and distances.
- * Written so that compilers make one load of it. */
-static inline uint64_t wr_id_prefix(const struct wr_id *a)
+/* Eight bytes from `b` on as a number. Written so that compilers make one load
+ * of it. */
+static inline uint64_t wr_id_word(const uint8_t *b)
 {
-    const uint8_t *b = a->b;
-
     return (uint64_t)b[0] << 56 | (uint64_t)b[1] << 48 | (uint64_t)b[2] << 40 |
            (uint64_t)b[3] << 32 | (uint64_t)b[4] << 24 | (uint64_t)b[5] << 16 |
            (uint64_t)b[6] << 8 | (uint64_t)b[7];
+}
+
+/* The first of them: enough to compare most ids and distances. */
+static inline uint64_t wr_id_prefix(const struct wr_id *a)
+{
+    return wr_id_word(a->b);
 }
 
 static inline int wr_id_cmp(const struct wr_id *a, const struct wr_id *b)
@@ -61,6 +65,9 @@ static inline bool wr_id_owns(const struct wr_id *a, const struct wr_id *x,
 
 /* The clockwise distance from a to b. */
 struct wr_id wr_id_distance(const struct wr_id *a, const struct wr_id *b);
+
+/* How many bits that distance has; 0 if they are equal. */
+unsigned wr_id_distance_bits(const struct wr_id *a, const struct wr_id *b);
 
 /* a + 2^bit, bit from 0 to 255. */
 struct wr_id wr_id_add_pow2(const struct wr_id *a, unsigned bit);

@@ -90,6 +90,39 @@ Test(id, a_finger_lies_at_its_distance)
     }
 }
 
+/* By what it means: the number of the highest bit that is set. */
+static unsigned bits_of(const struct wr_id *d)
+{
+    for (unsigned i = 256; i > 0; i--)
+        if (d->b[31 - (i - 1) / 8] >> ((i - 1) % 8) & 1)
+            return i;
+    return 0;
+}
+
+Test(id, a_distance_has_the_bits_of_its_number)
+{
+    struct wr_rng rng = {9};
+
+    for (unsigned i = 0; i < 4096; i++) {
+        struct wr_id a, b, d;
+
+        wr_rng_fill(&rng, a.b, sizeof(a.b));
+        wr_rng_fill(&rng, b.b, sizeof(b.b));
+        /* They share a beginning, and behind it what makes borrows ripple. */
+        memcpy(b.b, a.b, i % WR_ID_BYTES);
+        if (i % 3 == 0)
+            memset(&b.b[i % WR_ID_BYTES], 0, WR_ID_BYTES - i % WR_ID_BYTES);
+        if (i % 5 == 0)
+            b = wr_id_add_pow2(&a, i % 256);
+        d = wr_id_distance(&a, &b);
+        cr_assert_eq(wr_id_distance_bits(&a, &b), bits_of(&d));
+        d = wr_id_distance(&b, &a);
+        cr_assert_eq(wr_id_distance_bits(&b, &a), bits_of(&d));
+    }
+    cr_assert_eq(
+        wr_id_distance_bits(&(struct wr_id){{1}}, &(struct wr_id){{1}}), 0);
+}
+
 Test(id, a_prefix_orders_as_the_id_does)
 {
     struct wr_id a = {{1, 2, 3, 4, 5, 6, 7, 8, 9}};
