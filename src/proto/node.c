@@ -35,9 +35,10 @@ struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members)
     };
 }
 
-/* The tables of a node, one after another in its block. */
+/* The tables of a node, one after another in its block: first the small ones
+ * that nearly every step looks at. */
 struct layout {
-    size_t rings, places, peers, hosts, roster, asks, succs, refs, size;
+    size_t rings, places, succs, refs, hosts, peers, roster, asks, size;
 };
 
 static size_t put(size_t *at, size_t n, size_t each)
@@ -55,14 +56,14 @@ static struct layout layout_of(const struct wr_node_cfg *cfg)
 
     l.rings = put(&at, cfg->members, sizeof(struct wr_ring));
     l.places = put(&at, cfg->members, sizeof(struct wr_place));
-    l.peers = put(&at, cfg->peers_max, sizeof(struct wr_peer));
-    l.hosts = put(&at, cfg->peers_max, sizeof(wr_host));
-    l.roster = put(&at, cfg->roster_max, sizeof(struct wr_roster_entry));
-    l.asks = put(&at, cfg->roster_max > 0 ? WR_ROSTER_ASKS : 0,
-                 sizeof(struct wr_roster_ask));
     l.succs = put(&at, (size_t)cfg->members * cfg->succs, sizeof(wr_ref));
     l.refs =
         put(&at, (size_t)cfg->members * 2 * (cfg->copies + 1u), sizeof(wr_ref));
+    l.hosts = put(&at, cfg->peers_max, sizeof(wr_host));
+    l.peers = put(&at, cfg->peers_max, sizeof(struct wr_peer));
+    l.roster = put(&at, cfg->roster_max, sizeof(struct wr_roster_entry));
+    l.asks = put(&at, cfg->roster_max > 0 ? WR_ROSTER_ASKS : 0,
+                 sizeof(struct wr_roster_ask));
     l.size = at;
     return l;
 }
