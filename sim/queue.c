@@ -13,6 +13,9 @@ enum {
     BLOCK = 15,
     CHUNK = 256, /* Blocks that are taken from the heap at a time. */
     FEW = 48,    /* Sorted by insertion. */
+    LOW = 48,    /* Events to have in hand for who looks ahead, if they are */
+    NEAR = 8,    /* so many ticks away at most: whatever is pushed before the
+                    last of them has to be sorted in. */
     TICK_US = 1 << WR_QUEUE_TICK_BITS,
     MASK = WR_QUEUE_SLOTS - 1,
 };
@@ -40,7 +43,6 @@ void wr_queue_done(struct wr_queue *q)
         free(c);
     }
     free(q->ready);
-    free(q->spare);
     *q = (struct wr_queue){0};
 }
 
@@ -119,7 +121,7 @@ static uint64_t first_used(const uint64_t *used, uint64_t i)
     return i * 64 + (uint64_t)__builtin_ctzll(bits);
 }
 
-/* Where `e` waits, which is after the present tick. */
+/* Where `e` waits, which is after all that is ready. */
 static bool file(struct wr_queue *q, const struct wr_sim_event *e)
 {
     const uint64_t tick = e->at >> WR_QUEUE_TICK_BITS;
@@ -156,14 +158,21 @@ static bool deal(struct wr_queue *q, struct wr_queue_slot *s)
     return ok;
 }
 
-/* ---- the present tick ---------------------------------------------------- */
+/* ---- what is ready ------------------------------------------------------- */
 
+/* For `n` more: where others have been, if that is half of it all. */
 static bool room(struct wr_queue *q, uint32_t n)
 {
     uint32_t cap = q->ready_cap == 0 ? 64 : q->ready_cap;
     void *p;
 
-    while (cap < n)
+    if (q->ready_n + n > cap && q->ready_at >= cap / 2) {
+        q->ready_n -= q->ready_at;
+        memmove(q->ready, &q->ready[q->ready_at],
+                q->ready_n * sizeof(q->ready[0]));
+        q->ready_at = 0;
+    }
+    while (cap < q->ready_n + n)
         cap *= 2;
     if (cap == q->ready_cap)
         return true;
@@ -171,10 +180,6 @@ static bool room(struct wr_queue *q, uint32_t n)
     if (p == NULL)
         return false;
     q->ready = p;
-    p = realloc(q->spare, cap * sizeof(q->spare[0]));
-    if (p == NULL)
-        return false;
-    q->spare = p;
     q->ready_cap = cap;
     return true;
 }
@@ -192,44 +197,49 @@ static void sort_few(struct wr_sim_event *v, uint32_t n)
 }
 
 /* By counting: within a tick there are only so many times. */
-static void sort_many(struct wr_queue *q)
+static void sort_many(const struct wr_queue_block *first,
+                      struct wr_sim_event *sorted)
 {
     uint32_t from[TICK_US + 1] = {0};
-    struct wr_sim_event *sorted = q->spare;
 
-    for (uint32_t i = 0; i < q->ready_n; i++)
-        from[(q->ready[i].at & (TICK_US - 1)) + 1]++;
+    for (const struct wr_queue_block *b = first; b != NULL; b = b->next)
+        for (uint32_t i = 0; i < b->n; i++)
+            from[(b->v[i].at & (TICK_US - 1)) + 1]++;
     for (unsigned t = 0; t < TICK_US; t++)
         from[t + 1] += from[t];
-    for (uint32_t i = 0; i < q->ready_n; i++)
-        sorted[from[q->ready[i].at & (TICK_US - 1)]++] = q->ready[i];
-    q->spare = q->ready;
-    q->ready = sorted;
+    for (const struct wr_queue_block *b = first; b != NULL; b = b->next)
+        for (uint32_t i = 0; i < b->n; i++)
+            sorted[from[b->v[i].at & (TICK_US - 1)]++] = b->v[i];
 }
 
-/* Takes the events of tick `i` of this turn. */
+/* Appends the events of tick `i` of this turn, which comes after what is ready.
+ */
 static bool take(struct wr_queue *q, uint64_t i)
 {
-    struct wr_queue_slot *s = &q->ticks[i];
-    struct wr_queue_block *b = s->first;
+    struct wr_queue_block *const first = q->ticks[i].first;
+    struct wr_sim_event *v;
+    uint32_t n = 0;
 
-    *s = (struct wr_queue_slot){0};
+    for (const struct wr_queue_block *b = first; b != NULL; b = b->next)
+        n += b->n;
+    if (!room(q, n))
+        return false;
+    q->ticks[i] = (struct wr_queue_slot){0};
     unmark(q->ticks_used, i);
-    q->ready_at = q->ready_n = 0;
-    while (b != NULL) {
-        struct wr_queue_block *next = b->next;
-
-        if (!room(q, q->ready_n + b->n))
-            return false;
-        memcpy(&q->ready[q->ready_n], b->v, b->n * sizeof(b->v[0]));
-        q->ready_n += b->n;
+    v = &q->ready[q->ready_n];
+    q->ready_n += n;
+    if (n > FEW)
+        sort_many(first, v);
+    for (struct wr_queue_block *b = first, *next; b != NULL; b = next) {
+        next = b->next;
+        if (n <= FEW) {
+            memcpy(v, b->v, b->n * sizeof(v[0]));
+            v += b->n;
+        }
         block_free(q, b);
-        b = next;
     }
-    if (q->ready_n <= FEW)
-        sort_few(q->ready, q->ready_n);
-    else
-        sort_many(q);
+    if (n <= FEW)
+        sort_few(&q->ready[q->ready_n - n], n);
     return true;
 }
 
@@ -274,14 +284,32 @@ static bool advance(struct wr_queue *q, wr_time until)
     return false;
 }
 
+/* The next few ticks of this turn, so that there is something to look ahead to.
+ */
+static void look_on(struct wr_queue *q)
+{
+    const uint64_t now = q->ready[q->ready_at].at >> WR_QUEUE_TICK_BITS;
+    const uint64_t turn = q->tick >> WR_QUEUE_TURN_BITS;
+
+    while (q->ready_n - q->ready_at < LOW) {
+        const uint64_t i = first_used(q->ticks_used, (q->tick & MASK) + 1);
+        const uint64_t next = turn << WR_QUEUE_TURN_BITS | i;
+
+        if (i == WR_QUEUE_SLOTS || next > now + NEAR)
+            return;
+        q->tick = next;
+        WR_CHECK(take(q, i)); /* Out of memory. */
+    }
+}
+
 /* ---- pushing and popping ------------------------------------------------- */
 
-/* Into the present tick: last of all at its time. */
+/* Into what is ready: last of all at its time. */
 static bool insert(struct wr_queue *q, const struct wr_sim_event *e)
 {
     uint32_t i;
 
-    if (!room(q, q->ready_n + 1))
+    if (!room(q, 1))
         return false;
     for (i = q->ready_n++; i > q->ready_at && q->ready[i - 1].at > e->at; i--)
         q->ready[i] = q->ready[i - 1];
@@ -310,6 +338,8 @@ bool wr_queue_pop(struct wr_queue *q, wr_time until, struct wr_sim_event *ret)
         if (!advance(q, until))
             return false;
     }
+    if (q->ready_n - q->ready_at < LOW)
+        look_on(q);
     if (q->ready[q->ready_at].at > until)
         return false;
     *ret = q->ready[q->ready_at++];

@@ -46,10 +46,9 @@ struct wr_queue_slot {
 struct wr_queue {
     uint64_t seq;
     uint64_t n;
-    uint64_t tick;              /* That of `ready`, since the beginning. */
-    struct wr_sim_event *ready; /* All of that tick, in order ... */
+    uint64_t tick;              /* Since the beginning. */
+    struct wr_sim_event *ready; /* All up to the end of it, in order ... */
     uint32_t ready_at, ready_n, ready_cap;      /* ... from here to there. */
-    struct wr_sim_event *spare;                 /* To sort into; as long. */
     struct wr_queue_slot ticks[WR_QUEUE_SLOTS]; /* Of this turn. */
     struct wr_queue_slot turns[WR_QUEUE_SLOTS]; /* Of this age. */
     struct wr_queue_slot ages;                  /* All after this one. */
