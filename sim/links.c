@@ -8,12 +8,12 @@ enum { CAP_MIN = 8 };
 /* Where `peer` is, or would be. */
 static struct wr_sim_link *slot_of(const struct wr_links *t, wr_host peer)
 {
-    const uint32_t mask = t->cap - 1;
-    uint32_t i = (peer * UINT32_C(2654435769)) >> 7 & mask;
+    struct wr_sim_link *const end = &t->v[t->cap];
+    struct wr_sim_link *l = wr_links_slot(t, peer);
 
-    while (t->v[i].peer != 0 && t->v[i].peer != peer + 1)
-        i = (i + 1) & mask;
-    return &t->v[i];
+    while (l->peer != 0 && l->peer != peer + 1)
+        l = l + 1 == end ? t->v : l + 1;
+    return l;
 }
 
 struct wr_sim_link *wr_links_find(const struct wr_links *t, wr_host peer)

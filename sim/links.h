@@ -31,6 +31,15 @@ static inline wr_host wr_link_peer(const struct wr_sim_link *l)
     return l->peer - 1;
 }
 
+/* Where the search for `peer` begins; NULL if there is no table yet. */
+static inline struct wr_sim_link *wr_links_slot(const struct wr_links *t,
+                                                wr_host peer)
+{
+    return t->cap == 0
+               ? NULL
+               : &t->v[(peer * UINT32_C(2654435769)) >> 7 & (t->cap - 1)];
+}
+
 /* NULL if there is none. */
 struct wr_sim_link *wr_links_find(const struct wr_links *t, wr_host peer);
 

@@ -309,8 +309,7 @@ static void perform(struct wr_world *w, wr_host h)
 static wr_time deadline(const struct wr_world *w, wr_host h)
 {
     const struct wr_world_host *host = &w->hosts[h];
-    const wr_time at = host->node != NULL ? wr_node_deadline(host->node)
-                                          : wr_overlay_deadline(host->overlay);
+    const wr_time at = host->due_at;
     const wr_time ahead = world_time(w, h) - w->now;
 
     if (at == WR_NEVER)
@@ -343,10 +342,14 @@ static void arm(struct wr_world *w, wr_host h, wr_time at)
 /* After each step: its effects, and its deadline. */
 void world_settle(struct wr_world *w, wr_host h)
 {
-    if (w->hosts[h].node != NULL)
+    struct wr_world_host *host = &w->hosts[h];
+
+    if (host->node != NULL)
         perform(w, h);
     if (w->changed != NULL)
         w->changed(w, h);
+    host->due_at = host->node != NULL ? wr_node_deadline(host->node)
+                                      : wr_overlay_deadline(host->overlay);
     arm(w, h, deadline(w, h));
 }
 
@@ -605,39 +608,12 @@ static bool postpone(struct wr_world *w, struct wr_sim_event *e)
     return true;
 }
 
-static void fetch(const void *p, size_t bytes)
-{
-    for (size_t at = 0; at < bytes; at += 64)
-        __builtin_prefetch((const uint8_t *)p + at);
-}
-
-/* In a large ring nearly every event is at a host whose memory nobody has
- * touched for long. It is fetched a few events ahead: first the host's entry,
- * then what that points to. */
-static void look_ahead(const struct wr_world *w)
-{
-    enum { HOST = 16, NODE = 8, PARCEL_BYTES = 192 };
-    const struct wr_sim_event *e = wr_queue_ahead(&w->queue, HOST);
-    const struct wr_node *node;
-
-    if (e != NULL && e->to < w->cfg.hosts)
-        fetch(&w->hosts[e->to], sizeof(w->hosts[0]));
-    e = wr_queue_ahead(&w->queue, NODE);
-    if (e == NULL || e->to >= w->cfg.hosts)
-        return;
-    node = w->hosts[e->to].node;
-    if (node != NULL) /* Its first member's ring lies behind it. */
-        fetch(node, sizeof(*node) + sizeof(struct wr_ring));
-    if (e->kind == WORLD_DELIVER)
-        fetch(e->parcel, PARCEL_BYTES);
-}
-
 void wr_world_run(struct wr_world *w, wr_time until)
 {
     struct wr_sim_event e;
 
     while (wr_queue_pop(&w->queue, until, &e)) {
-        look_ahead(w);
+        world_look_ahead(w);
         w->now = e.at;
         if (postpone(w, &e))
             continue;

@@ -57,14 +57,15 @@ struct wr_world_fault {
 
 /* What each message looks at comes first. */
 struct wr_world_host {
-    struct wr_node *node;       /* NULL: down, or not yet there. */
-    uint32_t epoch;             /* Starts so far. */
-    uint32_t incarnation;       /* The node's, persisted. */
-    wr_time tick_at;            /* The tick that is queued, */
-    wr_time tick_later_at;      /* and the one after it. */
-    wr_time still_until;        /* Its process stands still. */
-    struct wr_overlay *overlay; /* In the core's place. */
+    struct wr_node *node;  /* NULL: down, or not yet there. */
+    uint32_t epoch;        /* Starts so far. */
+    uint32_t incarnation;  /* The node's, persisted. */
+    wr_time tick_at;       /* The tick that is queued, */
+    wr_time tick_later_at; /* and the one after it. */
+    wr_time due_at;        /* The node's deadline, by its own clock. */
+    wr_time still_until;   /* Its process stands still. */
     struct wr_links links;
+    struct wr_overlay *overlay; /* In the core's place. */
     uint64_t sent_bytes, recv_bytes;
     bool left;    /* For good. */
     bool leaving; /* Hands everything on first. */

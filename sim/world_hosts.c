@@ -24,7 +24,7 @@ void world_open(struct wr_world *w, wr_host h)
     host->epoch++;
     host->saving = false;
     host->save_at = w->now;
-    host->tick_at = host->tick_later_at = WR_NEVER;
+    host->tick_at = host->tick_later_at = host->due_at = WR_NEVER;
     wr_links_clear(&host->links);
 }
 

@@ -45,6 +45,9 @@ static inline wr_time world_time(const struct wr_world *w, wr_host h)
     return w->now + (w->faults == NULL ? 0 : w->faults[h].ahead);
 }
 
+/* ahead.c: before each event. */
+void world_look_ahead(const struct wr_world *w);
+
 /* world_codec.c */
 void world_codec_init(struct wr_world *w);
 /* Opens what `e` brings. False: it did not survive the codec, which is the
