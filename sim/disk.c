@@ -72,11 +72,16 @@ static struct wr_disk_item *find_or_add(struct wr_disk_table *t,
     return &t->v[i];
 }
 
-static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
+static bool is_nobody(const struct wr_put_id *put)
 {
     static const struct wr_put_id none;
 
-    if (memcmp(put, &none, sizeof(none)) == 0)
+    return memcmp(put, &none, sizeof(none)) == 0;
+}
+
+static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
+{
+    if (is_nobody(put))
         return;
     for (uint32_t i = 0; i < item->refs_n; i++)
         if (memcmp(&item->refs[i], put, sizeof(*put)) == 0)
@@ -86,6 +91,17 @@ static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
     item->refs =
         world_must(realloc(item->refs, (item->refs_n + 1) * sizeof(*put)));
     item->refs[item->refs_n++] = *put;
+    item->idle_since = 0;
+}
+
+static void unrefer(struct wr_disk_item *item, const struct wr_put_id *put)
+{
+    for (uint32_t i = 0; item != NULL && i < item->refs_n; i++)
+        if (memcmp(&item->refs[i], put, sizeof(*put)) == 0) {
+            memmove(&item->refs[i], &item->refs[i + 1],
+                    (--item->refs_n - i) * sizeof(*put));
+            return;
+        }
 }
 
 static void put(struct wr_disk *d, const struct wr_fx *fx, uint32_t len)
@@ -196,6 +212,44 @@ void wr_disk_drop(struct wr_disk_table *t, const struct wr_id *key)
     memmove(&t->v[i], &t->v[i + 1], (--t->n - i) * sizeof(t->v[0]));
 }
 
+/* As store/store.h says of wr_store_reap(). */
+static void reap(struct wr_disk *d, const struct wr_fx *fx,
+                 struct wr_event *ret)
+{
+    struct wr_disk_item *item = find(&d->chunks, &fx->store.digest);
+    const uint64_t now_s = fx->store.now_s;
+
+    if (item == NULL || item->refs_n > 0)
+        return;
+    if (item->idle_since == 0 || item->idle_since > now_s) {
+        item->idle_since = now_s;
+    } else if (now_s - item->idle_since >= fx->store.grace_s) {
+        wr_disk_drop(&d->chunks, &fx->store.digest);
+        ret->stored.changed = true;
+    }
+}
+
+static void refs(const struct wr_disk *d, const struct wr_fx *fx,
+                 struct wr_event *ret)
+{
+    const struct wr_disk_item *item = find(&d->chunks, &fx->store.digest);
+
+    if (item == NULL) {
+        ret->stored.status = WR_STATUS_NO;
+    } else if (item->refs_n > fx->store.n) {
+        ret->stored.refs = item->refs + fx->store.n;
+        ret->stored.refs_n = item->refs_n - fx->store.n;
+    }
+}
+
+static void root_drop(struct wr_disk *d, const struct wr_fx *fx)
+{
+    const struct wr_disk_item *item = find(&d->roots, &fx->store.digest);
+
+    if (item != NULL && item->version == fx->store.version)
+        wr_disk_drop(&d->roots, &fx->store.digest);
+}
+
 void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
                 struct wr_event *ret)
 {
@@ -223,7 +277,19 @@ void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
         next(&d->roots, fx, ret);
         return;
     case WR_FX_STORE_DROP:
-        wr_disk_drop(&d->chunks, &fx->store.digest);
+        if (is_nobody(&fx->store.put))
+            wr_disk_drop(&d->chunks, &fx->store.digest);
+        else
+            unrefer(find(&d->chunks, &fx->store.digest), &fx->store.put);
+        return;
+    case WR_FX_STORE_REFS:
+        refs(d, fx, ret);
+        return;
+    case WR_FX_STORE_REAP:
+        reap(d, fx, ret);
+        return;
+    case WR_FX_STORE_ROOT_DROP:
+        root_drop(d, fx);
         return;
     default:
         WR_UNREACHABLE();

@@ -15,7 +15,8 @@ enum { WR_DISK_REFS = 8, WR_DISK_ROOT_MAX = 512 };
 struct wr_disk_item {
     struct wr_id key;
     uint32_t hash, len;
-    uint64_t version; /* Roots. */
+    uint64_t version;    /* Roots. */
+    uint64_t idle_since; /* Chunks: without references, as REAP found it. */
     uint32_t refs_n;
     uint8_t rot; /* Chunks: 1 the bytes are wrong, 2 it was noticed. */
     union {

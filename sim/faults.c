@@ -40,6 +40,8 @@ static bool is_write(const struct wr_fx *fx)
     case WR_FX_STORE_PUT:
     case WR_FX_STORE_ROOT_PUT:
     case WR_FX_STORE_DROP:
+    case WR_FX_STORE_REAP:
+    case WR_FX_STORE_ROOT_DROP:
         return true;
     case WR_FX_STORE_REF:
         return memcmp(&fx->store.put, &none, sizeof(none)) != 0;
@@ -48,12 +50,19 @@ static bool is_write(const struct wr_fx *fx)
     }
 }
 
+/* Removals work on a full disk. */
+static bool removes(const struct wr_fx *fx)
+{
+    return fx->kind == WR_FX_STORE_DROP || fx->kind == WR_FX_STORE_REAP ||
+           fx->kind == WR_FX_STORE_ROOT_DROP;
+}
+
 static bool lucky(struct wr_world *w, uint32_t permille)
 {
     return permille > 0 && wr_rng_below(&w->rng, 1000) < permille;
 }
 
-/* What becomes of an operation; OK: it is done. A full disk still drops. */
+/* What becomes of an operation; OK: it is done. */
 static enum wr_status fate(struct wr_world *w, wr_host h,
                            const struct wr_fx *fx)
 {
@@ -61,7 +70,7 @@ static enum wr_status fate(struct wr_world *w, wr_host h,
 
     if (w->faults == NULL)
         return WR_STATUS_OK;
-    if (writes && w->faults[h].full && fx->kind != WR_FX_STORE_DROP)
+    if (writes && w->faults[h].full && !removes(fx))
         return WR_STATUS_FULL;
     return lucky(w, writes ? w->cfg.write_permille : w->cfg.read_permille)
                ? WR_STATUS_FAILED
@@ -100,7 +109,7 @@ void world_written(struct wr_world *w, const struct wr_sim_event *e)
     struct wr_fx fx = *wr_parcel_fx(e->parcel);
     struct wr_event ignored;
 
-    if (w->faults != NULL && w->faults[e->to].full)
+    if (w->faults != NULL && w->faults[e->to].full && !removes(&fx))
         return;
     if (fx.kind == WR_FX_STORE_REF)
         fx.store.n = (uint32_t)wr_rng_below(&w->rng, fx.store.n + 1);

@@ -294,6 +294,9 @@ static void perform(struct wr_world *w, wr_host h)
         case WR_FX_STORE_DROP:
         case WR_FX_STORE_NEXT:
         case WR_FX_STORE_ROOT_NEXT:
+        case WR_FX_STORE_REFS:
+        case WR_FX_STORE_REAP:
+        case WR_FX_STORE_ROOT_DROP:
             world_submit(w, h, fx);
             break;
         case WR_FX_RELEASE:

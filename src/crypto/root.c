@@ -79,7 +79,7 @@ size_t wr_root_encode(const struct wr_root *r,
     return w.n;
 }
 
-enum wr_err wr_root_open(struct wr_span bytes, struct wr_root *ret)
+enum wr_err wr_root_read(struct wr_span bytes, struct wr_root *ret)
 {
     struct wr_reader in = wr_reader(bytes);
     const enum wr_err err = wr_signed_open(&in, "wrO");
@@ -101,9 +101,20 @@ enum wr_err wr_root_open(struct wr_span bytes, struct wr_root *ret)
     wr_read_into(&in, r.signature, WR_SIGNATURE);
     if (in.bad || in.left != 0)
         return WR_EINVAL;
+    derive_put(&r);
+    *ret = r;
+    return WR_OK;
+}
+
+enum wr_err wr_root_open(struct wr_span bytes, struct wr_root *ret)
+{
+    struct wr_root r;
+    const enum wr_err err = wr_root_read(bytes, &r);
+
+    if (err != WR_OK)
+        return err;
     if (!wr_signed_by(bytes, r.owner))
         return WR_EAUTH;
-    derive_put(&r);
     *ret = r;
     return WR_OK;
 }

@@ -27,7 +27,7 @@ struct wr_root {
     uint8_t owner[WR_SIGN_PUBLIC]; /* and its Ed25519 key. */
     uint64_t version;              /* From 1. */
     enum wr_root_state state;
-    uint64_t expiry; /* Unix seconds; 0: never. */
+    uint64_t expiry; /* Unix seconds; 0: never. Given up: since when. */
     uint64_t size;   /* Bytes of content, as far as known. */
     uint8_t cid_n;   /* 0 only while open: the root comes last. */
     uint8_t cid[WR_ROOT_CID_MAX];
@@ -66,6 +66,10 @@ size_t wr_root_encode(const struct wr_root *r,
 
 /* WR_EINVAL, WR_EVERSION; WR_EAUTH: not signed by the owner it names. */
 WR_MUST_USE enum wr_err wr_root_open(struct wr_span bytes, struct wr_root *ret);
+
+/* The same of a record whose signature was checked when it came in: looks at
+ * its form alone. WR_EINVAL, WR_EVERSION. */
+WR_MUST_USE enum wr_err wr_root_read(struct wr_span bytes, struct wr_root *ret);
 
 /* Whether `r` belongs to the host that `cred` is about: a key alone may claim
  * any host, to put its bytes on another's account. */

@@ -72,6 +72,9 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
     case WR_FX_STORE_NEXT:
     case WR_FX_STORE_ROOT_NEXT:
     case WR_FX_STORE_DROP:
+    case WR_FX_STORE_REFS:
+    case WR_FX_STORE_REAP:
+    case WR_FX_STORE_ROOT_DROP:
         wr_super_store(s, fx);
         return;
     case WR_FX_RELEASE:

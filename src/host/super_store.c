@@ -49,6 +49,7 @@ static void on_done(void *arg, const struct wr_store_answer *a)
 
     ev.stored.bits = a->bits;
     ev.stored.n = a->n;
+    ev.stored.changed = a->stored;
     wr_super_feed(s, &ev);
 }
 
@@ -85,6 +86,16 @@ static void on_root(void *arg, const struct wr_store_answer *a)
         ev.stored.version = a->roots[0].version;
         ev.stored.record = a->roots[0].bytes;
     }
+    wr_super_feed(s, &ev);
+}
+
+static void on_refs(void *arg, const struct wr_store_answer *a)
+{
+    struct wr_event ev;
+    struct wr_super *s = begin(arg, a, &ev);
+
+    ev.stored.refs = (const struct wr_put_id *)a->put_ids;
+    ev.stored.refs_n = a->n;
     wr_super_feed(s, &ev);
 }
 
@@ -176,7 +187,16 @@ static enum wr_err submit(struct wr_super *s, const struct wr_fx *fx,
             fx->store.n < WR_HAVE_MAX ? fx->store.n : WR_HAVE_MAX, on_root_list,
             call);
     case WR_FX_STORE_DROP:
-        return wr_store_drop(s->store, digest, NULL, on_done, call);
+        return wr_store_drop(s->store, digest, put_id_or_null(&fx->store.put),
+                             on_done, call);
+    case WR_FX_STORE_REFS:
+        return wr_store_refs(s->store, digest, fx->store.n, on_refs, call);
+    case WR_FX_STORE_REAP:
+        return wr_store_reap(s->store, digest, fx->store.now_s,
+                             fx->store.grace_s, on_done, call);
+    case WR_FX_STORE_ROOT_DROP:
+        return wr_store_root_drop(s->store, digest, fx->store.version, on_done,
+                                  call);
     default:
         WR_UNREACHABLE();
     }

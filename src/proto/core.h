@@ -40,6 +40,13 @@ struct wr_node_cfg {
     uint32_t ops_max;      /* Data requests in flight. */
     uint32_t have_ops_max; /* HAVE requests in flight. */
     uint32_t roster_max;   /* Hosts in the roster; 0 without one. */
+
+    wr_time sweep_us;      /* Between the beginnings of two sweeps of the store
+                              (reap.h); WR_NEVER: none. */
+    uint32_t grace_s;      /* Without references for so long a chunk goes. */
+    uint64_t forget_s;     /* Over for so long a put's root record goes. */
+    uint32_t verdicts_max; /* Puts of which it is remembered whether they are
+                              over; a power of two, 0 without a sweep. */
 };
 
 /* Counters of one node; every cap that is hit and every message that is
@@ -67,6 +74,9 @@ struct wr_node_cfg {
     X(gets_total)                       \
     X(gets_failed_total)                \
     X(bad_copies_total)                 \
+    X(refs_dropped_total)               \
+    X(chunks_reaped_total)              \
+    X(roots_forgotten_total)            \
     X(assumption_breaks_total)
 /* clang-format on */
 
@@ -77,15 +87,17 @@ struct wr_counters {
 };
 
 /* The modules; core.h names them so that each finds the others. */
-struct wr_peers;   /* proto/peers.h: liveness and round trips of hosts. */
-struct wr_roster;  /* proto/roster.h: who is admitted. */
-struct wr_ring;    /* proto/ring.h: one per member of ours. */
-struct wr_place;   /* proto/place.h: one per member of ours. */
-struct wr_boot;    /* proto/boot.h: joining, restarting. */
-struct wr_merge;   /* proto/merge.h: finding other rings. */
-struct wr_routes;  /* proto/routes.h: fingers and learned members. */
-struct wr_lookups; /* proto/lookup.h: lookups in flight. */
-struct wr_replica; /* proto/replica.h: data requests. */
+struct wr_peers;    /* proto/peers.h: liveness and round trips of hosts. */
+struct wr_roster;   /* proto/roster.h: who is admitted. */
+struct wr_ring;     /* proto/ring.h: one per member of ours. */
+struct wr_place;    /* proto/place.h: one per member of ours. */
+struct wr_boot;     /* proto/boot.h: joining, restarting. */
+struct wr_merge;    /* proto/merge.h: finding other rings. */
+struct wr_routes;   /* proto/routes.h: fingers and learned members. */
+struct wr_lookups;  /* proto/lookup.h: lookups in flight. */
+struct wr_replica;  /* proto/replica.h: data requests. */
+struct wr_verdicts; /* proto/verdict.h: which puts are over. */
+struct wr_reap;     /* proto/reap.h: the sweep. */
 
 struct wr_core {
     const struct wr_node_cfg *cfg;
@@ -102,7 +114,11 @@ struct wr_core {
     struct wr_routes *routes;
     struct wr_lookups *lookups;
     struct wr_replica *replica;
+    struct wr_verdicts *verdicts;
+    struct wr_reap *reap;
     wr_time now;
+    uint64_t wall_s;      /* By the last CLOCK event; 0: unknown. */
+    wr_time wall_at;      /* When that came. */
     uint32_t incarnation; /* Ours: cfg's, raised by R12. */
 };
 
@@ -118,6 +134,12 @@ static inline bool wr_core_ours(const struct wr_core *c, wr_ref r)
 static inline const struct wr_id *wr_core_id(const struct wr_core *c, wr_ref r)
 {
     return wr_book_id(c->book, r);
+}
+
+/* Unix seconds; 0: our clock is not to be believed, or nobody told it. */
+static inline uint64_t wr_core_wall_s(const struct wr_core *c)
+{
+    return c->wall_s == 0 ? 0 : c->wall_s + (c->now - c->wall_at) / WR_SEC(1);
 }
 
 /* The ref that a message's sender claims: WR_NO_REF if it names no member

@@ -37,6 +37,7 @@ enum wr_ev_kind {
     WR_EV_LEAVE,     /* Command: push everything out, then leave for good;
                         ends in WR_FX_DONE, progress in WR_FX_NOTE. */
     WR_EV_STOP,      /* Command: tell peers "back soon". */
+    WR_EV_CLOCK,     /* What the wall clock says, now and then. */
 };
 
 struct wr_event {
@@ -50,13 +51,14 @@ struct wr_event {
             uint32_t hash, len;           /* STORE_GET */
             struct wr_body body;          /* STORE_GET; the core's now. */
             const uint8_t *bits;          /* STORE_REF: bit i, digest i. */
-            const struct wr_put_id *refs; /* STORE_GET: who refers to it. */
+            const struct wr_put_id *refs; /* STORE_GET, REFS: who refers. */
             uint32_t refs_n;
             uint64_t version;            /* STORE_ROOT_* */
             struct wr_span record;       /* STORE_ROOT_GET */
             const struct wr_id *digests; /* STORE_NEXT: those after `after`, */
             const uint32_t *lens;        /* ascending; none: the end. */
             uint32_t n;
+            bool changed; /* STORE_REAP: the chunk is gone. */
         } stored;
         uint32_t incarnation; /* LINK_UP */
         struct {
@@ -71,6 +73,7 @@ struct wr_event {
         struct {
             wr_token token;
         } leave;
+        uint64_t wall_s; /* CLOCK: Unix seconds; 0: nobody can tell. */
     };
 };
 
@@ -85,7 +88,12 @@ enum wr_fx_kind {
     WR_FX_STORE_NEXT,      /* Walk the chunks in key order, from after `digest`;
                               all zero: from the first. */
     WR_FX_STORE_ROOT_NEXT, /* The root records likewise. */
-    WR_FX_STORE_DROP,      /* Forget a chunk that others have confirmed. */
+    WR_FX_STORE_REFS, /* The put ids that refer to a chunk, `n` left out. */
+    WR_FX_STORE_DROP, /* Forget a chunk that others have confirmed; with a
+                         put id: that reference. */
+    WR_FX_STORE_REAP, /* Forget a chunk that nothing has referred to for
+                         `grace_s`; the store knows since when. */
+    WR_FX_STORE_ROOT_DROP, /* Forget a root record of that version. */
     WR_FX_RELEASE,         /* The core is done with a body. */
     WR_FX_DONE,            /* A command ended. */
     WR_FX_PERSIST, /* The roster or the members changed: write them down. */
@@ -126,6 +134,8 @@ struct wr_fx {
             uint32_t hash;
             bool head;  /* STORE_GET: no body. */
             uint32_t n; /* STORE_REF: digests; STORE_NEXT: at most so many. */
+            uint32_t grace_s; /* STORE_REAP */
+            uint64_t now_s;   /* STORE_REAP: the wall clock. */
             struct wr_body body;
             const struct wr_id *digests;
             uint64_t version;

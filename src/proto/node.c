@@ -32,6 +32,10 @@ struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members)
         .ops_max = 256,
         .have_ops_max = 64,
         .roster_max = WR_HOSTS_MAX,
+        .sweep_us = WR_NEVER,
+        .grace_s = 24 * 3600,
+        .forget_s = 365 * 24 * 3600,
+        .verdicts_max = 4096,
     };
 }
 
@@ -78,10 +82,27 @@ static void check_cfg(const struct wr_node_cfg *cfg)
     WR_CHECK(cfg->patience_min_us > 0);
     WR_CHECK(cfg->patience_max_us >= cfg->patience_min_us);
     WR_CHECK(cfg->jitter_permille <= 1000);
+    WR_CHECK(cfg->sweep_us > 0);
 }
 
 static void left(void *arg, struct wr_core *c, wr_token token,
                  enum wr_status status);
+
+static enum wr_err open_sweep(struct wr_node *n)
+{
+    enum wr_err err;
+
+    if (n->cfg.sweep_us == WR_NEVER)
+        return WR_OK;
+    n->sweep = calloc(1, sizeof(*n->sweep));
+    if (n->sweep == NULL)
+        return WR_ENOMEM;
+    err = wr_verdicts_init(&n->sweep->verdicts, &n->cfg);
+    n->core.verdicts = &n->sweep->verdicts;
+    n->core.reap = &n->sweep->reap;
+    wr_reap_init(&n->core);
+    return err;
+}
 
 /* Lookups and data, which see the ring through sight.h. */
 static enum wr_err open_data(struct wr_node *n, const struct wr_book *book)
@@ -136,7 +157,7 @@ enum wr_err wr_node_open(struct wr_node **ret, const struct wr_node_cfg *cfg,
     wr_roster_init(&n->core, (void *)(block + l.roster), cfg->roster_max,
                    (void *)(block + l.asks));
     wr_merge_init(&n->core);
-    if (open_data(n, book) != WR_OK) {
+    if (open_data(n, book) != WR_OK || open_sweep(n) != WR_OK) {
         wr_node_close(n);
         return WR_ENOMEM;
     }
@@ -148,6 +169,9 @@ void wr_node_close(struct wr_node *n)
 {
     if (n == NULL)
         return;
+    if (n->sweep != NULL)
+        wr_verdicts_done(&n->sweep->verdicts);
+    free(n->sweep);
     wr_replica_done(&n->replica);
     wr_lookups_done(&n->lookups);
     wr_routes_done(&n->routes);
@@ -157,7 +181,10 @@ void wr_node_close(struct wr_node *n)
 size_t wr_node_size(const struct wr_node *n)
 {
     return n->size + wr_routes_size(&n->routes) + wr_lookups_size(&n->lookups) +
-           wr_replica_size(&n->replica);
+           wr_replica_size(&n->replica) +
+           (n->sweep == NULL
+                ? 0
+                : sizeof(*n->sweep) + wr_verdicts_size(&n->sweep->verdicts));
 }
 
 uint32_t wr_node_incarnation(const struct wr_node *n)
@@ -236,6 +263,8 @@ static void settle(struct wr_node *n)
     learn_roster(n);
     wr_lookups_tick(c->lookups, c);
     wr_replica_tick(c->replica, c);
+    if (c->reap != NULL)
+        wr_reap_tick(c);
     c->out = NULL;
 }
 
@@ -470,7 +499,8 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
         recv(c, ev->from, ev->msg);
         break;
     case WR_EV_STORED:
-        wr_replica_stored(c->replica, c, ev);
+        if (c->reap == NULL || !wr_reap_stored(c, ev))
+            wr_replica_stored(c->replica, c, ev);
         break;
     case WR_EV_LINK_UP:
         if (!wr_host_is_leaf(ev->from))
@@ -494,6 +524,10 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
     case WR_EV_STOP:
         say_bye(c, WR_BYE_SOON);
         break;
+    case WR_EV_CLOCK:
+        c->wall_s = ev->wall_s;
+        c->wall_at = now;
+        break;
     }
     settle(n);
 }
@@ -515,6 +549,8 @@ wr_time wr_node_deadline(const struct wr_node *n)
     at = wr_time_min(at, wr_merge_deadline(c));
     at = wr_time_min(at, wr_lookups_deadline(c->lookups));
     at = wr_time_min(at, wr_replica_deadline(c->replica));
+    if (c->reap != NULL)
+        at = wr_time_min(at, wr_reap_deadline(c));
     return wr_time_min(at, wr_roster_deadline(c));
 }
 

@@ -11,9 +11,16 @@
 #include "proto/node.h"
 #include "proto/peers.h"
 #include "proto/place.h"
+#include "proto/reap.h"
 #include "proto/replica.h"
 #include "proto/ring.h"
 #include "proto/roster.h"
+
+/* Apart, for most simulated nodes do not sweep. */
+struct wr_node_sweep {
+    struct wr_verdicts verdicts;
+    struct wr_reap reap;
+};
 
 /* One block of memory: this struct, then the tables of the ring's modules;
  * routes, lookups and replica have theirs beside it. */
@@ -29,8 +36,9 @@ struct wr_node {
     struct wr_routes routes;
     struct wr_lookups lookups;
     struct wr_replica replica;
-    uint64_t roster_sum; /* Of the roster whose members routes know. */
-    size_t size;         /* Of the block. */
+    struct wr_node_sweep *sweep; /* NULL: this node does not. */
+    uint64_t roster_sum;         /* Of the roster whose members routes know. */
+    size_t size;                 /* Of the block. */
 };
 
 #endif

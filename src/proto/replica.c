@@ -307,7 +307,7 @@ void wr_replica_stored(struct wr_replica *r, struct wr_core *c,
     case WR_TABLE_HAVE:
         wr_have_stored(r, c, ev);
         return;
-    case WR_TABLE_PUSH:
+    case WR_TABLE_WALK:
         wr_push_walked(r, c, ev);
         return;
     }

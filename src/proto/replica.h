@@ -48,9 +48,13 @@ enum {
 #define WR_SPREAD_PAUSE_MS 500 /* Before trying the silent hosts again. */
 
 struct wr_op;
+struct wr_proof; /* verdict.h */
 struct wr_target;
 struct wr_keep;
 struct wr_have;
+
+typedef void wr_proven_fn(struct wr_core *c, uint32_t slot,
+                          const struct wr_proof *proof);
 
 typedef void wr_left_fn(void *arg, struct wr_core *c, wr_token token,
                         enum wr_status status);
@@ -92,6 +96,7 @@ struct wr_replica {
     bool *sides_used;
     uint32_t sides_cap;
     struct wr_push push;
+    wr_proven_fn *proven_fn;
     wr_left_fn *left_fn; /* Told when all is handed on; else WR_FX_DONE. */
     void *left_arg;
 };
@@ -125,6 +130,12 @@ void wr_replica_leave(struct wr_replica *r, struct wr_core *c, wr_token token);
 
 /* We do not go after all. */
 void wr_replica_stay(struct wr_replica *r);
+
+/* Reads a root record from as many hosts as it takes to judge it (D17), and
+ * tells `fn`, in this step or a later one. False: no room. */
+bool wr_replica_prove(struct wr_replica *r, struct wr_core *c,
+                      const struct wr_id *position, uint32_t slot,
+                      wr_proven_fn *fn);
 
 void wr_replica_tick(struct wr_replica *r, struct wr_core *c);
 wr_time wr_replica_deadline(const struct wr_replica *r);

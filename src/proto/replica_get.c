@@ -1,6 +1,7 @@
 /* replica_get.c - reading: from any copy, wherever it is. Rules
  * D8, D9 and D14 of docs/protocol.md. */
 #include "proto/replica_op.h"
+#include "proto/verdict.h"
 
 enum { WIDE_WINDOW = 4 /* Hosts asked at a time beyond the replica set. */ };
 
@@ -22,6 +23,43 @@ static void end(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     }
     wr_outbox_send(c->out, op->asker, m);
     wr_op_free(r, c, op);
+}
+
+/* Nobody asked but we ourselves, for a verdict (D17). */
+static bool is_ours(const struct wr_op *op)
+{
+    return op->asker == WR_NO_HOST;
+}
+
+static struct wr_span seen(struct wr_replica *r, const struct wr_op *op)
+{
+    return (struct wr_span){.p = wr_op_side_bytes(r, op), .n = op->side_n};
+}
+
+/* So many have the record that one of any w is among them: a newer one that was
+ * acknowledged would have been seen. Never fewer than two (D17). */
+static bool is_enough(const struct wr_replica *r, const struct wr_core *c,
+                      const struct wr_op *op)
+{
+    const uint32_t n = wr_replica_copies(r, c, 0);
+    const uint32_t others = n - wr_replica_durable(n, 0) + 1;
+
+    return op->with >= (others > 2 ? others : n < 2 ? n : 2);
+}
+
+static void end_proof(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                      bool all)
+{
+    uint8_t bytes[WR_SIDE_BYTES];
+    const uint32_t slot = (uint32_t)op->back;
+    struct wr_proof p = {.record = wr_span(bytes, op->side_n),
+                         .hosts = op->with,
+                         .enough = is_enough(r, c, op),
+                         .all = all};
+
+    memcpy(bytes, wr_op_side_bytes(r, op), op->side_n);
+    wr_op_free(r, c, op);
+    r->proven_fn(c, slot, &p);
 }
 
 /* Whom to ask: our own store, the replica set, the hosts that follow, all. */
@@ -86,7 +124,7 @@ static void ask_anew(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
             t[i] =
                 (struct wr_target){.host = t[i].host, .until_ms = UINT32_MAX};
     }
-    op->answered = 0;
+    op->answered = op->with = 0;
     op->id = wr_replica_id(c, WR_TABLE_OP, wr_replica_slot(op->id));
     op->roster = roster_now(r, c);
     op->at = 0;
@@ -219,6 +257,10 @@ static void end_absent(struct wr_replica *r, struct wr_core *c,
     const uint8_t status = sure ? WR_STATUS_NO : (uint8_t)WR_STATUS_UNREACHABLE;
     struct wr_msg m = {.kind = 0};
 
+    if (is_ours(op)) {
+        end_proof(r, c, op, sure);
+        return;
+    }
     if (op->kind == WR_OP_GET) {
         m.data.status = status;
         m.data.asked = asked(r, c, op);
@@ -254,12 +296,15 @@ static void end_root(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     struct wr_msg m = {.kind = 0};
 
+    if (is_ours(op)) {
+        end_proof(r, c, op, false);
+        return;
+    }
     m.root.status = WR_STATUS_OK;
     /* Everybody may have been asked; the field holds a set's worth (M7). */
     m.root.copies = op->answered < WR_COPIES_MAX ? op->answered : WR_COPIES_MAX;
     m.root.version = op->version;
-    m.root.record =
-        (struct wr_span){.p = wr_op_side_bytes(r, op), .n = op->side_n};
+    m.root.record = seen(r, op);
     end(r, c, op, &m);
 }
 
@@ -320,12 +365,31 @@ static bool ask_dead(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
     return any;
 }
 
+/* Enough is read to say that the put goes on, or ended for good. */
+static bool is_judged(struct wr_replica *r, const struct wr_core *c,
+                      const struct wr_op *op, bool set_asked)
+{
+    if (op->side_n == 0)
+        return false;
+    switch (wr_verdict_weigh(c, seen(r, op))) {
+    case WR_WEIGHT_LIVE: /* One that slept may not know that it was given up. */
+    case WR_WEIGHT_FINAL:
+        return set_asked && is_enough(r, c, op);
+    case WR_WEIGHT_STALE:
+        return false;
+    }
+    WR_UNREACHABLE();
+}
+
 /* A root record is read from two hosts at least, for one alone may have slept
  * through the last version; from all where there are fewer. */
-static bool root_known(const struct wr_op *op, const struct tally *t)
+static bool root_known(struct wr_replica *r, const struct wr_core *c,
+                       const struct wr_op *op, const struct tally *t)
 {
     const bool all = t->fresh == 0 && t->pending == 0;
 
+    if (is_ours(op))
+        return is_judged(r, c, op, all);
     return op->kind == WR_OP_ROOT_GET && op->side_n > 0 &&
            (op->answered >= 2 || all);
 }
@@ -353,7 +417,7 @@ void wr_get_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
     ask_more(r, c, op, tally_of(r, op).pending);
     const struct tally t = tally_of(r, op);
 
-    if (root_known(op, &t)) {
+    if (root_known(r, c, op, &t)) {
         end_root(r, c, op);
         return;
     }
@@ -394,7 +458,7 @@ void wr_get_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     const struct tally t = tally_of(r, op);
 
-    if (op->kind == WR_OP_ROOT_GET && op->side_n > 0)
+    if (op->kind == WR_OP_ROOT_GET && (is_ours(op) || op->side_n > 0))
         end_root(r, c, op);
     else if (t.yes > 0)
         end_head(r, c, op, &t);
@@ -430,6 +494,8 @@ static void take_chunk(struct wr_replica *r, struct wr_core *c,
 static void take_record(struct wr_replica *r, struct wr_op *op,
                         struct wr_target *t, const struct wr_msg *m)
 {
+    if (t->state != WR_TARGET_NO && op->with < UINT8_MAX)
+        op->with++;
     said(op, t); /* The record is ours now. */
     if (op->side_n > 0 && m->root.version <= op->version)
         return;
@@ -547,4 +613,25 @@ void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     op->roster = roster_now(r, c);
     first_targets(r, c, op);
     wr_op_run(r, c, op);
+}
+
+bool wr_replica_prove(struct wr_replica *r, struct wr_core *c,
+                      const struct wr_id *position, uint32_t slot,
+                      wr_proven_fn *fn)
+{
+    struct wr_op *op =
+        wr_op_new(r, c, WR_OP_ROOT_GET, WR_NO_HOST, slot, WR_LEVEL_LEAF);
+
+    if (op != NULL && !wr_op_side(r, op)) {
+        wr_op_free(r, c, op);
+        op = NULL;
+    }
+    if (op == NULL)
+        return false;
+    r->proven_fn = fn;
+    op->key = *position;
+    op->roster = roster_now(r, c);
+    first_targets(r, c, op);
+    wr_op_run(r, c, op);
+    return true;
 }

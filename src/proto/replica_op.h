@@ -1,6 +1,7 @@
 /*
  * replica_op.h - what the files of the replica module share: the slots of its
- * tables, and the few verbs on them. For replica*.c alone.
+ * tables, and the few verbs on them. For replica*.c alone; reap.c has its ids
+ * from here.
  *
  * An op runs as an automaton: every event that concerns it changes its state
  * and ends in wr_op_run(), which starts what is due and may end it. After
@@ -61,7 +62,7 @@ struct wr_op {
     };
     struct wr_body body;
     uint64_t version; /* Of a root record. */
-    wr_host asker;    /* WR_NO_HOST: ourselves, leaving. */
+    wr_host asker;    /* WR_NO_HOST: ourselves, leaving or judging. */
     uint32_t hash;
     uint32_t until_ms; /* End of a pause, or of a reader's patience with its
                           lookup; UINT32_MAX if none. */
@@ -73,7 +74,8 @@ struct wr_op {
     uint8_t ref;         /* PUSH: put id under way. */
     uint8_t tries;       /* PUSH: rounds so far. */
     uint8_t side;        /* Index of its side buffer + 1; 0: none. */
-    uint8_t answered;    /* GETs: hosts that said what they have. */
+    uint8_t answered;    /* GETs: hosts that said what they have, */
+    uint8_t with;        /* ROOT_GET: and that it is something. */
     uint16_t side_n;     /* Bytes of the record, or put ids, in it. */
     bool head : 1;       /* GET: only who has it. */
     bool acked : 1;      /* The asker has its answer; we go on to n. */
@@ -101,8 +103,11 @@ enum wr_replica_table {
     WR_TABLE_OP,
     WR_TABLE_KEEP,
     WR_TABLE_HAVE,
-    WR_TABLE_PUSH
+    WR_TABLE_WALK
 };
+
+/* Slots of WR_TABLE_WALK: who walks our store. */
+enum { WR_WALK_PUSH, WR_WALK_REAP };
 
 enum { WR_SLOT_BITS = 14 };
 

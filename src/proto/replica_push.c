@@ -12,7 +12,7 @@ static void walk(struct wr_replica *r, struct wr_core *c)
     if (fx == NULL)
         return;
     p->walking = true;
-    p->id = wr_replica_id(c, WR_TABLE_PUSH, 0);
+    p->id = wr_replica_id(c, WR_TABLE_WALK, WR_WALK_PUSH);
     fx->store.token = p->id;
     fx->store.digest = p->cursor;
     fx->store.n = p->batch_cap;

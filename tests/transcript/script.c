@@ -258,6 +258,9 @@ void script_perform(wr_host h)
         case WR_FX_STORE_ROOT_PUT:
         case WR_FX_STORE_ROOT_GET:
         case WR_FX_STORE_DROP:
+        case WR_FX_STORE_REFS:
+        case WR_FX_STORE_REAP:
+        case WR_FX_STORE_ROOT_DROP:
         case WR_FX_RELEASE:
             script_say("%s: asks its store\n", script.names[h]);
             break;

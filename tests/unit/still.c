@@ -225,7 +225,9 @@ static bool still_is_store(enum wr_fx_kind k)
     return k == WR_FX_STORE_PUT || k == WR_FX_STORE_REF ||
            k == WR_FX_STORE_GET || k == WR_FX_STORE_ROOT_PUT ||
            k == WR_FX_STORE_ROOT_GET || k == WR_FX_STORE_NEXT ||
-           k == WR_FX_STORE_ROOT_NEXT || k == WR_FX_STORE_DROP;
+           k == WR_FX_STORE_ROOT_NEXT || k == WR_FX_STORE_DROP ||
+           k == WR_FX_STORE_REFS || k == WR_FX_STORE_REAP ||
+           k == WR_FX_STORE_ROOT_DROP;
 }
 
 static void still_done(struct still *w, const struct wr_fx *fx)

@@ -173,6 +173,10 @@ void still_perform(struct still *w, struct still_host *h, struct wr_fx *fx)
         ev.stored.record = (struct wr_span){.p = r->bytes, .n = r->n};
     } else if (fx->kind == WR_FX_STORE_ROOT_GET) {
         ev.stored.status = WR_STATUS_NO;
+    } else if (fx->kind == WR_FX_STORE_REFS || fx->kind == WR_FX_STORE_DROP ||
+               fx->kind == WR_FX_STORE_REAP ||
+               fx->kind == WR_FX_STORE_ROOT_DROP) {
+        WR_UNREACHABLE(); /* These hosts do not sweep. */
     } else {
         ev.stored.n = still_walk(h, fx, next);
         ev.stored.digests = next;
