@@ -11,6 +11,7 @@
 #define WR_STORE_IMPL_H
 
 #include "store/store.h"
+#include "wire/id.h"
 
 enum wr_store_op {
     WR_STORE_PUT,
@@ -21,6 +22,7 @@ enum wr_store_op {
     WR_STORE_DROP,
     WR_STORE_REAP,
     WR_STORE_LIST,
+    WR_STORE_SUM,
     WR_STORE_ROOT_PUT,
     WR_STORE_ROOT_GET,
     WR_STORE_ROOT_DROP,
@@ -34,6 +36,10 @@ struct wr_store_req {
     struct wr_store_req *next;
     enum wr_store_op op;
     bool has_key, has_put_id, repair;
+    bool roots;     /* SUM: of these. */
+    bool has_to;    /* LIST, ROOT_LIST: up to the position in `tail`. */
+    bool has_print; /* DROP, ROOT_DROP: only what has this one. */
+    uint8_t print[WR_PRINT];
     uint8_t key[WR_STORE_NAME_MAX]; /* Digest, root key or name. */
     uint32_t key_n;
     uint8_t put_id[WR_PUT_ID];
@@ -139,6 +145,17 @@ enum wr_reap { WR_REAP_WAIT, WR_REAP_MARK, WR_REAP_REMOVE };
 
 enum wr_reap wr_store_reap_does(uint64_t idle_since,
                                 const struct wr_store_req *r);
+
+/* The arc that part `i` of `parts` (1 or WR_ARC_PARTS) of (from, to] is; false
+ * if it is empty. */
+bool wr_store_part(const struct wr_id *from, const struct wr_id *to, uint32_t i,
+                   uint32_t parts, struct wr_id *ret_from,
+                   struct wr_id *ret_to);
+
+/* Whether a LIST that begins after r->key may go on to `key`; and whether it
+ * goes on at the first key when it has come to the last. */
+bool wr_store_lists(const struct wr_store_req *r, const uint8_t *key);
+bool wr_store_wraps(const struct wr_store_req *r);
 
 static inline void wr_bit_set(uint8_t *bits, uint32_t i)
 {

@@ -112,8 +112,8 @@ static size_t format_write(uint8_t ret[32])
 /* Makes the tables and the format record of a new environment. */
 static int format_new(MDB_env *env)
 {
-    static const char *const names[] = {"index", "payload", "refs",
-                                        "roots", "metas",   "own"};
+    static const char *const names[] = {"index", "payload", "refs", "roots",
+                                        "metas", "sums",    "own"};
     uint8_t format[32];
     MDB_val k = wr_val(format_key, sizeof(format_key));
     MDB_val v = wr_val(format, format_write(format));
@@ -213,13 +213,14 @@ static enum wr_err not_ours(const char *path, const char *fault,
 
 /* Judges the format record. */
 static enum wr_err judge(struct wr_lmdb_env *e, MDB_txn *txn,
-                         struct wr_why *why)
+                         uint32_t *ret_version, struct wr_why *why)
 {
     MDB_val k = wr_val(format_key, sizeof(format_key)), v;
     struct wr_reader r;
     struct wr_span name;
     uint32_t version;
 
+    *ret_version = 0;
     if (mdb_get(txn, e->own, &k, &v) != 0)
         return not_ours(e->path, "no format record", why);
     r = wr_reader(wr_val_span(v));
@@ -232,6 +233,7 @@ static enum wr_err judge(struct wr_lmdb_env *e, MDB_txn *txn,
                       "%s was written by a newer wreath (format %u, this one "
                       "knows %d); use that version, nothing was changed",
                       e->path, version, WR_LMDB_FORMAT);
+    *ret_version = version;
     return WR_OK;
 }
 
@@ -262,6 +264,35 @@ int wr_lmdb_totals_put(const struct wr_lmdb_env *e, MDB_txn *txn,
     return mdb_put(txn, e->own, &k, &v, 0);
 }
 
+/* Makes a store of format 1 one of ours, in one transaction. A wreath that
+ * knows that format alone would leave the sums behind what they sum up. */
+static enum wr_err upgrade(struct wr_lmdb_env *e, struct wr_why *why)
+{
+    uint8_t format[32];
+    MDB_val k = wr_val(format_key, sizeof(format_key));
+    MDB_val v = wr_val(format, format_write(format));
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(e->env, NULL, 0, &txn);
+
+    if (rc == 0) {
+        rc = mdb_dbi_open(txn, "sums", MDB_CREATE, &e->sums);
+        if (rc == 0)
+            rc = wr_lmdb_sums_build(e, txn);
+        if (rc == 0)
+            rc = mdb_put(txn, e->own, &k, &v, 0);
+        if (rc == 0)
+            rc = mdb_txn_commit(txn);
+        else
+            mdb_txn_abort(txn);
+    }
+    if (rc == 0)
+        return WR_OK;
+    return wr_why(why, wr_lmdb_err(rc),
+                  "cannot bring the store %s to this version: %s; is the disk "
+                  "full?",
+                  e->path, mdb_strerror(rc));
+}
+
 /* Opens the tables and reads what is known of them. */
 static enum wr_err tables_open(struct wr_lmdb_env *e, struct wr_why *why)
 {
@@ -270,19 +301,24 @@ static enum wr_err tables_open(struct wr_lmdb_env *e, struct wr_why *why)
         MDB_dbi *dbi;
     } tables[] = {{"own", &e->own},         {"index", &e->index},
                   {"payload", &e->payload}, {"refs", &e->refs},
-                  {"roots", &e->roots},     {"metas", &e->metas}};
+                  {"roots", &e->roots},     {"metas", &e->metas},
+                  {"sums", &e->sums}};
+    size_t tables_n = WR_ARRAY_LEN(tables);
     enum wr_err err = WR_OK;
+    uint32_t version = 0;
     MDB_txn *txn;
     int rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn);
 
     if (rc != 0)
         return wr_why(why, wr_lmdb_err(rc), "cannot read the store %s: %s",
                       e->path, mdb_strerror(rc));
-    for (size_t i = 0; i < WR_ARRAY_LEN(tables) && err == WR_OK; i++) {
+    for (size_t i = 0; i < tables_n && err == WR_OK; i++) {
         if (mdb_dbi_open(txn, tables[i].name, 0, tables[i].dbi) != 0)
             err = not_ours(e->path, "a table is missing", why);
         else if (i == 0) /* A newer format may have other tables. */
-            err = judge(e, txn, why);
+            err = judge(e, txn, &version, why);
+        if (version < 2)
+            tables_n = WR_ARRAY_LEN(tables) - 1; /* No sums yet. */
     }
     if (err == WR_OK && totals_read(e, txn) != WR_OK)
         err = not_ours(e->path, "its totals are unreadable", why);
@@ -290,7 +326,7 @@ static enum wr_err tables_open(struct wr_lmdb_env *e, struct wr_why *why)
         mdb_txn_commit(txn); /* Keeps the handles. */
     else
         mdb_txn_abort(txn);
-    return err;
+    return err == WR_OK && version < 2 ? upgrade(e, why) : err;
 }
 
 static enum wr_err why_open(const char *path, int rc, struct wr_why *why)
@@ -383,8 +419,8 @@ void wr_lmdb_env_close(struct wr_lmdb_env *e)
 enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
                                 uint64_t quota, struct wr_store_usage *u)
 {
-    const MDB_dbi dbis[] = {e->index, e->payload, e->refs,
-                            e->roots, e->metas,   e->own};
+    const MDB_dbi dbis[] = {e->index, e->payload, e->refs, e->roots,
+                            e->metas, e->sums,    e->own};
     uint64_t pages = 2, file;
     struct wr_disk disk;
     MDB_envinfo info;

@@ -4,6 +4,7 @@
  *     lmdb.c        the store as a whole: start, stop, hand-over of requests
  *     lmdb_env.c    the environment: made, locked, opened, judged, measured
  *     lmdb_write.c  what each write does inside a transaction
+ *     lmdb_sums.c   sums over the ring, for reconciliation
  *     lmdb_batch.c  the writer thread: batches, commits, what a full or
  *                   failing disk means
  *     lmdb_read.c   the reader threads
@@ -23,7 +24,8 @@
 
 enum {
     WR_LMDB_READERS = 2,
-    WR_LMDB_FORMAT = 1, /* Of the store; a newer one is refused. */
+    WR_LMDB_FORMAT = 2, /* Of the store; a newer one is refused. Format 1
+                           had no sums: they are made when it is opened. */
     WR_LMDB_BATCH_BYTES = 4 << 20,
     WR_LMDB_BATCH_US = 2000,
     WR_LMDB_BALLAST = 4 << 20,
@@ -38,7 +40,7 @@ struct wr_lmdb_env {
     char *path;
     struct wr_lock lock;
     MDB_env *env;
-    MDB_dbi index, payload, refs, roots, metas, own;
+    MDB_dbi index, payload, refs, roots, metas, sums, own;
     uint64_t page_bytes;
     struct wr_totals totals;
 };
@@ -112,6 +114,23 @@ WR_MUST_USE enum wr_err wr_lmdb_payload_read(const struct wr_lmdb_work *w,
                                              const uint8_t *digest,
                                              const struct wr_record *rec,
                                              uint8_t *ret);
+
+/* lmdb_sums.c. LMDB's code, but for the last. */
+/* What is kept at `position` (a digest, or of `roots`) was `less` and is
+ * `more`; NULL: nothing. */
+int wr_lmdb_sums_change(const struct wr_lmdb_work *w, bool roots,
+                        const uint8_t *position, const struct wr_sum *less,
+                        const struct wr_sum *more);
+/* A chunk with all its references; nothing if it is damaged. */
+int wr_lmdb_sum_chunk(const struct wr_lmdb_work *w, const uint8_t *digest,
+                      const struct wr_record *rec, struct wr_sum *ret);
+/* The bucket of this digest anew: what an unreadable record was is not known.
+ */
+int wr_lmdb_sums_recount(const struct wr_lmdb_work *w, const uint8_t *digest);
+/* All of them anew. */
+int wr_lmdb_sums_build(const struct wr_lmdb_env *e, MDB_txn *txn);
+WR_MUST_USE enum wr_err wr_lmdb_sums_read(const struct wr_lmdb_work *w,
+                                          struct wr_store_req *r);
 
 /* lmdb_batch.c and lmdb_read.c: the threads; `arg` is the store. */
 void *wr_lmdb_writer(void *arg);

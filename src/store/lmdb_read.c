@@ -140,12 +140,45 @@ static int seek_after(MDB_cursor *c, const struct wr_store_req *r, MDB_val *k,
     return rc;
 }
 
+/* On to the next key, past the last to the first where the arc does so; LMDB's
+ * code, MDB_NOTFOUND at the end. */
+static int step(MDB_cursor *c, const struct wr_store_req *r, bool *wrapped,
+                int rc, MDB_val *k, MDB_val *v)
+{
+    if (rc == 0)
+        rc = mdb_cursor_get(c, k, v, MDB_NEXT);
+    if (rc == MDB_NOTFOUND && !*wrapped && wr_store_wraps(r)) {
+        *wrapped = true;
+        rc = mdb_cursor_get(c, k, v, MDB_FIRST);
+    }
+    if (rc == 0 && k->mv_size == WR_DIGEST &&
+        (!wr_store_lists(r, k->mv_data) ||
+         (*wrapped && memcmp(k->mv_data, r->tail, WR_DIGEST) > 0)))
+        return MDB_NOTFOUND;
+    return rc;
+}
+
+/* The first key of a LIST. */
+static int begin(MDB_cursor *c, const struct wr_store_req *r, bool *wrapped,
+                 MDB_val *k, MDB_val *v)
+{
+    int rc = seek_after(c, r, k, v);
+
+    *wrapped = false;
+    if (rc == MDB_NOTFOUND)
+        return step(c, r, wrapped, rc, k, v);
+    if (rc == 0 && k->mv_size == WR_DIGEST && !wr_store_lists(r, k->mv_data))
+        return MDB_NOTFOUND;
+    return rc;
+}
+
 static enum wr_err do_list(const struct wr_lmdb_work *w, struct wr_store_req *r)
 {
     struct wr_chunk_info *out;
     struct wr_record rec;
     MDB_cursor *c;
     MDB_val k, v;
+    bool wrapped;
     int rc;
 
     if (!wr_store_req_out(r, r->n * sizeof(*out)))
@@ -154,14 +187,17 @@ static enum wr_err do_list(const struct wr_lmdb_work *w, struct wr_store_req *r)
     rc = mdb_cursor_open(w->txn, w->e->index, &c);
     if (rc != 0)
         return WR_EIO;
-    for (rc = seek_after(c, r, &k, &v); rc == 0 && r->answer.n < r->n;
-         rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+    for (rc = begin(c, r, &wrapped, &k, &v); rc == 0 && r->answer.n < r->n;
+         rc = step(c, r, &wrapped, rc, &k, &v)) {
         /* An unreadable record is a damaged chunk: somebody must know. */
         if (k.mv_size != WR_DIGEST)
             continue;
         if (wr_record_read(wr_val_span(v), &rec) != WR_OK)
             rec = (struct wr_record){.damaged = true};
-        chunk_info(k.mv_data, &rec, &out[r->answer.n++]);
+        chunk_info(k.mv_data, &rec, &out[r->answer.n]);
+        if (r->has_to)
+            rc = wr_lmdb_sum_chunk(w, k.mv_data, &rec, &out[r->answer.n].sum);
+        r->answer.n++;
     }
     mdb_cursor_close(c);
     r->answer.chunks = out;
@@ -172,6 +208,7 @@ static bool root_read(MDB_val k, MDB_val v, struct wr_root_info *ret)
 {
     struct wr_reader in = wr_reader(wr_val_span(v));
 
+    ret->sum = (struct wr_sum){0};
     ret->version = wr_read_be64(&in);
     ret->bytes = wr_read(&in, in.left);
     if (in.bad || k.mv_size != sizeof(ret->key) ||
@@ -215,6 +252,7 @@ static enum wr_err do_root_list(const struct wr_lmdb_work *w,
     uint8_t *room;
     MDB_cursor *c;
     MDB_val k, v;
+    bool wrapped;
     int rc;
 
     if (!wr_store_req_out(r, heads + (size_t)r->n * WR_STORE_ROOT_MAX))
@@ -224,12 +262,14 @@ static enum wr_err do_root_list(const struct wr_lmdb_work *w,
     rc = mdb_cursor_open(w->txn, w->e->roots, &c);
     if (rc != 0)
         return WR_EIO;
-    for (rc = seek_after(c, r, &k, &v); rc == 0 && r->answer.n < r->n;
-         rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+    for (rc = begin(c, r, &wrapped, &k, &v); rc == 0 && r->answer.n < r->n;
+         rc = step(c, r, &wrapped, rc, &k, &v)) {
         struct wr_root_info *root = &out[r->answer.n];
 
         if (!root_read(k, v, root))
             continue; /* Its other hosts have it. */
+        if (r->has_to)
+            root->sum = wr_sum_root(root->key, root->version, root->bytes);
         root_keep(root, room);
         room += root->bytes.n;
         r->answer.n++;
@@ -269,6 +309,8 @@ static enum wr_err perform(const struct wr_lmdb_work *w, struct wr_store_req *r)
         return do_refs(w, r);
     case WR_STORE_LIST:
         return do_list(w, r);
+    case WR_STORE_SUM:
+        return wr_lmdb_sums_read(w, r);
     case WR_STORE_ROOT_GET:
         return do_root_get(w, r);
     case WR_STORE_ROOT_LIST:

@@ -207,9 +207,12 @@ static bool admits(const struct wr_lmdb_work *w, struct wr_store_req *r,
 }
 
 /* The record to change, for what is there. One that cannot be read counts as
- * one without references whose extents, however many, must go. */
+ * one without references whose extents, however many, must go; and the sums
+ * are to be counted anew once it has. */
+enum there { ABSENT, THERE, UNREADABLE };
+
 static int record_now(const struct wr_lmdb_work *w, const uint8_t *digest,
-                      struct wr_record *ret, bool *ret_there)
+                      struct wr_record *ret, enum there *ret_there)
 {
     const enum wr_err err = wr_lmdb_record_get(w, digest, ret);
 
@@ -219,28 +222,60 @@ static int record_now(const struct wr_lmdb_work *w, const uint8_t *digest,
         *ret = (struct wr_record){.damaged = true};
     if (err == WR_EDAMAGED)
         ret->extents = wr_extents_of(WR_STORE_CHUNK_MAX);
-    *ret_there = err != WR_ENOTFOUND;
+    *ret_there = err == WR_OK          ? THERE
+                 : err == WR_ENOTFOUND ? ABSENT
+                                       : UNREADABLE;
     return 0;
+}
+
+/* Writes the record of a chunk down to which the request's put id was added. */
+static int ref_added(const struct wr_lmdb_work *w, const uint8_t *digest,
+                     const struct wr_store_req *r, const struct wr_record *rec)
+{
+    const struct wr_sum ref = wr_sum_ref(digest, r->put_id);
+    const int rc = wr_lmdb_sums_change(w, false, digest, NULL, &ref);
+
+    return rc == 0 ? record_put(w, digest, rec) : rc;
+}
+
+/* The record after a chunk's bytes were written: `was` of it counted before. */
+static int chunk_put(const struct wr_lmdb_work *w, const struct wr_store_req *r,
+                     const struct wr_record *rec, enum there there,
+                     const struct wr_sum *was)
+{
+    struct wr_sum now;
+    int rc = record_put(w, r->key, rec);
+
+    if (rc != 0)
+        return rc;
+    if (there == UNREADABLE)
+        return wr_lmdb_sums_recount(w, r->key);
+    rc = wr_lmdb_sum_chunk(w, r->key, rec, &now);
+    return rc == 0 ? wr_lmdb_sums_change(w, false, r->key, was, &now) : rc;
 }
 
 static int do_put(struct wr_lmdb_work *w, struct wr_store_req *r)
 {
     struct wr_record rec;
-    bool there = false, dirty = false;
+    struct wr_sum was = {0};
+    enum there there = ABSENT;
+    bool dirty = false;
     int rc = record_now(w, r->key, &rec, &there);
 
     if (rc != 0)
         return rc;
-    if (there && payload_same(w, &rec, r)) {
+    if (there != ABSENT && payload_same(w, &rec, r)) {
         if (r->has_put_id && !admits(w, r, false))
             return 0;
         rc = ref_add(w, r->key, r, &rec, &dirty);
-        return rc == 0 && dirty ? record_put(w, r->key, &rec) : rc;
+        return rc == 0 && dirty ? ref_added(w, r->key, r, &rec) : rc;
     }
     if (!admits(w, r, true))
         return 0;
     /* Other bytes, or rotten ones, go; their references stay. */
-    rc = there ? payload_drop(w, r->key, rec.extents) : 0;
+    rc = there != ABSENT ? payload_drop(w, r->key, rec.extents) : 0;
+    if (rc == 0 && there == THERE)
+        rc = wr_lmdb_sum_chunk(w, r->key, &rec, &was);
     if (rc == 0)
         rc = ref_add(w, r->key, r, &rec, &dirty);
     if (rc == 0)
@@ -252,7 +287,7 @@ static int do_put(struct wr_lmdb_work *w, struct wr_store_req *r)
     rec.extents = wr_extents_of(rec.length);
     rec.hash = r->number;
     r->answer.stored = true;
-    return rc == 0 ? record_put(w, r->key, &rec) : rc;
+    return rc == 0 ? chunk_put(w, r, &rec, there, &was) : rc;
 }
 
 static int do_have(const struct wr_lmdb_work *w, struct wr_store_req *r)
@@ -275,7 +310,7 @@ static int do_have(const struct wr_lmdb_work *w, struct wr_store_req *r)
             continue;
         rc = ref_add(w, digest, r, &rec, &dirty);
         if (rc == 0 && dirty)
-            rc = record_put(w, digest, &rec);
+            rc = ref_added(w, digest, r, &rec);
         if (rc != 0)
             return rc;
         wr_bit_set(bits, i);
@@ -332,11 +367,16 @@ static int drop_ref(const struct wr_lmdb_work *w, struct wr_store_req *r,
         return 0;
     }
     r->answer.stored = true;
-    return record_put(w, r->key, rec);
+    rc = record_put(w, r->key, rec);
+    if (rc != 0 || rec->damaged)
+        return rc;
+    const struct wr_sum ref = wr_sum_ref(r->key, r->put_id);
+
+    return wr_lmdb_sums_change(w, false, r->key, &ref, NULL);
 }
 
 static int remove_chunk(struct wr_lmdb_work *w, struct wr_store_req *r,
-                        const struct wr_record *rec)
+                        const struct wr_record *rec, const struct wr_sum *sum)
 {
     MDB_val k = wr_val(r->key, WR_DIGEST);
     int rc = payload_drop(w, r->key, rec->extents);
@@ -345,20 +385,38 @@ static int remove_chunk(struct wr_lmdb_work *w, struct wr_store_req *r,
         rc = spilled_drop(w, r->key);
     if (rc == 0)
         rc = mdb_del(w->txn, w->e->index, &k, NULL);
+    if (rc == 0)
+        rc = wr_lmdb_sums_change(w, false, r->key, sum, NULL);
     w->totals.chunk_bytes -= rec->length;
     r->answer.stored = true;
     return rc;
 }
 
+static bool prints(const struct wr_sum *sum, const struct wr_store_req *r)
+{
+    uint8_t print[WR_PRINT];
+
+    wr_sum_print(sum, print);
+    return memcmp(print, r->print, WR_PRINT) == 0;
+}
+
 static int do_drop(struct wr_lmdb_work *w, struct wr_store_req *r)
 {
     struct wr_record rec;
-    bool there = false;
-    const int rc = record_now(w, r->key, &rec, &there);
+    struct wr_sum sum;
+    enum there there = ABSENT;
+    int rc = record_now(w, r->key, &rec, &there);
 
-    if (rc != 0 || !there)
+    if (rc != 0 || there == ABSENT)
         return rc;
-    return r->has_put_id ? drop_ref(w, r, &rec) : remove_chunk(w, r, &rec);
+    if (r->has_put_id)
+        return drop_ref(w, r, &rec);
+    rc = wr_lmdb_sum_chunk(w, r->key, &rec, &sum);
+    if (rc != 0 || (r->has_print && !prints(&sum, r)))
+        return rc;
+    rc = remove_chunk(w, r, &rec, &sum);
+    return rc == 0 && there == UNREADABLE ? wr_lmdb_sums_recount(w, r->key)
+                                          : rc;
 }
 
 /* A record that cannot be read may have had references. */
@@ -376,9 +434,12 @@ static int do_reap(struct wr_lmdb_work *w, struct wr_store_req *r)
         rec.idle_since = r->number;
         return record_put(w, r->key, &rec);
     case WR_REAP_REMOVE:
-        return remove_chunk(w, r, &rec);
+        break;
     }
-    WR_UNREACHABLE();
+    struct wr_sum sum;
+    const int rc = wr_lmdb_sum_chunk(w, r->key, &rec, &sum);
+
+    return rc == 0 ? remove_chunk(w, r, &rec, &sum) : rc;
 }
 
 /* The reader that found the rot may be late: a good copy may have been written
@@ -390,15 +451,22 @@ static int do_quarantine(const struct wr_lmdb_work *w, struct wr_store_req *r)
     if (wr_lmdb_record_get(w, r->key, &rec) != WR_OK || rec.damaged ||
         wr_lmdb_payload_read(w, r->key, &rec, NULL) != WR_EDAMAGED)
         return 0;
+    struct wr_sum sum;
+    int rc = wr_lmdb_sum_chunk(w, r->key, &rec, &sum);
+
+    if (rc == 0)
+        rc = wr_lmdb_sums_change(w, false, r->key, &sum, NULL);
     rec.damaged = true;
     r->answer.stored = true;
-    return record_put(w, r->key, &rec);
+    return rc == 0 ? record_put(w, r->key, &rec) : rc;
 }
 
 static int do_root_put(const struct wr_lmdb_work *w, struct wr_store_req *r)
 {
     uint8_t bytes[8 + WR_STORE_ROOT_MAX];
     struct wr_writer out = wr_writer(bytes, sizeof(bytes));
+    const struct wr_sum now = wr_sum_root(r->key, r->number, r->bytes);
+    struct wr_sum was = {0};
     MDB_val k = wr_val(r->key, r->key_n), v;
     int rc = mdb_get(w->txn, w->e->roots, &k, &v);
 
@@ -409,6 +477,8 @@ static int do_root_put(const struct wr_lmdb_work *w, struct wr_store_req *r)
         if (!old.bad &&
             !wr_store_root_yields(version, wr_span(old.p, old.left), r))
             return 0;
+        if (!old.bad)
+            was = wr_sum_root(r->key, version, wr_span(old.p, old.left));
     } else if (rc != MDB_NOTFOUND) {
         return rc;
     } else if (!admits(w, r, true)) {
@@ -420,7 +490,7 @@ static int do_root_put(const struct wr_lmdb_work *w, struct wr_store_req *r)
     v = wr_val(bytes, out.n);
     rc = mdb_put(w->txn, w->e->roots, &k, &v, 0);
     r->answer.stored = true;
-    return rc;
+    return rc == 0 ? wr_lmdb_sums_change(w, true, r->key, &was, &now) : rc;
 }
 
 static int do_root_drop(const struct wr_lmdb_work *w, struct wr_store_req *r)
@@ -433,8 +503,12 @@ static int do_root_drop(const struct wr_lmdb_work *w, struct wr_store_req *r)
 
         if (wr_read_be64(&old) != r->number || old.bad)
             return 0;
+        const struct wr_sum sum =
+            wr_sum_root(r->key, r->number, wr_span(old.p, old.left));
+
         r->answer.stored = true;
-        return mdb_del(w->txn, w->e->roots, &k, NULL);
+        rc = wr_lmdb_sums_change(w, true, r->key, &sum, NULL);
+        return rc == 0 ? mdb_del(w->txn, w->e->roots, &k, NULL) : rc;
     }
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -479,6 +553,7 @@ int wr_lmdb_perform(struct wr_lmdb_work *w, struct wr_store_req *r)
     case WR_STORE_STAT:
     case WR_STORE_REFS:
     case WR_STORE_LIST:
+    case WR_STORE_SUM:
     case WR_STORE_ROOT_GET:
     case WR_STORE_ROOT_LIST:
     case WR_STORE_META_GET:

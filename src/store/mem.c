@@ -16,6 +16,7 @@ struct item {
     uint8_t (*put_ids)[WR_PUT_ID];
     uint32_t refs, refs_cap;
     uint64_t idle_since; /* Without references; 0: not seen. */
+    struct wr_sum sum;   /* With its references. */
 };
 
 /* Sorted by key. Insertion moves pointers: fine to some 100,000 items. */
@@ -189,6 +190,9 @@ static bool ref_add(struct mem *m, struct item *it, struct wr_store_req *r)
     }
     memcpy(it->put_ids[it->refs++], r->put_id, WR_PUT_ID);
     it->idle_since = 0;
+    const struct wr_sum ref = wr_sum_ref(it->key, r->put_id);
+
+    wr_sum_add(&it->sum, &ref);
     return true;
 }
 
@@ -204,6 +208,8 @@ static void do_put(struct mem *m, struct wr_store_req *r)
             return;
         m->chunk_bytes += it->n;
         m->chunk_bytes -= before;
+        if (it->sum.n == 0)
+            it->sum = wr_sum_chunk(it->key);
     } else if (r->has_put_id && !admits(m, r, false)) {
         return;
     }
@@ -237,8 +243,11 @@ static void chunk_info(const struct item *it, struct wr_chunk_info *ret)
     const uint32_t shown =
         it->refs < WR_STORE_REFS_SHOWN ? it->refs : WR_STORE_REFS_SHOWN;
 
-    *ret = (struct wr_chunk_info){
-        .hash = it->number, .length = it->n, .extents = 1, .refs = it->refs};
+    *ret = (struct wr_chunk_info){.hash = it->number,
+                                  .length = it->n,
+                                  .extents = 1,
+                                  .refs = it->refs,
+                                  .sum = it->sum};
     memcpy(ret->digest, it->key, WR_DIGEST);
     if (shown > 0)
         memcpy(ret->put_ids, it->put_ids, (size_t)shown * WR_PUT_ID);
@@ -294,6 +303,13 @@ static void do_drop(struct mem *m, struct wr_store_req *r)
 
     if (it == NULL)
         return;
+    if (r->has_print) {
+        uint8_t print[WR_PRINT];
+
+        wr_sum_print(&it->sum, print);
+        if (memcmp(print, r->print, WR_PRINT) != 0)
+            return;
+    }
     if (!r->has_put_id) {
         m->chunk_bytes -= it->n;
         erase(m, &m->chunks, it);
@@ -303,6 +319,9 @@ static void do_drop(struct mem *m, struct wr_store_req *r)
     i = ref_place(it, r->put_id);
     if (i == it->refs)
         return;
+    const struct wr_sum ref = wr_sum_ref(it->key, r->put_id);
+
+    wr_sum_take(&it->sum, &ref);
     it->refs--;
     memmove(it->put_ids[i], it->put_ids[i + 1],
             (size_t)(it->refs - i) * WR_PUT_ID);
@@ -340,40 +359,89 @@ static void do_root_drop(struct mem *m, struct wr_store_req *r)
     r->answer.stored = true;
 }
 
-/* The range of `t` that a LIST asks for. */
-static uint32_t range(const struct table *t, const struct wr_store_req *r,
-                      size_t *ret_from)
+/* What a LIST asks for: `n` items from `at` on, round the ring if need be. */
+struct range {
+    size_t at;
+    uint32_t n;
+};
+
+static const struct item *in_range(const struct table *t, struct range range,
+                                   uint32_t i)
 {
-    size_t from = 0;
+    return t->v[(range.at + i) % t->n];
+}
+
+static struct range range_of(const struct table *t,
+                             const struct wr_store_req *r)
+{
+    struct range range = {0};
+    size_t left;
 
     if (r->has_key) {
-        from = place(t, key_of(r));
-        if (from < t->n &&
-            wr_span_eq(wr_span(t->v[from]->key, t->v[from]->key_n), key_of(r)))
-            from++;
+        range.at = place(t, key_of(r));
+        if (range.at < t->n &&
+            wr_span_eq(wr_span(t->v[range.at]->key, t->v[range.at]->key_n),
+                       key_of(r)))
+            range.at++;
     }
-    *ret_from = from;
-    return t->n - from < r->n ? (uint32_t)(t->n - from) : r->n;
+    left = wr_store_wraps(r) ? t->n : t->n - range.at;
+    while (range.n < r->n && range.n < left &&
+           wr_store_lists(r, in_range(t, range, range.n)->key))
+        range.n++;
+    return range;
 }
 
 static void do_list(struct mem *m, struct wr_store_req *r)
 {
+    const struct range range = range_of(&m->chunks, r);
     struct wr_chunk_info *v;
-    size_t from;
-    const uint32_t n = range(&m->chunks, r, &from);
 
-    if (n == 0 || !wr_store_req_out(r, n * sizeof(*v)))
+    if (range.n == 0 || !wr_store_req_out(r, range.n * sizeof(*v)))
         return;
     v = r->out;
-    for (uint32_t i = 0; i < n; i++)
-        chunk_info(m->chunks.v[from + i], &v[i]);
+    for (uint32_t i = 0; i < range.n; i++)
+        chunk_info(in_range(&m->chunks, range, i), &v[i]);
     r->answer.chunks = v;
-    r->answer.n = n;
+    r->answer.n = range.n;
+}
+
+/* No buckets here: additions alone, of sums that are kept with the items. */
+static void do_sum(struct mem *m, struct wr_store_req *r)
+{
+    const struct table *t = r->roots ? &m->roots : &m->chunks;
+    struct wr_id from, to;
+    struct wr_sum *out;
+
+    if (!wr_store_req_out(r, r->n * sizeof(*out)))
+        return;
+    out = r->out;
+    memcpy(from.b, r->key, sizeof(from.b));
+    memcpy(to.b, r->tail, sizeof(to.b));
+    for (uint32_t p = 0; p < r->n; p++) {
+        struct wr_id a, b, x;
+
+        if (!wr_store_part(&from, &to, p, r->n, &a, &b))
+            continue;
+        const size_t at = place(t, wr_span(a.b, sizeof(a.b)));
+
+        for (size_t i = 0; i < t->n; i++) {
+            const struct item *it = t->v[(at + i) % t->n];
+
+            memcpy(x.b, it->key, sizeof(x.b));
+            if (wr_id_owns(&a, &x, &b))
+                wr_sum_add(&out[p], &it->sum);
+            else if (!wr_id_eq(&a, &x))
+                break;
+        }
+    }
+    r->answer.sums = out;
+    r->answer.n = r->n;
 }
 
 static void root_info(const struct item *it, struct wr_root_info *ret)
 {
     *ret = (struct wr_root_info){.version = it->number,
+                                 .sum = it->sum,
                                  .bytes = wr_span(it->bytes, it->n)};
     memcpy(ret->key, it->key, sizeof(ret->key));
 }
@@ -385,29 +453,28 @@ static void do_roots(struct mem *m, struct wr_store_req *r)
     const size_t one = sizeof(struct wr_root_info) + WR_STORE_ROOT_MAX;
     struct wr_root_info *v;
     uint8_t *copy;
-    size_t from;
-    uint32_t n;
+    struct range range;
 
     if (r->op == WR_STORE_ROOT_GET) {
-        from = place(&m->roots, key_of(r));
-        n = find(&m->roots, key_of(r)) != NULL;
-        if (n == 0)
+        range = (struct range){place(&m->roots, key_of(r)),
+                               find(&m->roots, key_of(r)) != NULL};
+        if (range.n == 0)
             r->answer.err = WR_ENOTFOUND;
     } else {
-        n = range(&m->roots, r, &from);
+        range = range_of(&m->roots, r);
     }
-    if (n == 0 || !wr_store_req_out(r, n * one))
+    if (range.n == 0 || !wr_store_req_out(r, range.n * one))
         return;
     v = r->out;
-    copy = (uint8_t *)&v[n];
-    for (uint32_t i = 0; i < n; i++) {
-        root_info(m->roots.v[from + i], &v[i]);
+    copy = (uint8_t *)&v[range.n];
+    for (uint32_t i = 0; i < range.n; i++) {
+        root_info(in_range(&m->roots, range, i), &v[i]);
         memcpy(copy, v[i].bytes.p, v[i].bytes.n);
         v[i].bytes.p = copy;
         copy += v[i].bytes.n;
     }
     r->answer.roots = v;
-    r->answer.n = n;
+    r->answer.n = range.n;
 }
 
 static void do_root_put(struct mem *m, struct wr_store_req *r)
@@ -419,7 +486,8 @@ static void do_root_put(struct mem *m, struct wr_store_req *r)
         return;
     if (it == NULL && !admits(m, r, true))
         return;
-    (void)set(m, &m->roots, r, &it);
+    if (set(m, &m->roots, r, &it))
+        it->sum = wr_sum_root(it->key, it->number, wr_span(it->bytes, it->n));
 }
 
 static void do_meta(struct mem *m, struct wr_store_req *r)
@@ -464,6 +532,9 @@ static void perform(struct mem *m, struct wr_store_req *r)
         return;
     case WR_STORE_LIST:
         do_list(m, r);
+        return;
+    case WR_STORE_SUM:
+        do_sum(m, r);
         return;
     case WR_STORE_ROOT_PUT:
         do_root_put(m, r);

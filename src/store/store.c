@@ -22,6 +22,7 @@ bool wr_store_op_writes(const struct wr_store_req *r)
     case WR_STORE_STAT:
     case WR_STORE_REFS:
     case WR_STORE_LIST:
+    case WR_STORE_SUM:
     case WR_STORE_ROOT_GET:
     case WR_STORE_ROOT_LIST:
     case WR_STORE_META_GET:
@@ -313,6 +314,101 @@ enum wr_err wr_store_list(struct wr_store *s, const uint8_t *after, uint32_t n,
     WR_CHECK(n > 0 && n <= WR_STORE_BATCH_MAX);
     return ask(s, WR_STORE_LIST, digest_span(after), n, fn, arg);
 }
+
+enum wr_err wr_store_drop_same(struct wr_store *s, const uint8_t *digest,
+                               const uint8_t print[WR_PRINT], wr_store_fn *fn,
+                               void *arg)
+{
+    struct wr_store_req *r =
+        req_new(WR_STORE_DROP, digest_span(digest), wr_span(NULL, 0), fn, arg);
+
+    if (r == NULL)
+        return WR_ENOMEM;
+    r->has_print = true;
+    memcpy(r->print, print, WR_PRINT);
+    return submit(s, r);
+}
+
+/* ---- arcs ---------------------------------------------------------------- */
+
+bool wr_store_part(const struct wr_id *from, const struct wr_id *to, uint32_t i,
+                   uint32_t parts, struct wr_id *ret_from, struct wr_id *ret_to)
+{
+    *ret_from = parts == 1 ? *from : wr_id_part(from, to, i);
+    *ret_to = parts == 1 ? *to : wr_id_part(from, to, i + 1);
+    return parts == 1 || !wr_id_eq(ret_from, ret_to);
+}
+
+static void arc_of(const struct wr_store_req *r, struct wr_id *ret_from,
+                   struct wr_id *ret_to)
+{
+    memcpy(ret_from->b, r->key, WR_ID_BYTES);
+    memcpy(ret_to->b, r->tail, WR_ID_BYTES);
+}
+
+bool wr_store_lists(const struct wr_store_req *r, const uint8_t *key)
+{
+    struct wr_id from, to, x;
+
+    if (!r->has_to)
+        return true;
+    arc_of(r, &from, &to);
+    memcpy(x.b, key, WR_ID_BYTES);
+    return wr_id_owns(&from, &x, &to);
+}
+
+bool wr_store_wraps(const struct wr_store_req *r)
+{
+    struct wr_id from, to;
+
+    if (!r->has_to)
+        return false;
+    arc_of(r, &from, &to);
+    return wr_id_cmp(&from, &to) >= 0;
+}
+
+static struct wr_store_req *arc_req(enum wr_store_op op, const uint8_t *from,
+                                    const uint8_t *to, uint32_t n,
+                                    wr_store_fn *fn, void *arg)
+{
+    struct wr_store_req *r =
+        req_new(op, digest_span(from), digest_span(to), fn, arg);
+
+    if (r == NULL)
+        return NULL;
+    r->n = n;
+    r->bytes = wr_span(NULL, 0); /* The end is no payload. */
+    return r;
+}
+
+enum wr_err wr_store_sum(struct wr_store *s, bool roots, const uint8_t *from,
+                         const uint8_t *to, uint32_t parts, wr_store_fn *fn,
+                         void *arg)
+{
+    struct wr_store_req *r = arc_req(WR_STORE_SUM, from, to, parts, fn, arg);
+
+    WR_CHECK(parts == 1 || parts == WR_ARC_PARTS);
+    if (r == NULL)
+        return WR_ENOMEM;
+    r->roots = roots;
+    return submit(s, r);
+}
+
+enum wr_err wr_store_range(struct wr_store *s, bool roots, const uint8_t *from,
+                           const uint8_t *to, uint32_t n, wr_store_fn *fn,
+                           void *arg)
+{
+    struct wr_store_req *r = arc_req(roots ? WR_STORE_ROOT_LIST : WR_STORE_LIST,
+                                     from, to, n, fn, arg);
+
+    WR_CHECK(n > 0 && n <= WR_STORE_BATCH_MAX);
+    if (r == NULL)
+        return WR_ENOMEM;
+    r->has_to = true;
+    return submit(s, r);
+}
+
+/* ---- roots and the host's own -------------------------------------------- */
 
 enum wr_err wr_store_root_put(struct wr_store *s, const uint8_t *key,
                               uint64_t version, struct wr_span bytes,

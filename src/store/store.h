@@ -32,6 +32,7 @@
 #include <stdbool.h>
 
 #include "base/span.h"
+#include "crypto/sum.h"
 #include "sys/buf.h"
 #include "sys/why.h"
 
@@ -64,8 +65,9 @@ enum wr_space {
 /* What the store knows of a chunk without touching its bytes. */
 struct wr_chunk_info {
     uint8_t digest[WR_DIGEST];
-    uint64_t hash;   /* Multihash code. */
-    uint32_t length; /* Bytes. */
+    struct wr_sum sum; /* Of a RANGE alone: with all its references. */
+    uint64_t hash;     /* Multihash code. */
+    uint32_t length;   /* Bytes. */
     uint32_t extents;
     uint32_t refs; /* Put ids in all; the first few follow. */
     uint8_t put_ids[WR_STORE_REFS_SHOWN][WR_PUT_ID];
@@ -75,6 +77,7 @@ struct wr_chunk_info {
 struct wr_root_info {
     uint8_t key[32]; /* Position in the ring. */
     uint64_t version;
+    struct wr_sum sum; /* Of a RANGE alone. */
     struct wr_span bytes;
 };
 
@@ -88,6 +91,7 @@ struct wr_store_answer {
     const struct wr_chunk_info *chunks;
     const struct wr_root_info *roots;
     const uint8_t (*put_ids)[WR_PUT_ID];
+    const struct wr_sum *sums;
     struct wr_span bytes;
 };
 
@@ -207,6 +211,33 @@ WR_MUST_USE enum wr_err wr_store_reap(struct wr_store *s, const uint8_t *digest,
  * Answer: chunks, n. */
 WR_MUST_USE enum wr_err wr_store_list(struct wr_store *s, const uint8_t *after,
                                       uint32_t n, wr_store_fn *fn, void *arg);
+
+/* Forgets a chunk with all its references, if what is kept has this print
+ * (wr_sum_print of wr_chunk_info's sum): nothing has changed since it was
+ * listed. Works on a full disk. Answer: stored (it is gone). */
+WR_MUST_USE enum wr_err wr_store_drop_same(struct wr_store *s,
+                                           const uint8_t *digest,
+                                           const uint8_t print[WR_PRINT],
+                                           wr_store_fn *fn, void *arg);
+
+/*
+ * Arcs of the ring: what is kept after the position `from` up to `to`,
+ * clockwise; the whole ring if they are equal. Of chunks or, with `roots`, of
+ * root records. A damaged chunk is listed, but counts in no sum.
+ */
+
+/* The sum of the arc, or of its sixteen parts (wr_id_part): `parts` is 1 or 16.
+ * Reads the index alone, and of it the arc's ends. Answer: sums, n. */
+WR_MUST_USE enum wr_err wr_store_sum(struct wr_store *s, bool roots,
+                                     const uint8_t *from, const uint8_t *to,
+                                     uint32_t parts, wr_store_fn *fn,
+                                     void *arg);
+
+/* The first `n` (1 to WR_STORE_BATCH_MAX) of the arc; fewer than n: its end
+ * was reached. Answer: chunks or roots with their sums, n. */
+WR_MUST_USE enum wr_err wr_store_range(struct wr_store *s, bool roots,
+                                       const uint8_t *from, const uint8_t *to,
+                                       uint32_t n, wr_store_fn *fn, void *arg);
 
 /* Keeps a root record unless the kept one has a higher version, or the same
  * and bytes that are equal or greater: so all hosts end with the same.

@@ -45,3 +45,36 @@ struct wr_id wr_id_add_pow2(const struct wr_id *a, unsigned bit)
     }
     return sum;
 }
+
+/* A sixteenth of the way from a to b. */
+static struct wr_id step_of(const struct wr_id *a, const struct wr_id *b)
+{
+    const struct wr_id way = wr_id_distance(a, b);
+    struct wr_id step = {{0}};
+
+    if (wr_id_eq(a, b)) {
+        step.b[0] = 1 << 4;
+        return step;
+    }
+    for (unsigned k = 0; k < WR_ID_BYTES; k++)
+        step.b[k] = (uint8_t)((k > 0 ? way.b[k - 1] << 4 : 0) | way.b[k] >> 4);
+    return step;
+}
+
+struct wr_id wr_id_part(const struct wr_id *a, const struct wr_id *b,
+                        unsigned i)
+{
+    const struct wr_id step = step_of(a, b);
+    struct wr_id end = *a;
+    unsigned carry = 0;
+
+    if (i == WR_ARC_PARTS)
+        return *b;
+    for (int k = WR_ID_BYTES - 1; k >= 0; k--) {
+        const unsigned v = end.b[k] + step.b[k] * i + carry;
+
+        end.b[k] = (uint8_t)(v & 0xff);
+        carry = v >> 8;
+    }
+    return end;
+}

@@ -72,4 +72,11 @@ unsigned wr_id_distance_bits(const struct wr_id *a, const struct wr_id *b);
 /* a + 2^bit, bit from 0 to 255. */
 struct wr_id wr_id_add_pow2(const struct wr_id *a, unsigned bit);
 
+enum { WR_ARC_PARTS = 16 };
+
+/* Where the first `i` of the sixteen parts of (a, b] end, which are of equal
+ * length but for the last: a for 0, b for 16. (a, a] is the whole ring. */
+struct wr_id wr_id_part(const struct wr_id *a, const struct wr_id *b,
+                        unsigned i);
+
 #endif

@@ -177,11 +177,11 @@ Test(store_lmdb, a_newer_format_is_refused_and_left_alone)
 
     cr_assert_eq(kit_put(s, 1, 1, 5000, 1), WR_OK);
     wr_store_close(s);
-    set_format(2);
+    set_format(3);
     s = NULL;
     cr_assert_eq(try_open(&s), WR_EVERSION);
     cr_assert(strstr(why.text, "newer wreath") != NULL, "%s", why.text);
-    set_format(1);
+    set_format(2);
     s = must_open();
     cr_assert_eq(kit_read(s, pool, 1, 1, 5000), WR_OK);
     wr_store_close(s);
