@@ -9,7 +9,7 @@
 enum {
     HOSTS_MAX = 8000000,    /* As scenarios. */
     FLIPS_MAX = 1u << 30,   /* 16 GiB of them; `line` has 31 bits. */
-    SECONDS_MAX = 320000000 /* Ten years. */
+    SECONDS_MAX = 315360000 /* 3,650 days. */
 };
 
 /* A number of microseconds from one of seconds, to the last digit; NULL if it

@@ -223,15 +223,17 @@ static void summary(const struct fuzz *f)
 static int count(struct fuzz *f, const char *seeds, const char *from,
                  const char *seed)
 {
+    static const char any_seed[] = "a number from 0 to 18446744073709551615";
+
     if (seed != NULL && (seeds != NULL || from != NULL))
         return sim_usage("fuzz", "--seed goes without --seeds and --from");
     if (seeds != NULL &&
         (!sim_number(seeds, UINT32_MAX, &f->seeds) || f->seeds == 0))
-        return bad("fuzz", "seeds", seeds, "a number above 0");
+        return bad("fuzz", "seeds", seeds, "a number from 1 to 4294967295");
     if (from != NULL && !sim_number(from, UINT64_MAX, &f->from))
-        return bad("fuzz", "from", from, "a number");
+        return bad("fuzz", "from", from, any_seed);
     if (seed != NULL && !sim_number(seed, UINT64_MAX, &f->from))
-        return bad("fuzz", "seed", seed, "a number");
+        return bad("fuzz", "seed", seed, any_seed);
     if (seed != NULL)
         f->seeds = 1;
     return 0;

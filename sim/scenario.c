@@ -31,13 +31,13 @@ enum event_key { EV_AT, EV_WHAT, EV_SHARE, EV_WHOM, EV_FOR, EV_EVERY, EV_N };
 #define WHAT_WORDS WR_SCENARIO_WHAT_MAP(X) ": what happens"
 
 static const struct wr_scenario_key event_keys[EV_N] = {
-    {"at", WR_SCENARIO_TIME, "", 0, 3.2e14, "when, after the warm-up", 0},
+    {"at", WR_SCENARIO_TIME, "", 0, 3.1536e14, "when, after the warm-up", 0},
     {"what", WR_SCENARIO_WORD, "", 0, 0, &WHAT_WORDS[1], 0},
     {"share", WR_SCENARIO_SHARE, "100 %", 0, 1e7, "how many of them", 0},
     {"whom", WR_SCENARIO_TEXT, "random", 0, 0,
      "random, site N, hosts A-B, or leaves", 0},
-    {"for", WR_SCENARIO_TIME, "0 s", 0, 3.2e14, "until it is over", 0},
-    {"every", WR_SCENARIO_TIME, "0 s", 0, 3.2e14, "rolling: between two", 0},
+    {"for", WR_SCENARIO_TIME, "0 s", 0, 3.1536e14, "until it is over", 0},
+    {"every", WR_SCENARIO_TIME, "0 s", 0, 3.1536e14, "rolling: between two", 0},
 };
 #undef X
 
@@ -57,13 +57,18 @@ const char *wr_scenario_what_help(enum wr_scenario_what what)
     return whats[what][1];
 }
 
+static uint64_t bound(double v)
+{
+    return v < 0x1p64 ? (uint64_t)v : UINT64_MAX;
+}
+
 static enum wr_err out_of_range(const struct wr_scenario_key *key,
                                 const char *name, const char *value,
                                 struct wr_why *why)
 {
     char least[WR_SCENARIO_TEXT_MAX], most[WR_SCENARIO_TEXT_MAX];
-    union wr_value a = {.n = (uint64_t)key->least};
-    union wr_value b = {.n = (uint64_t)key->most};
+    union wr_value a = {.n = bound(key->least)};
+    union wr_value b = {.n = bound(key->most)};
 
     if (key->kind == WR_SCENARIO_NUMBER) {
         a.x = key->least;
@@ -79,7 +84,11 @@ static enum wr_err parse(const struct wr_scenario_key *key, const char *name,
                          const char *text, union wr_value *ret,
                          struct wr_why *why)
 {
-    if (wr_value_parse(key->kind, key->help, text, ret) != WR_OK) {
+    const enum wr_err err = wr_value_parse(key->kind, key->help, text, ret);
+
+    if (err == WR_ETOOBIG)
+        return out_of_range(key, name, text, why);
+    if (err != WR_OK) {
         if (key->kind == WR_SCENARIO_WORD)
             return wr_why(why, WR_EINVAL, "%s = %s is none of %.*s", name, text,
                           (int)strcspn(key->help, ":"), key->help);

@@ -32,13 +32,14 @@ enum {
  * COUNT, TIME (microseconds), EVER (TIME or "never", WR_NEVER), SHARE (parts
  * per million), RATE (bits a second), BYTES, FLAG and WORD (which of the words
  * that begin its help) are uint64_t; NUMBER is a double, TEXT a string.
- * The limits are in the unit that is stored.
+ * The limits are in the unit that is stored, and round in those that people
+ * read: of times at most 3,650 days, of sizes 1 TiB.
  */
 /* clang-format off */
 #define WR_SCENARIO_MAP(X)                                                     \
-    X(run, for, TIME, "10 min", 1e6, 3.2e14,                                   \
+    X(run, for, TIME, "10 min", 1e6, 3.1536e14,                                \
       "virtual time that is simulated and measured")                           \
-    X(run, warmup, TIME, "0 s", 0, 3.2e14,                                     \
+    X(run, warmup, TIME, "0 s", 0, 3.1536e14,                                  \
       "virtual time before that, simulated but not measured")                  \
     X(run, seed, COUNT, "1", 0, 18446744073709551615.0,                     \
       "draws everything that is random")                                       \
@@ -114,40 +115,42 @@ enum {
       "published measurement to follow, instead of session: see list")         \
     X(churn, session, WORD, "none", 0, 0,                                      \
       "none|exponential|pareto|weibull|lognormal|trace: how long hosts stay")  \
-    X(churn, session_mean, TIME, "0 s", 0, 3.2e14, "mean; or say the median")  \
-    X(churn, session_median, TIME, "0 s", 0, 3.2e14, "median")                 \
+    X(churn, session_mean, TIME, "0 s", 0, 3.1536e14,                          \
+      "mean; or say the median")                                               \
+    X(churn, session_median, TIME, "0 s", 0, 3.1536e14, "median")              \
     X(churn, session_shape, NUMBER, "0", 0, 100,                               \
       "Pareto's alpha, Weibull's k, log-normal's sigma")                       \
-    X(churn, session_scale, TIME, "0 s", 0, 3.2e14,                            \
+    X(churn, session_scale, TIME, "0 s", 0, 3.1536e14,                         \
       "Pareto's beta, Weibull's lambda, log-normal's median")                  \
     X(churn, away, WORD, "same", 0, 0,                                         \
       "same|exponential|pareto|weibull|lognormal|never: how long they are "    \
       "away; same: drawn like sessions; never: nobody comes back")             \
-    X(churn, away_mean, TIME, "0 s", 0, 3.2e14, "mean; or say the median")     \
-    X(churn, away_median, TIME, "0 s", 0, 3.2e14, "median")                    \
+    X(churn, away_mean, TIME, "0 s", 0, 3.1536e14, "mean; or say the median")  \
+    X(churn, away_median, TIME, "0 s", 0, 3.1536e14, "median")                 \
     X(churn, away_shape, NUMBER, "0", 0, 100, "as session_shape")              \
-    X(churn, away_scale, TIME, "0 s", 0, 3.2e14, "as session_scale")           \
+    X(churn, away_scale, TIME, "0 s", 0, 3.1536e14, "as session_scale")        \
     X(churn, disk_loss, SHARE, "0 %", 0, 1e6,                                  \
       "hosts that come back without what they stored")                         \
     X(churn, trace, TEXT, "", 0, 0,                                            \
       "session = trace: CSV file of seconds, host, up|down")                   \
-    X(churn, site_every, EVER, "never", 1e6, 3.2e14,                           \
+    X(churn, site_every, EVER, "never", 1e6, 3.1536e14,                        \
       "mean time between two outages of a site, of each site (exponential)")   \
-    X(churn, site_for, TIME, "1 h", 1e6, 3.2e14, "how long a site is out")     \
+    X(churn, site_for, TIME, "1 h", 1e6, 3.1536e14, "how long a site is out")  \
                                                                                \
     X(leaves, count, COUNT, "0", 0, 1e7, "leaves, each at one super-peer")     \
     X(leaves, session, WORD, "none", 0, 0,                                     \
       "none|exponential|pareto|weibull|lognormal: how long leaves are awake")  \
-    X(leaves, session_mean, TIME, "0 s", 0, 3.2e14, "mean; or say the median") \
-    X(leaves, session_median, TIME, "0 s", 0, 3.2e14, "median")                \
+    X(leaves, session_mean, TIME, "0 s", 0, 3.1536e14,                         \
+      "mean; or say the median")                                               \
+    X(leaves, session_median, TIME, "0 s", 0, 3.1536e14, "median")             \
     X(leaves, session_shape, NUMBER, "0", 0, 100, "as churn.session_shape")    \
-    X(leaves, session_scale, TIME, "0 s", 0, 3.2e14,                           \
+    X(leaves, session_scale, TIME, "0 s", 0, 3.1536e14,                        \
       "as churn.session_scale")                                                \
-    X(leaves, away_mean, TIME, "0 s", 0, 3.2e14,                               \
+    X(leaves, away_mean, TIME, "0 s", 0, 3.1536e14,                            \
       "mean time asleep, exponential; 0: as long as awake")                    \
     X(leaves, diurnal, SHARE, "0 %", 0, 1e6,                                   \
       "how much fewer are awake at night than by day")                         \
-    X(leaves, move, EVER, "never", 1e6, 3.2e14,                                \
+    X(leaves, move, EVER, "never", 1e6, 3.1536e14,                             \
       "mean time between two moves of a leaf to another network")              \
     X(leaves, contacts, COUNT, "3", 1, 16,                                     \
       "super-peers that a leaf's ticket names, by lot")                        \
@@ -155,7 +158,7 @@ enum {
     X(leaves, down, RATE, "0", 0, 1e12,                                        \
       "down-link of a leaf; 0: as network.down")                               \
                                                                                \
-    X(load, lookup_every, EVER, "10 s", 1e3, 3.2e14,                           \
+    X(load, lookup_every, EVER, "10 s", 1e3, 3.1536e14,                        \
       "mean time between two lookups of a host (exponential)")                 \
     X(load, lookups, COUNT, "0", 0, 1e12, "lookups in all; 0: no limit")       \
     X(load, trace, FLAG, "no", 0, 1,                                           \
@@ -165,11 +168,11 @@ enum {
     X(load, keys_count, COUNT, "100000", 1, 1e9,                               \
       "different keys, where popularity follows Zipf")                         \
     X(load, zipf_s, NUMBER, "0.8", 0.01, 5, "Zipf's exponent")                 \
-    X(load, files_every, EVER, "never", 1e3, 3.2e14,                           \
+    X(load, files_every, EVER, "never", 1e3, 3.1536e14,                        \
       "mean time between two puts of a leaf")                                  \
-    X(load, gets_every, EVER, "never", 1e3, 3.2e14,                            \
+    X(load, gets_every, EVER, "never", 1e3, 3.1536e14,                         \
       "mean time between two gets of a leaf")                                  \
-    X(load, file_size, BYTES, "256 KiB", 1, 1e12, "size of a file, median")    \
+    X(load, file_size, BYTES, "256 KiB", 1, 0x1p40, "size of a file, median")  \
     X(load, file_spread, NUMBER, "0", 0, 10,                                   \
       "sigma of a log-normal of sizes; 0: all the same")                      \
     X(load, file_repeats, SHARE, "0 %", 0, 1e6,                                \

@@ -154,7 +154,7 @@ static enum wr_err measured(const struct units *units, const char *p,
         p += strspn(p, " ");
     } while (*p != '\0');
     if (sum > 1e18)
-        return WR_EINVAL;
+        return WR_ETOOBIG;
     *ret = (uint64_t)llround(sum);
     return WR_OK;
 }
@@ -163,13 +163,13 @@ static enum wr_err whole(const char *p, uint64_t *ret)
 {
     uint64_t v = 0;
 
-    if (*p == '\0')
+    if (*p == '\0' || p[strspn(p, "0123456789")] != '\0')
         return WR_EINVAL;
     for (; *p != '\0'; p++) {
         const uint64_t digit = (uint64_t)(*p - '0');
 
-        if (*p < '0' || *p > '9' || v > (UINT64_MAX - digit) / 10)
-            return WR_EINVAL;
+        if (v > (UINT64_MAX - digit) / 10)
+            return WR_ETOOBIG;
         v = v * 10 + digit;
     }
     *ret = v;

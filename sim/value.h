@@ -12,8 +12,8 @@ union wr_value {
     double x; /* Of a NUMBER. */
 };
 
-/* Any kind but TEXT. `words`: of a WORD, "one|two: what they are". WR_EINVAL.
- */
+/* Any kind but TEXT. `words`: of a WORD, "one|two: what they are". WR_EINVAL;
+ * WR_ETOOBIG: a value, but more than there is room for. */
 WR_MUST_USE enum wr_err wr_value_parse(enum wr_scenario_kind kind,
                                        const char *words, const char *text,
                                        union wr_value *ret);

@@ -83,6 +83,9 @@ check 'a section that is not closed, and not what follows it'
 printf '[ring]\n\nmembers = 65\n' >bad.ini
 run 2 run bad.ini && grep -q 'bad.ini, line 3: .*1 to 64' err
 check 'an impossible value tells its range'
+run 2 run scale --seed 18446744073709551616 && grep -q 'out of range, 0 to' err &&
+    run 2 fuzz --seed 18446744073709551616 && grep -q 'a number from 0 to' err
+check 'one that is far too much, too'
 run 2 run scale --set network.loss=5 && grep -q "'2.5 %'" err
 check 'a value without its unit tells what it looks like'
 run 2 run scale --hosts 3 && grep -q 'too few' err

@@ -84,8 +84,25 @@ Test(scenario, a_wrong_value_tells_its_range)
     cr_assert(says("1 to 64"), "%s", why.text);
     cr_assert(!sets("network.loss", "101 %"));
     cr_assert(says("0 % to 100 %"), "%s", why.text);
+    cr_assert(!sets("run.for", "20 w 3650 d"));
+    cr_assert(says("1 s to 3650 d"), "%s", why.text);
+    cr_assert(!sets("load.file_size", "2 TiB"));
+    cr_assert(says("1 B to 1 TiB"), "%s", why.text);
     cr_assert(!sets("network.latency", "kings"));
     cr_assert(says("constant|uniform|king|file"), "%s", why.text);
+}
+
+/* Also where the value is too much for its type, and not for the key alone. */
+Test(scenario, what_is_far_too_much_is_out_of_range)
+{
+    cr_assert(!sets("ring.hosts", "99999999999999999999"));
+    cr_assert(says("out of range, 1 to 2000000"), "%s", why.text);
+    cr_assert(!sets("run.seed", "18446744073709551616"));
+    cr_assert(says("0 to 18446744073709551615"), "%s", why.text);
+    cr_assert(!sets("run.for", "99999999d"));
+    cr_assert(says("out of range"), "%s", why.text);
+    cr_assert(!sets("ring.hosts", "99999999999999999999x"));
+    cr_assert(says("not a whole number"), "%s", why.text);
 }
 
 Test(scenario, an_unknown_key_tells_the_nearest)
