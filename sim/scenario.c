@@ -295,11 +295,53 @@ void wr_scenario_init(struct wr_scenario *s)
 
 /* ---- files ------------------------------------------------------------- */
 
+/* How a key of a section is called, in one word. */
+static const char *whole_name(const char *section, const char *name,
+                              char ret[160])
+{
+    snprintf(ret, 160, "%s%s%s", section, section[0] != '\0' ? "." : "", name);
+    return ret;
+}
+
+/* Stops where a key is set for the first time. */
+struct search {
+    const char *name;
+    uint32_t n; /* Settings so far, that one included. */
+    bool found;
+};
+
+static int is_another(void *arg, const char *section, const char *name,
+                      const char *value)
+{
+    struct search *f = arg;
+    char whole[160];
+
+    (void)value;
+    f->n += !f->found;
+    f->found =
+        f->found || strcmp(whole_name(section, name, whole), f->name) == 0;
+    return !f->found;
+}
+
 struct reading {
     struct wr_scenario *s;
+    const char *text;
     struct wr_why why;
     enum wr_err err;
+    uint32_t n; /* Settings so far. */
 };
+
+/* A file in which a key is set twice says one thing and means another. */
+static enum wr_err once(struct reading *r, const char *name)
+{
+    struct search f = {.name = name};
+    const int line = ini_parse_string(r->text, is_another, &f);
+
+    if (f.n == r->n)
+        return WR_OK;
+    return wr_why(&r->why, WR_EINVAL, "%.160s is set on line %d already", name,
+                  line);
+}
 
 static int on_line(void *arg, const char *section, const char *name,
                    const char *value)
@@ -309,9 +351,11 @@ static int on_line(void *arg, const char *section, const char *name,
 
     if (r->err != WR_OK)
         return 0;
-    snprintf(whole, sizeof(whole), "%s%s%s", section,
-             section[0] != '\0' ? "." : "", name);
+    r->n++;
+    whole_name(section, name, whole);
     r->err = wr_scenario_set(r->s, whole, value, &r->why);
+    if (r->err == WR_OK)
+        r->err = once(r, whole);
     return r->err == WR_OK;
 }
 
@@ -329,7 +373,7 @@ static int any_line(void *arg, const char *section, const char *name,
 enum wr_err wr_scenario_read(struct wr_scenario *s, const char *origin,
                              const char *text, struct wr_why *why)
 {
-    struct reading r = {.s = s};
+    struct reading r = {.s = s, .text = text};
     int line = ini_parse_string(text, any_line, NULL);
 
     /* First, for behind a broken [section] keys are read as of the last one. */

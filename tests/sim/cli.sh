@@ -80,6 +80,9 @@ check 'an unknown section, too'
 printf '[run]\nfor = 5 s\n[ring\nhosts = 20\n' >bad.ini
 run 2 run bad.ini && grep -q "bad.ini, line 3: neither '\[section\]'" err
 check 'a section that is not closed, and not what follows it'
+printf '[ring]\nhosts = 20\nmembers = 2\nhosts = 30\n' >bad.ini
+run 2 run bad.ini && grep -q 'bad.ini, line 4: ring.hosts .* line 2' err
+check 'a key that is set twice tells both lines'
 printf '[ring]\n\nmembers = 65\n' >bad.ini
 run 2 run bad.ini && grep -q 'bad.ini, line 3: .*1 to 64' err
 check 'an impossible value tells its range'
@@ -395,7 +398,7 @@ run 2 fuzz --hosts 100 && grep -q '1 to 64' err
 check 'and too many hosts'
 run 2 fuzz --until never-ever && grep -q 'a time, as' err
 check 'and a time that is none'
-run 2 fuzz --seeds 0 && grep -q 'above 0' err
+run 2 fuzz --seeds 0 && grep -q 'a number from 1' err
 check 'and no seeds at all'
 run 2 fuzz --seed 3 --from 4 && grep -q 'goes without' err
 check 'one seed, or many'

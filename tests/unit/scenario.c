@@ -144,6 +144,29 @@ Test(scenario, a_file_is_read_and_its_errors_have_lines)
     cr_assert(says("c.ini, line 2: "), "%s", why.text);
 }
 
+Test(scenario, a_key_is_set_once_in_a_file)
+{
+    const char *twice = "[ring]\nhosts = 50\n\n[run]\nseed = 3\n"
+                        "[ring]\nmembers = 2\nhosts = 60\n";
+
+    cr_assert_eq(wr_scenario_read(&s, "a.ini", twice, &why), WR_EINVAL);
+    cr_assert(says("a.ini, line 8: ring.hosts is set on line 2 already"), "%s",
+              why.text);
+    cr_assert_eq(wr_scenario_read(&s, "b.ini",
+                                  "[event.a]\nat = 1 s\n[event.b]\nat = 1 s\n"
+                                  "[event.a]\nat = 1 s\n",
+                                  &why),
+                 WR_EINVAL);
+    cr_assert(says("b.ini, line 6: event.a.at is set on line 2 already"), "%s",
+              why.text);
+    /* Upon what was set before, as a preset: a file may set all anew. */
+    cr_assert_eq(wr_scenario_read(&s, "c.ini", "[ring]\nhosts = 5\n", &why),
+                 WR_OK);
+    cr_assert_eq(wr_scenario_read(&s, "c.ini", "[ring]\nhosts = 6\n", &why),
+                 WR_OK);
+    cr_assert_eq(s.ring_hosts, 6);
+}
+
 Test(scenario, the_echo_reads_back_as_the_same)
 {
     struct wr_scenario again;
