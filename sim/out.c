@@ -213,13 +213,29 @@ void wr_out_summary(FILE *to, const json_t *r)
 
 /* ---- side by side ------------------------------------------------------ */
 
-enum { COLUMN = 16, COLUMN_MOST = 28 };
-
-static int column(const json_t *result)
+static const char *seed_of(const json_t *result)
 {
-    const int n = (int)strlen(string(result, "name")) + 2;
+    return string(json_object_get(result, "scenario"), "run.seed");
+}
 
-    return n < COLUMN ? COLUMN : n > COLUMN_MOST ? COLUMN_MOST : n;
+const char *wr_out_label(json_t *const *results, size_t n, size_t i,
+                         char ret[WR_OUT_LABEL_MAX])
+{
+    const char *name = string(results[i], "name"), *seed = seed_of(results[i]);
+    unsigned named = 0, nth = 1;
+
+    for (size_t k = 0; k < n; k++) {
+        if (strcmp(string(results[k], "name"), name) != 0)
+            continue;
+        named++;
+        nth += k < i && strcmp(seed_of(results[k]), seed) == 0;
+    }
+    int len = snprintf(ret, WR_OUT_LABEL_MAX, "%.26s", name);
+    if (named > 1)
+        len += snprintf(ret + len, 32, ", seed %.20s", seed);
+    if (nth > 1)
+        snprintf(ret + len, 16, " (%u)", nth);
+    return ret;
 }
 
 static bool any_has(const struct wr_figure *f, json_t *const *results, size_t n)
@@ -232,20 +248,24 @@ static bool any_has(const struct wr_figure *f, json_t *const *results, size_t n)
     return false;
 }
 
+enum { COLUMN = 16 };
+
 void wr_out_compare(FILE *to, json_t *const *results, size_t n)
 {
+    char label[WR_OUT_LABEL_MAX];
+
     fprintf(to, "%-16s", "");
     for (size_t i = 0; i < n; i++)
-        fprintf(to, "%*.*s", column(results[i]), COLUMN_MOST - 2,
-                string(results[i], "name"));
+        fprintf(to, "  %*s", COLUMN - 2, wr_out_label(results, n, i, label));
     for (size_t f = 0; f < wr_figures_n; f++) {
         if (!any_has(&wr_figures[f], results, n))
             continue;
         fprintf(to, "\n%-16s", wr_figures[f].name);
         for (size_t i = 0; i < n; i++) {
+            const size_t wide = strlen(wr_out_label(results, n, i, label));
             char text[48];
 
-            fprintf(to, "%*s", column(results[i]),
+            fprintf(to, "  %*s", wide < COLUMN - 2 ? COLUMN - 2 : (int)wide,
                     wr_out_figure(results[i], &wr_figures[f], text));
         }
     }

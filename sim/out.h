@@ -38,6 +38,14 @@ const char *wr_out_figure(const json_t *result, const struct wr_figure *f,
 /* About twenty aligned lines. */
 void wr_out_summary(FILE *to, const json_t *result);
 
+enum { WR_OUT_LABEL_MAX = 80 };
+
+/* What result `i` of `n` is called beside the others: its name; with its seed,
+ * where another has that name; and a number, where it has that seed, too.
+ * Returns `ret`. */
+const char *wr_out_label(json_t *const *results, size_t n, size_t i,
+                         char ret[WR_OUT_LABEL_MAX]);
+
 /* One column a run, `n` of them. */
 void wr_out_compare(FILE *to, json_t *const *results, size_t n);
 

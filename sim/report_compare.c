@@ -5,12 +5,12 @@
 
 #include "report_private.h"
 
-enum { LABEL_MAX = 64, HOPS_MAX = 40 };
+enum { HOPS_MAX = 40 };
 
 struct compare {
     json_t *runs[REPORT_RUNS_MAX];
     size_t n;
-    char room[REPORT_RUNS_MAX][LABEL_MAX];
+    char room[REPORT_RUNS_MAX][WR_OUT_LABEL_MAX];
     const char *labels[REPORT_RUNS_MAX];
 };
 
@@ -234,21 +234,6 @@ static void table(FILE *to, const struct compare *c)
     fputs("</table></div>\n", to);
 }
 
-static void name(struct compare *c, size_t i)
-{
-    unsigned same = 1;
-
-    snprintf(c->room[i], LABEL_MAX, "%.40s, seed %.16s",
-             report_string(c->runs[i], "name"),
-             report_setting(c->runs[i], "run.seed"));
-    for (size_t k = 0; k < i; k++)
-        same += strncmp(c->room[k], c->room[i], strlen(c->room[i])) == 0;
-    if (same > 1)
-        snprintf(c->room[i] + strlen(c->room[i]),
-                 LABEL_MAX - strlen(c->room[i]), " (%u)", same);
-    c->labels[i] = c->room[i];
-}
-
 void report_compare(FILE *to, const json_t *doc)
 {
     const json_t *runs = json_object_get(doc, "runs");
@@ -257,10 +242,10 @@ void report_compare(FILE *to, const json_t *doc)
     if (c == NULL)
         return;
     for (size_t i = 0; i < json_array_size(runs) && c->n < REPORT_RUNS_MAX; i++)
-        if (json_is_object(json_array_get(runs, i))) {
+        if (json_is_object(json_array_get(runs, i)))
             c->runs[c->n++] = json_array_get(runs, i);
-            name(c, c->n - 1);
-        }
+    for (size_t i = 0; i < c->n; i++)
+        c->labels[i] = wr_out_label(c->runs, c->n, i, c->room[i]);
     report_head(to, "wreath-sim compare", "Side by side",
                 c->n > 0 ? report_string(c->runs[0], "version") : "");
     if (c->n == 0)

@@ -300,6 +300,10 @@ check 'a sweep that is interrupted keeps what its runs have'
 run 0 compare a.json b.json --json d.json && grep -q 'lookups right.*%.*%' out &&
     grep -q '^hops' out && grep -q '"wreath_sim_compare":1' d.json
 check 'compare puts results side by side'
+run 0 run scale "${small[@]}" --seed 2 --quiet --json e.json &&
+    run 0 compare a.json e.json a.json &&
+    head -1 out | grep -q ' scale, seed 1  *scale, seed 2  *scale, seed 1 (2)$'
+check 'each by a name of its own'
 sed 's/"violations":[0-9]*/"violations":1/;t;s/"ring":{/&"violations":1,/' b.json >bad.json
 run 1 compare a.json bad.json
 check 'and fails if one of them did'
