@@ -64,6 +64,10 @@ static enum wr_err parse_axis(struct axis *a, const char *text,
                           a->key, VALUES_MAX);
         if (comma != NULL)
             *comma++ = '\0';
+        if (*p == '\0' && (comma != NULL || a->n > 0))
+            return wr_why(why, WR_EINVAL,
+                          "--vary %s=%s: a value is missing at a comma", a->key,
+                          values);
         a->v[a->n++] = p;
         p = comma;
     }

@@ -89,6 +89,8 @@ static enum wr_err parse(const struct wr_scenario_key *key, const char *name,
     if (err == WR_ETOOBIG)
         return out_of_range(key, name, text, why);
     if (err != WR_OK) {
+        if (text[0] == '\0')
+            return wr_why(why, WR_EINVAL, "%s has no value", name);
         if (key->kind == WR_SCENARIO_WORD)
             return wr_why(why, WR_EINVAL, "%s = %s is none of %.*s", name, text,
                           (int)strcspn(key->help, ":"), key->help);

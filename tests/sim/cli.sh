@@ -265,6 +265,10 @@ run 2 sweep scale --vary ring.memberz=1,2 && grep -q "'ring.members'" err
 check 'a sweep over an unknown key is refused before it starts'
 run 2 sweep scale --vary ring.members=1,99 && grep -q '1 to 64' err
 check 'and one with an impossible value'
+run 2 sweep scale --vary ring.members=1,,2 && grep -q 'missing at a comma' err &&
+    run 2 sweep scale --vary ring.members=1, && grep -q 'missing at a comma' err &&
+    run 2 sweep scale --vary ring.members= && grep -q 'ring.members has no value' err
+check 'a value that is missing is told'
 run 2 sweep scale --vary run.seed=1,2 && grep -q -- '--seeds, from --seed' err
 check 'and one over seeds, which are not a key of their own there'
 run 2 sweep scale --vary ring.members=1,2 --vary ring.members=3 && grep -q twice err
