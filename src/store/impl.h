@@ -29,7 +29,8 @@ enum wr_store_op {
     WR_STORE_ROOT_LIST,
     WR_STORE_META_PUT,
     WR_STORE_META_GET,
-    WR_STORE_QUARANTINE, /* A READ that found rot, on its way to be marked. */
+    WR_STORE_SCRUB,
+    WR_STORE_QUARANTINE, /* A READ or SCRUB that found rot, to be marked. */
 };
 
 struct wr_store_req {
@@ -45,6 +46,7 @@ struct wr_store_req {
     uint8_t put_id[WR_PUT_ID];
     uint64_t number; /* Hash code, version, time. */
     uint32_t n;      /* Digests, items, seconds, or how many to skip. */
+    bool hashed;     /* QUARANTINE: it is the hash that does not match. */
     struct wr_buf *buf;
     struct wr_span bytes; /* In `buf` or `tail`. */
     struct wr_pool *pool;

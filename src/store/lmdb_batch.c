@@ -160,8 +160,11 @@ static void on_broken(struct batch *b, int rc)
 static void all_fail(struct wr_store_reqs *reqs, enum wr_err err)
 {
     for (struct wr_store_req *r = reqs->head; r != NULL; r = r->next) {
-        const struct wr_store_answer none = {
-            .err = r->op == WR_STORE_QUARANTINE ? WR_EDAMAGED : err};
+        const bool rot = r->op == WR_STORE_QUARANTINE;
+        const struct wr_store_answer none = {.err = rot ? WR_EDAMAGED : err,
+                                             .n = rot ? r->answer.n : 0,
+                                             .chunks =
+                                                 rot ? r->answer.chunks : NULL};
 
         r->answer = none;
     }

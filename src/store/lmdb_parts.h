@@ -8,6 +8,7 @@
  *     lmdb_batch.c  the writer thread: batches, commits, what a full or
  *                   failing disk means
  *     lmdb_read.c   the reader threads
+ *     lmdb_run.c    LMDB's header of a run of pages, when it is rotten
  *
  * Locks: `mu` guards what is marked so; nothing blocks while it is held. The
  * environment's handles are set before the threads start and never change.
@@ -42,6 +43,7 @@ struct wr_lmdb_env {
     MDB_env *env;
     MDB_dbi index, payload, refs, roots, metas, sums, own;
     uint64_t page_bytes;
+    const uint8_t *map; /* Where LMDB has mapped the file; NULL: not known. */
     struct wr_totals totals;
 };
 
@@ -92,6 +94,14 @@ int wr_lmdb_totals_put(const struct wr_lmdb_env *e, MDB_txn *txn,
 void wr_lmdb_ballast_make(const struct wr_lmdb_env *e);
 bool wr_lmdb_ballast_drop(const struct wr_lmdb_env *e);
 
+/* lmdb_run.c: `v` is a value as LMDB returned it. */
+/* Learns where the map is from a value of a few bytes. */
+void wr_lmdb_run_find_map(struct wr_lmdb_env *e, MDB_val in_a_leaf);
+/* Whether the header of its run is right, if it is in a run. */
+bool wr_lmdb_run_sound(const struct wr_lmdb_env *e, MDB_val v);
+/* Makes it so, in the file. LMDB's code. Before the run is removed. */
+int wr_lmdb_run_mend(const struct wr_lmdb_env *e, MDB_val v);
+
 /* lmdb_write.c */
 /* A transaction and what its requests share. Readers set only e and txn. */
 struct wr_lmdb_work {
@@ -131,6 +141,11 @@ int wr_lmdb_sums_recount(const struct wr_lmdb_work *w, const uint8_t *digest);
 int wr_lmdb_sums_build(const struct wr_lmdb_env *e, MDB_txn *txn);
 WR_MUST_USE enum wr_err wr_lmdb_sums_read(const struct wr_lmdb_work *w,
                                           struct wr_store_req *r);
+/* Whether a chunk is whole and has its hash. WR_EDAMAGED, WR_EIO,
+ * WR_ENOMEM. */
+WR_MUST_USE enum wr_err wr_lmdb_chunk_judge(const struct wr_lmdb_work *w,
+                                            const uint8_t *digest,
+                                            const struct wr_record *rec);
 
 /* lmdb_batch.c and lmdb_read.c: the threads; `arg` is the store. */
 void *wr_lmdb_writer(void *arg);

@@ -42,6 +42,9 @@ static enum wr_err do_read(const struct wr_lmdb_work *w, struct wr_store_req *r)
 
     if (err != WR_OK)
         return err;
+    chunk_info(r->key, &rec, &r->one.chunk);
+    r->answer.chunks = &r->one.chunk;
+    r->answer.n = 1;
     if (rec.damaged)
         return WR_EDAMAGED;
     b = wr_pool_get(r->pool, r->share, rec.length > 0 ? rec.length : 1);
@@ -56,9 +59,6 @@ static enum wr_err do_read(const struct wr_lmdb_work *w, struct wr_store_req *r)
     }
     b->n = rec.length;
     r->answer.buf = b;
-    chunk_info(r->key, &rec, &r->one.chunk);
-    r->answer.chunks = &r->one.chunk;
-    r->answer.n = 1;
     return WR_OK;
 }
 
@@ -204,6 +204,42 @@ static enum wr_err do_list(const struct wr_lmdb_work *w, struct wr_store_req *r)
     return rc == 0 || rc == MDB_NOTFOUND ? WR_OK : WR_EIO;
 }
 
+/* The one request that reads payload for its own sake; the writer judges once
+ * more before it marks anything. */
+static enum wr_err do_scrub(const struct wr_lmdb_work *w,
+                            struct wr_store_req *r)
+{
+    struct wr_record rec;
+    MDB_cursor *c;
+    MDB_val k, v;
+    enum wr_err err;
+    int rc = mdb_cursor_open(w->txn, w->e->index, &c);
+
+    if (rc != 0)
+        return WR_EIO;
+    rc = seek_after(c, r, &k, &v);
+    while (rc == 0 && k.mv_size != WR_DIGEST)
+        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    mdb_cursor_close(c);
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? WR_ENOTFOUND : WR_EIO;
+    err = wr_record_read(wr_val_span(v), &rec);
+    if (err != WR_OK)
+        rec = (struct wr_record){.damaged = true};
+    chunk_info(k.mv_data, &rec, &r->one.chunk);
+    r->answer.chunks = &r->one.chunk;
+    r->answer.n = 1;
+    if (rec.damaged)
+        return WR_EDAMAGED;
+    err = wr_lmdb_chunk_judge(w, k.mv_data, &rec);
+    if (err == WR_EDAMAGED) {
+        memcpy(r->key, k.mv_data, WR_DIGEST);
+        r->hashed = true;
+        r->op = WR_STORE_QUARANTINE;
+    }
+    return err;
+}
+
 static bool root_read(MDB_val k, MDB_val v, struct wr_root_info *ret)
 {
     struct wr_reader in = wr_reader(wr_val_span(v));
@@ -311,6 +347,8 @@ static enum wr_err perform(const struct wr_lmdb_work *w, struct wr_store_req *r)
         return do_list(w, r);
     case WR_STORE_SUM:
         return wr_lmdb_sums_read(w, r);
+    case WR_STORE_SCRUB:
+        return do_scrub(w, r);
     case WR_STORE_ROOT_GET:
         return do_root_get(w, r);
     case WR_STORE_ROOT_LIST:

@@ -4,7 +4,9 @@
  * nothing half-written is ever committed.
  */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "object/hash.h"
 #include "store/lmdb_parts.h"
 
 static int record_put(const struct wr_lmdb_work *w, const uint8_t *digest,
@@ -43,7 +45,8 @@ static enum wr_err extent_get(const struct wr_lmdb_work *w,
     rc = mdb_get(w->txn, w->e->payload, &k, &v);
     if (rc != 0)
         return rc == MDB_NOTFOUND ? WR_EDAMAGED : WR_EIO;
-    if (wr_extent_read(digest, wr_val_span(v), &x) != WR_OK || x.number != i ||
+    if (!wr_lmdb_run_sound(w->e, v) ||
+        wr_extent_read(digest, wr_val_span(v), &x) != WR_OK || x.number != i ||
         x.extents != rec->extents || x.length != rec->length)
         return WR_EDAMAGED;
     *ret = x.bytes;
@@ -71,6 +74,25 @@ enum wr_err wr_lmdb_payload_read(const struct wr_lmdb_work *w,
     return done == rec->length ? WR_OK : WR_EDAMAGED;
 }
 
+enum wr_err wr_lmdb_chunk_judge(const struct wr_lmdb_work *w,
+                                const uint8_t *digest,
+                                const struct wr_record *rec)
+{
+    uint8_t *bytes = malloc(rec->length > 0 ? rec->length : 1);
+    enum wr_hash hash;
+    enum wr_err err;
+
+    if (bytes == NULL)
+        return WR_ENOMEM;
+    err = wr_lmdb_payload_read(w, digest, rec, bytes);
+    if (err == WR_OK &&
+        (wr_hash_from_code(rec->hash, &hash) != WR_OK ||
+         !wr_hash_matches(hash, wr_span(bytes, rec->length), digest)))
+        err = WR_EDAMAGED;
+    free(bytes);
+    return err;
+}
+
 /* Whether what is kept is, byte for byte, what the request brings. */
 static bool payload_same(const struct wr_lmdb_work *w,
                          const struct wr_record *rec,
@@ -92,17 +114,27 @@ static bool payload_same(const struct wr_lmdb_work *w,
     return left.n == 0;
 }
 
+/* MDB_NOTFOUND if there is none. */
+static int extent_drop(const struct wr_lmdb_work *w, MDB_val k)
+{
+    MDB_val v;
+    int rc = mdb_get(w->txn, w->e->payload, &k, &v);
+
+    if (rc == 0)
+        rc = wr_lmdb_run_mend(w->e, v);
+    return rc == 0 ? mdb_del(w->txn, w->e->payload, &k, NULL) : rc;
+}
+
 static int payload_drop(const struct wr_lmdb_work *w, const uint8_t *digest,
                         uint32_t extents)
 {
     uint8_t key[WR_EXTENT_KEY];
 
     for (uint32_t i = 0; i < extents; i++) {
-        MDB_val k = wr_val(key, sizeof(key));
         int rc;
 
         wr_extent_key(digest, i, key);
-        rc = mdb_del(w->txn, w->e->payload, &k, NULL);
+        rc = extent_drop(w, wr_val(key, sizeof(key)));
         if (rc != 0 && rc != MDB_NOTFOUND)
             return rc;
     }
@@ -129,7 +161,7 @@ static int payload_put(const struct wr_lmdb_work *w,
         rc = mdb_put(w->txn, w->e->payload, &k, &v,
                      MDB_RESERVE | MDB_NOOVERWRITE);
         if (rc == MDB_KEYEXIST) { /* Left by damage: its record is gone. */
-            rc = mdb_del(w->txn, w->e->payload, &k, NULL);
+            rc = extent_drop(w, k);
             v = wr_val(NULL, WR_EXTENT_HEADER + n);
             if (rc == 0)
                 rc = mdb_put(w->txn, w->e->payload, &k, &v, MDB_RESERVE);
@@ -447,9 +479,13 @@ static int do_reap(struct wr_lmdb_work *w, struct wr_store_req *r)
 static int do_quarantine(const struct wr_lmdb_work *w, struct wr_store_req *r)
 {
     struct wr_record rec;
+    enum wr_err err;
 
-    if (wr_lmdb_record_get(w, r->key, &rec) != WR_OK || rec.damaged ||
-        wr_lmdb_payload_read(w, r->key, &rec, NULL) != WR_EDAMAGED)
+    if (wr_lmdb_record_get(w, r->key, &rec) != WR_OK || rec.damaged)
+        return 0;
+    err = r->hashed ? wr_lmdb_chunk_judge(w, r->key, &rec)
+                    : wr_lmdb_payload_read(w, r->key, &rec, NULL);
+    if (err != WR_EDAMAGED)
         return 0;
     struct wr_sum sum;
     int rc = wr_lmdb_sum_chunk(w, r->key, &rec, &sum);
@@ -554,6 +590,7 @@ int wr_lmdb_perform(struct wr_lmdb_work *w, struct wr_store_req *r)
     case WR_STORE_REFS:
     case WR_STORE_LIST:
     case WR_STORE_SUM:
+    case WR_STORE_SCRUB:
     case WR_STORE_ROOT_GET:
     case WR_STORE_ROOT_LIST:
     case WR_STORE_META_GET:

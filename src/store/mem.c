@@ -438,6 +438,20 @@ static void do_sum(struct mem *m, struct wr_store_req *r)
     r->answer.n = r->n;
 }
 
+/* Memory does not rot: there is nothing to read again. */
+static void do_scrub(struct mem *m, struct wr_store_req *r)
+{
+    const struct range range = range_of(&m->chunks, r);
+
+    if (range.n == 0) {
+        r->answer.err = WR_ENOTFOUND;
+        return;
+    }
+    chunk_info(in_range(&m->chunks, range, 0), &r->one.chunk);
+    r->answer.chunks = &r->one.chunk;
+    r->answer.n = 1;
+}
+
 static void root_info(const struct item *it, struct wr_root_info *ret)
 {
     *ret = (struct wr_root_info){.version = it->number,
@@ -535,6 +549,9 @@ static void perform(struct mem *m, struct wr_store_req *r)
         return;
     case WR_STORE_SUM:
         do_sum(m, r);
+        return;
+    case WR_STORE_SCRUB:
+        do_scrub(m, r);
         return;
     case WR_STORE_ROOT_PUT:
         do_root_put(m, r);

@@ -23,6 +23,7 @@ bool wr_store_op_writes(const struct wr_store_req *r)
     case WR_STORE_REFS:
     case WR_STORE_LIST:
     case WR_STORE_SUM:
+    case WR_STORE_SCRUB:
     case WR_STORE_ROOT_GET:
     case WR_STORE_ROOT_LIST:
     case WR_STORE_META_GET:
@@ -409,6 +410,12 @@ enum wr_err wr_store_range(struct wr_store *s, bool roots, const uint8_t *from,
 }
 
 /* ---- roots and the host's own -------------------------------------------- */
+
+enum wr_err wr_store_scrub(struct wr_store *s, const uint8_t *after,
+                           wr_store_fn *fn, void *arg)
+{
+    return ask(s, WR_STORE_SCRUB, digest_span(after), 1, fn, arg);
+}
 
 enum wr_err wr_store_root_put(struct wr_store *s, const uint8_t *key,
                               uint64_t version, struct wr_span bytes,

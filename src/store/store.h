@@ -4,8 +4,9 @@
  *
  * One table of operations with two stores behind it: LMDB (durable, decision
  * 0005) and memory (tests, and the setting `store = memory`). Not here: who
- * should keep what (proto/), hashes (object/): the store believes a digest, it
- * detects rot by a check of its own. No libuv: see `wake`.
+ * should keep what (proto/). The store believes a digest, and detects rot at
+ * each read by a check of its own; only a scrub hashes again. No libuv: see
+ * `wake`.
  *
  * Asynchronous. A request is taken or refused at once; if it was taken (WR_OK)
  * its callback runs exactly once, inside a later wr_store_poll() on the thread
@@ -172,8 +173,8 @@ WR_MUST_USE enum wr_err wr_store_have(struct wr_store *s,
                                       void *arg);
 
 /* A chunk's bytes in a buffer from `pool`. Answer: buf, chunks[0].
- * WR_ENOTFOUND; WR_EDAMAGED (quarantined, now or before); WR_EBUSY (the share
- * is empty: its on_room follows). */
+ * WR_ENOTFOUND; WR_EDAMAGED (quarantined, now or before; chunks[0] as well);
+ * WR_EBUSY (the share is empty: its on_room follows). */
 WR_MUST_USE enum wr_err wr_store_read(struct wr_store *s, const uint8_t *digest,
                                       struct wr_pool *pool, uint32_t share,
                                       wr_store_fn *fn, void *arg);
@@ -238,6 +239,12 @@ WR_MUST_USE enum wr_err wr_store_sum(struct wr_store *s, bool roots,
 WR_MUST_USE enum wr_err wr_store_range(struct wr_store *s, bool roots,
                                        const uint8_t *from, const uint8_t *to,
                                        uint32_t n, wr_store_fn *fn, void *arg);
+/* Reads the chunk that follows `after` (NULL: the first) from disk and judges
+ * all of it: the check of each extent, and its hash. Answer: chunks[0]; WR_OK:
+ * it is whole; WR_EDAMAGED: it is rotten and quarantined, since now (stored) or
+ * before. WR_ENOTFOUND, without chunks: there is none. */
+WR_MUST_USE enum wr_err wr_store_scrub(struct wr_store *s, const uint8_t *after,
+                                       wr_store_fn *fn, void *arg);
 
 /* Keeps a root record unless the kept one has a higher version, or the same
  * and bytes that are equal or greater: so all hosts end with the same.
