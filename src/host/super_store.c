@@ -59,6 +59,8 @@ static void on_chunk(void *arg, const struct wr_store_answer *a)
     struct wr_event ev;
     struct wr_super *s = begin(arg, a, &ev);
 
+    if (a->err == WR_EDAMAGED && a->chunks != NULL)
+        wr_scrub_rotten(s, &a->chunks[0]);
     if (a->chunks != NULL) {
         ev.stored.hash = (uint32_t)a->chunks[0].hash;
         ev.stored.len = a->chunks[0].length;
@@ -145,6 +147,7 @@ static enum wr_err submit_put(struct wr_super *s, const struct wr_fx *fx,
     const uint8_t *put = put_id_or_null(&fx->store.put);
     struct wr_store_put p = {.hash = fx->store.hash,
                              .no_put_id = put == NULL,
+                             .repair = fx->store.repair,
                              .buf = buf,
                              .bytes = wr_span(buf->p, buf->n)};
 

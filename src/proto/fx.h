@@ -36,6 +36,8 @@ enum wr_ev_kind {
     WR_EV_LOOKUP,    /* Command: look `key` up; ends in WR_FX_DONE. */
     WR_EV_LEAVE,     /* Command: push everything out, then leave for good;
                         ends in WR_FX_DONE, progress in WR_FX_NOTE. */
+    WR_EV_MEND,      /* Command: our copy of a chunk is rotten; get another
+                        one in its place. Ends in WR_FX_DONE. */
     WR_EV_STOP,      /* Command: tell peers "back soon". */
     WR_EV_CLOCK,     /* What the wall clock says, now and then. */
 };
@@ -74,6 +76,11 @@ struct wr_event {
             wr_token token;
         } leave;
         uint64_t wall_s; /* CLOCK: Unix seconds; 0: nobody can tell. */
+        struct {
+            wr_token token;
+            struct wr_id digest;
+            uint32_t hash;
+        } mend;
     };
 };
 
@@ -132,8 +139,9 @@ struct wr_fx {
             struct wr_put_id put;
             struct wr_id digest; /* Or the root's position, or the cursor. */
             uint32_t hash;
-            bool head;  /* STORE_GET: no body. */
-            uint32_t n; /* STORE_REF: digests; STORE_NEXT: at most so many. */
+            bool head;   /* STORE_GET: no body. */
+            bool repair; /* STORE_PUT: no put is waiting for it. */
+            uint32_t n;  /* STORE_REF: digests; STORE_NEXT: at most so many. */
             uint32_t grace_s; /* STORE_REAP */
             uint64_t now_s;   /* STORE_REAP: the wall clock. */
             struct wr_body body;

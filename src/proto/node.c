@@ -521,6 +521,10 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
     case WR_EV_LEAVE:
         wr_replica_leave(c->replica, c, ev->leave.token);
         break;
+    case WR_EV_MEND:
+        wr_replica_mend(c->replica, c, &ev->mend.digest, ev->mend.hash,
+                        ev->mend.token);
+        break;
     case WR_EV_STOP:
         say_bye(c, WR_BYE_SOON);
         break;

@@ -276,6 +276,10 @@ static void op_stored(struct wr_replica *r, struct wr_core *c,
     struct wr_op *op = wr_op_find_id(r, ev->stored.token);
     struct wr_target *t = op == NULL ? NULL : wr_op_target(r, op, c->cfg->self);
 
+    if (op != NULL && op->phase == WR_OP_MEND) {
+        wr_mend_stored(r, c, op, (enum wr_status)ev->stored.status);
+        return;
+    }
     if (op != NULL && op->phase == WR_OP_LOAD && wr_op_is_push(op)) {
         wr_push_loaded(r, c, op, ev);
         return;

@@ -128,6 +128,11 @@ void wr_replica_link_down(struct wr_replica *r, struct wr_core *c, wr_host h);
  * find its copies). A second command while one runs is BUSY. */
 void wr_replica_leave(struct wr_replica *r, struct wr_core *c, wr_token token);
 
+/* WR_EV_MEND: a chunk of our store is rotten; reads another copy and writes it
+ * over ours. Ends in WR_FX_DONE: OK; BUSY; else no copy could be had. */
+void wr_replica_mend(struct wr_replica *r, struct wr_core *c,
+                     const struct wr_id *digest, uint32_t hash, wr_token token);
+
 /* We do not go after all. */
 void wr_replica_stay(struct wr_replica *r);
 

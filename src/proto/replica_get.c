@@ -8,6 +8,10 @@ enum { WIDE_WINDOW = 4 /* Hosts asked at a time beyond the replica set. */ };
 static void end(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                 struct wr_msg *m)
 {
+    if (op->asker == WR_NO_HOST) {
+        wr_mend_got(r, c, op, m);
+        return;
+    }
     m->from = m->to = WR_MEMBER_NONE;
     m->rid = op->back;
     if (op->kind == WR_OP_GET) {
@@ -26,9 +30,9 @@ static void end(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 }
 
 /* Nobody asked but we ourselves, for a verdict (D17). */
-static bool is_ours(const struct wr_op *op)
+static bool is_proof(const struct wr_op *op)
 {
-    return op->asker == WR_NO_HOST;
+    return op->asker == WR_NO_HOST && op->kind == WR_OP_ROOT_GET;
 }
 
 static struct wr_span seen(struct wr_replica *r, const struct wr_op *op)
@@ -257,7 +261,7 @@ static void end_absent(struct wr_replica *r, struct wr_core *c,
     const uint8_t status = sure ? WR_STATUS_NO : (uint8_t)WR_STATUS_UNREACHABLE;
     struct wr_msg m = {.kind = 0};
 
-    if (is_ours(op)) {
+    if (is_proof(op)) {
         end_proof(r, c, op, sure);
         return;
     }
@@ -296,7 +300,7 @@ static void end_root(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     struct wr_msg m = {.kind = 0};
 
-    if (is_ours(op)) {
+    if (is_proof(op)) {
         end_proof(r, c, op, false);
         return;
     }
@@ -388,7 +392,7 @@ static bool root_known(struct wr_replica *r, const struct wr_core *c,
 {
     const bool all = t->fresh == 0 && t->pending == 0;
 
-    if (is_ours(op))
+    if (is_proof(op))
         return is_judged(r, c, op, all);
     return op->kind == WR_OP_ROOT_GET && op->side_n > 0 &&
            (op->answered >= 2 || all);
@@ -458,7 +462,7 @@ void wr_get_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     const struct tally t = tally_of(r, op);
 
-    if (op->kind == WR_OP_ROOT_GET && (is_ours(op) || op->side_n > 0))
+    if (op->kind == WR_OP_ROOT_GET && (is_proof(op) || op->side_n > 0))
         end_root(r, c, op);
     else if (t.yes > 0)
         end_head(r, c, op, &t);
@@ -584,11 +588,19 @@ static void first_targets(struct wr_replica *r, struct wr_core *c,
     const size_t set = wr_replica_copies(r, c, 0);
 
     op->phase = WR_OP_SPREAD;
-    if (op->kind == WR_OP_GET && !op->head)
+    if (op->kind == WR_OP_GET && !op->head && op->asker != WR_NO_HOST)
         (void)wr_op_add(r, op, c->cfg->self);
     if (wr_routes_dense(r->routes, c))
         add_set(r, c, op, v,
                 wr_routes_clockwise(r->routes, c, &op->key, v, set));
+}
+
+void wr_get_begin(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
+{
+    c->count->gets_total++;
+    op->roster = roster_now(r, c);
+    first_targets(r, c, op);
+    wr_op_run(r, c, op);
 }
 
 void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
@@ -606,13 +618,10 @@ void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
         wr_replica_refuse(c, from, m, WR_STATUS_BUSY);
         return;
     }
-    c->count->gets_total++;
     op->key = root ? m->root.position : m->get.digest;
     op->hash = root ? 0 : m->get.hash;
     op->head = !root && m->get.head;
-    op->roster = roster_now(r, c);
-    first_targets(r, c, op);
-    wr_op_run(r, c, op);
+    wr_get_begin(r, c, op);
 }
 
 bool wr_replica_prove(struct wr_replica *r, struct wr_core *c,

@@ -28,6 +28,7 @@ enum wr_op_phase {
     WR_OP_PAUSE,  /* And will be again. */
     WR_OP_OWNER,  /* The owner (targets[0]) does it. */
     WR_OP_SPREAD, /* We ask the hosts of the set ourselves. */
+    WR_OP_MEND,   /* Our own store takes what replaces a rotten chunk. */
 };
 
 enum wr_target_state {
@@ -62,7 +63,7 @@ struct wr_op {
     };
     struct wr_body body;
     uint64_t version; /* Of a root record. */
-    wr_host asker;    /* WR_NO_HOST: ourselves, leaving or judging. */
+    wr_host asker;    /* WR_NO_HOST: ourselves, leaving, judging or mending. */
     uint32_t hash;
     uint32_t until_ms; /* End of a pause, or of a reader's patience with its
                           lookup; UINT32_MAX if none. */
@@ -214,6 +215,15 @@ void wr_get_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op);
 /* DATA or ROOT from `t`; takes the body over. */
 void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                      struct wr_target *t, const struct wr_msg *m);
+
+/* Starts an op that is a GET; its key is set. */
+void wr_get_begin(struct wr_replica *r, struct wr_core *c, struct wr_op *op);
+
+/* What a mend read, or failed to read; its body is the op's. */
+void wr_mend_got(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                 const struct wr_msg *m);
+void wr_mend_stored(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
+                    enum wr_status status);
 
 void wr_keep_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
                   const struct wr_msg *m);
