@@ -1,6 +1,7 @@
 /* cmd_ring.c - `wreath status`, `peers` and `trace`: the ring as a host sees
  * it. */
 #include <string.h>
+#include <time.h>
 
 #include "ask.h"
 #include "base/text.h"
@@ -32,6 +33,39 @@ static int simple(struct cli *cli, const char *command, int argc, char **argv)
                          argv[first]) +
                1;
     return 0;
+}
+
+/* "scrub     42 % of a pass; the last ended 2026-11-02, all whole" */
+static void print_scrub(const json_t *s)
+{
+    const json_t *last = json_object_get(s, "last");
+    const json_t *pass = json_object_get(s, "pass");
+    const time_t at = (time_t)number_of(s, "last_s");
+    const unsigned long long found = number_of(last, "found"),
+                             waiting = number_of(s, "waiting");
+    char date[16] = "";
+    struct tm tm;
+
+    if (s == NULL)
+        return; /* The host runs an older version. */
+    localtime_r(&at, &tm);
+    strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+    fputs("scrub     ", stdout);
+    if (json_is_true(json_object_get(s, "running")))
+        printf("%.0f %% of a pass, %llu rotten so far; ",
+               100 * json_real_value(json_object_get(s, "position")),
+               (unsigned long long)number_of(pass, "found"));
+    if (at == 0)
+        puts("no full pass yet");
+    else if (found == 0)
+        printf("last full pass %s, all whole\n", date);
+    else
+        printf("last full pass %s, %llu rotten, %llu replaced\n", date, found,
+               (unsigned long long)number_of(last, "healed"));
+    if (waiting > 0)
+        printf("damage    %llu rotten chunk%s not served until a good copy is "
+               "found\n",
+               waiting, waiting == 1 ? " is" : "s are");
 }
 
 static void print_status(const json_t *o)
@@ -67,9 +101,7 @@ static void print_status(const json_t *o)
            json_is_true(json_object_get(store, "failed"))
                ? "; THE DISK FAILED: nothing is acknowledged any more"
                : "");
-    if (number_of(store, "damaged_total") > 0)
-        printf("damage    %llu chunks did not match and are not served\n",
-               (unsigned long long)number_of(store, "damaged_total"));
+    print_scrub(json_object_get(o, "scrub"));
     printf("network   %u link%s (%u to leaves), %s sent, %s received\n", links,
            links == 1 ? "" : "s", leaves,
            cli_bytes(number_of(net, "sent_bytes"), a),

@@ -90,6 +90,11 @@ const struct command cli_commands[] = {
      "  --fingers          each member's successors and fingers\n", false},
     {"trace", cmd_trace, "trace KEY",
      "Look up who owns a CID or a 64-digit key, hop by hop.", NULL, false},
+    {"scrub", cmd_scrub, "scrub [--rate BYTES] [--background]",
+     "Read every chunk of this host again, and replace what is rotten.",
+     "  --rate BYTES       at most so many a second, as 20M (as it goes)\n"
+     "  -b, --background   start it and return\n",
+     false},
     {"config", cmd_config, "config",
      "Every setting, its value, and where it comes from.", NULL, false},
     {"bench", cmd_bench,

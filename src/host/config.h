@@ -29,6 +29,8 @@ enum { WR_CONFIG_TEXT_MAX = 256 };
     X(store, TEXT, "lmdb", 0, 0, "lmdb, or memory: forgets all at its end")    \
     X(quota, BYTES, "0", 0, UINT64_MAX,                                        \
       "most bytes the store takes on disk; 0: what the disk has")              \
+    X(scrub, BYTES, "1M", 0, UINT64_MAX,                                       \
+      "bytes a second in which chunks are re-read; 0: only by 'wreath scrub'") \
     X(copies, NUMBER, "3", 1, 8, "copies of each chunk, on distinct hosts")    \
     X(round, TIME, "3s", 100000, 600000000,                                    \
       "between two rounds of ring upkeep")                                     \

@@ -7,6 +7,7 @@
  *     peers [fingers]   every known host; each of our members and its view
  *     trace KEY         a lookup, hop by hop; KEY is 64 hexadecimal digits
  *     leave             (local) hand everything over, then go for good
+ *     scrub [RATE]      (local) read every chunk again, from now on
  *     reload            (local) the revocation list was replaced
  */
 #include <jansson.h>
@@ -122,6 +123,30 @@ static void start_leave(struct wr_super *s, const struct wr_hub_peer *peer,
                               .leave = {.token = (wr_token)(talk - s->talks)}});
 }
 
+/* RATE: bytes a second in decimal digits; without it, as fast as it goes. */
+static void start_scrub(struct wr_super *s, const struct wr_hub_peer *peer,
+                        const struct wr_msg *m)
+{
+    char text[24] = "0";
+    uint64_t rate;
+
+    if (m->query.arg.n > 0 && m->query.arg.n < sizeof(text)) {
+        memcpy(text, m->query.arg.p, m->query.arg.n);
+        text[m->query.arg.n] = '\0';
+    }
+    if (!peer->local) {
+        refuse(s, peer, m, WR_STATUS_REFUSED,
+               "only the owner of a host can make it scrub");
+    } else if (m->query.arg.n >= sizeof(text) ||
+               wr_bytes_parse(text, &rate) != WR_OK) {
+        refuse(s, peer, m, WR_STATUS_REFUSED, "a rate is a number of bytes");
+    } else {
+        wr_scrub_begin(s, rate);
+        reply(s, peer->from, m->rid, WR_STATUS_OK,
+              json_pack("{s:o}", "scrub", wr_scrub_view(s)));
+    }
+}
+
 /* `wreath revoke` and `wreath remove` have written a new list. */
 static void reload(struct wr_super *s, const struct wr_hub_peer *peer,
                    const struct wr_msg *m)
@@ -162,6 +187,8 @@ void wr_super_query(struct wr_super *s, const struct wr_hub_peer *peer,
         start_trace(s, peer, m);
     else if (is_word(what, "leave"))
         start_leave(s, peer, m);
+    else if (is_word(what, "scrub"))
+        start_scrub(s, peer, m);
     else if (is_word(what, "reload"))
         reload(s, peer, m);
     else

@@ -476,9 +476,10 @@ static void on_hub_closed(void *arg)
 {
     struct wr_super *s = arg;
     uv_handle_t *all[] = {
-        (uv_handle_t *)&s->timer,      (uv_handle_t *)&s->upkeep,
-        (uv_handle_t *)&s->store_wake, (uv_handle_t *)&s->room_wake,
-        (uv_handle_t *)&s->term,       (uv_handle_t *)&s->intr,
+        (uv_handle_t *)&s->timer,       (uv_handle_t *)&s->upkeep,
+        (uv_handle_t *)&s->store_wake,  (uv_handle_t *)&s->room_wake,
+        (uv_handle_t *)&s->term,        (uv_handle_t *)&s->intr,
+        (uv_handle_t *)&s->scrub.timer,
     };
 
     s->hub = NULL; /* Gone; what the store still answers is told to nobody. */
@@ -494,6 +495,8 @@ void wr_super_stop(struct wr_super *s)
         return;
     wr_notify("STOPPING=1");
     s->state = WR_SUPER_STOPPING;
+    if (s->store != NULL)
+        wr_scrub_stop(s);
     if (!s->left)
         wr_super_later(s, &(struct wr_super_later){.kind = WR_EV_STOP});
     wr_hub_close(s->hub, on_hub_closed, s);
@@ -512,13 +515,14 @@ static void init_handles(struct wr_super *s)
 {
     uv_timer_init(&s->loop, &s->timer);
     uv_timer_init(&s->loop, &s->upkeep);
+    uv_timer_init(&s->loop, &s->scrub.timer);
     uv_async_init(&s->loop, &s->store_wake, on_store_wake);
     uv_async_init(&s->loop, &s->room_wake, on_room_wake);
     uv_signal_init(&s->loop, &s->term);
     uv_signal_init(&s->loop, &s->intr);
-    s->timer.data = s->upkeep.data = s->store_wake.data = s->room_wake.data =
-        s->term.data = s->intr.data = s;
-    s->handles = 6;
+    s->timer.data = s->upkeep.data = s->scrub.timer.data = s->store_wake.data =
+        s->room_wake.data = s->term.data = s->intr.data = s;
+    s->handles = 7;
 }
 
 static void done(struct wr_super *s)
@@ -577,6 +581,7 @@ static enum wr_err start(struct wr_super *s, struct wr_why *why)
     uv_signal_start(&s->term, on_signal, SIGTERM);
     uv_signal_start(&s->intr, on_signal, SIGINT);
     uv_timer_start(&s->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
+    wr_scrub_open(s);
     enter_ring(s);
     WR_LOG(INFO, "host", "ready", WR_KV_STR("address", address),
            WR_KV_U64("incarnation", s->incarnation));

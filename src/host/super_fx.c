@@ -81,7 +81,11 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
         wr_bodytab_release(&s->bodies, fx->release);
         return;
     case WR_FX_DONE:
-        wr_super_query_done(s, fx);
+        if (fx->done.token >= WR_SUPER_TALKS)
+            wr_scrub_mended(s, (uint32_t)fx->done.token - WR_SUPER_TALKS,
+                            (enum wr_status)fx->done.status);
+        else
+            wr_super_query_done(s, fx);
         return;
     case WR_FX_PERSIST:
         s->cards.dirty = true;

@@ -6,6 +6,7 @@
  *     super_store.c  the store's operations behind effects
  *     super_msg.c    messages from the hub: verified, then to the node; or the
  *                    host's own (admission, revocation)
+ *     scrub.c        chunks are read again, rotten ones replaced
  *     query.c        status, peers, trace and the other questions, as JSON
  */
 #ifndef WR_HOST_SUPER_PARTS_H
@@ -14,6 +15,7 @@
 #include "client/bodytab.h"
 #include "host/cards.h"
 #include "host/hub.h"
+#include "host/scrub.h"
 #include "host/super.h"
 #include "proto/node.h"
 #include "store/store.h"
@@ -71,6 +73,7 @@ struct wr_super {
     uint32_t later_n;
     wr_time timer_at;
 
+    struct wr_scrub scrub;
     struct wr_talk talks[WR_SUPER_TALKS];
     enum wr_super_state {
         WR_SUPER_JOINING,

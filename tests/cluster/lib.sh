@@ -21,6 +21,7 @@ exec 3>&1 # TAP, also from within a command whose output is kept.
 : "${WREATH:?the program}" "${CLUSTER_TOOL:?tests/cluster/cluster-tool}"
 WREATH=$(realpath "$WREATH")
 CLUSTER_TOOL=$(realpath "$CLUSTER_TOOL")
+CLUSTER_WOUND=$(realpath "${CLUSTER_WOUND:-${CLUSTER_TOOL%-tool}-wound}")
 
 # Upkeep at a pace that suits a test. What is promised must hold at any.
 export WREATH_ROUND=${WREATH_ROUND:-250ms}
