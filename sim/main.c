@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cmd.h"
+#include "sys/usage.h"
 
 #define SCENARIO_HELP                                                          \
     "  --hosts N          ring.hosts\n"                                        \
@@ -57,7 +58,7 @@ static const struct sim_command commands[] = {
      "  --quiet            no progress, no table\n"},
     {"compare", cmd_compare,
      "compare A B ... [--seed S] [--json FILE] [--report DIR] [--quiet]\n"
-     "       wreath-sim compare SCENARIO|PRESET --system A,B,... [--hosts N] "
+     "compare SCENARIO|PRESET --system A,B,... [--hosts N] "
      "[--members N] [--for TIME] [--set KEY=VALUE] [--seed S] [--json FILE] "
      "[--report DIR] "
      "[--quiet]",
@@ -132,7 +133,8 @@ int sim_usage(const char *command, const char *fmt, ...)
 
 static void print_help(const struct sim_command *c)
 {
-    printf("usage: wreath-sim %s\n\n%s\n", c->usage, c->summary);
+    wr_usage_print(stdout, "wreath-sim", c->usage);
+    printf("\n%s\n", c->summary);
     if (c->help != NULL)
         printf("\n%s", c->help);
 }

@@ -11,6 +11,7 @@
 
 #include "sys/clock.h"
 #include "sys/log.h"
+#include "sys/usage.h"
 
 int cli_fail(const struct cli *cli, const struct wr_why *why)
 {
@@ -53,31 +54,6 @@ static void print_hint(const char *command, const char *usage)
                 (int)(option - usage), usage, command);
 }
 
-/* Words that begin with [ stay whole; lines end before column 80. */
-static void print_usage(const char *usage)
-{
-    static const char head[] = "usage: wreath";
-    size_t at = sizeof(head) - 1;
-    const size_t indent = at + 1 + strcspn(usage, " ");
-
-    fputs(head, stdout);
-    while (*usage != '\0') {
-        size_t n = strcspn(usage, " ");
-
-        if (usage[0] == '[')
-            n = strcspn(usage, "]") + 1;
-        if (at + 1 + n >= 80) {
-            printf("\n%*s", (int)indent, "");
-            at = indent;
-        }
-        printf(" %.*s", (int)n, usage);
-        at += 1 + n;
-        usage += n;
-        usage += *usage == ' ';
-    }
-    putchar('\n');
-}
-
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
 {
     const struct command *c = find(command);
@@ -95,7 +71,7 @@ int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
 
 void cli_describe(const struct command *c)
 {
-    print_usage(c->usage);
+    wr_usage_print(stdout, "wreath", c->usage);
     printf("\n%s\n", c->summary);
     if (c->help != NULL)
         printf("\n%s", c->help);

@@ -55,6 +55,11 @@ check 'a mistyped command is guessed'
 run 0 help sweep && grep -q '^usage: wreath-sim sweep' out && run 2 help sweeep &&
     grep -q "'sweep'" err
 check 'help describes a command'
+for c in run sweep compare fuzz shrink report list; do
+    run 0 help $c || break
+    [ "$(wc -L <out)" -le 80 ] || { false; break; }
+done
+check 'which fits 80 columns'
 "$sim" --help >/dev/full 2>err
 [ $? = 1 ] && grep -q 'cannot write to standard output' err
 check 'what cannot be written is not passed over'
