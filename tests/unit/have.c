@@ -15,8 +15,7 @@ Test(have, says_yes_with_the_meaning_of_an_acknowledgement)
     for (unsigned i = 0; i < 128; i++) {
         v[i] = still_key(w);
         if (i % 2 == 0)
-            for (size_t k = 0; k < 3; k++)
-                keep_at(w, still_nth(w, &v[i], k), &v[i]);
+            keep_on_set(w, &v[i]);
         if (i % 8 == 1) /* One copy is no acknowledgement. */
             keep_at(w, still_nth(w, &v[i], 1), &v[i]);
         if (i % 8 == 3) /* Nor are three off the set. */
@@ -58,8 +57,7 @@ Test(have, ends_in_time_when_hosts_are_silent)
 
     for (unsigned i = 0; i < 64; i++) {
         v[i] = still_key(w);
-        for (size_t k = 0; k < 3; k++)
-            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+        keep_on_set(w, &v[i]);
     }
     for (wr_host h = 5; h < 10; h++)
         w->hosts[h].silent = true;
@@ -121,8 +119,7 @@ static void keys_of_joining(struct joining *j, struct wr_id *v, unsigned n,
         w->hosts[j->newcomer].in_ring = true;
         v[i] = key_owned_by(w, take ? j->newcomer : j->old);
         w->hosts[j->newcomer].in_ring = false;
-        for (size_t k = 0; k < 3; k++)
-            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+        keep_on_set(w, &v[i]);
     }
     w->answers_n = 0;
     memset(w->sends, 0, sizeof(w->sends));
@@ -260,8 +257,7 @@ Test(have, with_a_thin_table_looks_up_a_few_at_once)
     still_fingers(w, WR_MS(300));
     for (unsigned i = 0; i < 32; i++) {
         v[i] = still_key(w);
-        for (size_t k = 0; k < 3; k++)
-            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+        keep_on_set(w, &v[i]);
     }
     w->answers_n = 0;
     still_ask(w, 50, have_msg(w, v, 32));
@@ -287,8 +283,7 @@ Test(have, without_room_for_lookups_says_no)
     still_fingers(w, WR_MS(300));
     for (unsigned i = 0; i < 32; i++) {
         v[i] = still_key(w);
-        for (size_t k = 0; k < 3; k++)
-            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+        keep_on_set(w, &v[i]);
     }
     w->answers_n = 0;
     still_ask(w, 50, have_msg(w, v, 32));
@@ -337,8 +332,7 @@ Test(have, asks_once_more_who_is_busy)
 
     for (unsigned i = 0; i < 10; i++) {
         v[i] = key_owned_by(w, i);
-        for (size_t k = 0; k < 3; k++)
-            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+        keep_on_set(w, &v[i]);
     }
     w->answers_n = 0;
     w->passes = busy_at_first;
@@ -357,8 +351,7 @@ Test(have, asks_as_many_owners_as_there_are)
 
     for (unsigned i = 0; i < 128; i++) {
         v[i] = key_owned_by(w, i + 1);
-        for (size_t k = 0; k < 3; k++)
-            keep_at(w, still_nth(w, &v[i], k), &v[i]);
+        keep_on_set(w, &v[i]);
     }
     w->answers_n = 0;
     still_ask(w, 0, have_msg(w, v, 128));
@@ -396,8 +389,7 @@ Test(have, answers_each_of_equal_digests)
     struct wr_id v[128];
 
     v[0] = still_key(w);
-    for (size_t k = 0; k < 3; k++)
-        keep_at(w, still_nth(w, &v[0], k), &v[0]);
+    keep_on_set(w, &v[0]);
     for (unsigned i = 1; i < 128; i++)
         v[i] = v[0];
     w->answers_n = 0;

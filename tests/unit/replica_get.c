@@ -9,10 +9,7 @@ Test(replica_get, a_get_finds_the_copy_wherever_it_is)
         const struct wr_id key = still_key(w);
 
         keep_at(w, i, &key); /* Far from its set, as after many joins. */
-        still_ask(w, (i + 7) % 20, get_msg(w, key, false));
-        still_run(w, WR_SEC(1));
-        cr_assert_eq(w->answers_n, i + 1);
-        cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+        get_ends(w, (i + 7) % 20, &key, WR_SEC(1), WR_STATUS_OK);
         cr_assert_eq(last(w)->data.len, 1000);
         cr_assert_eq(last(w)->data.hash, RAW);
         cr_assert_neq(last(w)->data.body.id, 0);
@@ -27,22 +24,13 @@ Test(replica_get, a_get_asks_all_of_many_hosts)
     const struct wr_id key = still_key(w), other = still_key(w);
 
     keep_at(w, still_nth(w, &key, 150), &key);
-    still_ask(w, 3, get_msg(w, key, false));
-    still_run(w, WR_SEC(5));
-    cr_assert_eq(w->answers_n, 1);
-    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    get_ends(w, 3, &key, WR_SEC(5), WR_STATUS_OK);
 
-    still_ask(w, 3, get_msg(w, other, false));
-    still_run(w, WR_SEC(5));
-    cr_assert_eq(w->answers_n, 2);
-    cr_assert_eq(last(w)->data.status, WR_STATUS_NO);
+    get_ends(w, 3, &other, WR_SEC(5), WR_STATUS_NO);
     cr_assert_geq(last(w)->data.asked, 200);
 
     w->hosts[still_nth(w, &other, 150)].silent = true;
-    still_ask(w, 3, get_msg(w, other, false));
-    still_run(w, WR_SEC(31));
-    cr_assert_eq(w->answers_n, 3);
-    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    get_ends(w, 3, &other, WR_SEC(31), WR_STATUS_UNREACHABLE);
     cr_assert_eq(last(w)->data.down, 1);
     close_balanced(w);
 }
@@ -52,26 +40,18 @@ Test(replica_get, not_found_needs_everybodys_no)
     struct still *w = open_full(10, 21);
     const struct wr_id key = still_key(w);
 
-    still_ask(w, 3, get_msg(w, key, false));
-    still_run(w, WR_SEC(5));
-    cr_assert_eq(last(w)->data.status, WR_STATUS_NO);
+    get_ends(w, 3, &key, WR_SEC(5), WR_STATUS_NO);
     cr_assert_eq(last(w)->data.asked, 10);
 
     w->hosts[8].silent = true; /* Farthest or not: it might have it. */
-    still_ask(w, 3, get_msg(w, key, false));
-    still_run(w, WR_SEC(31));
-    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    get_ends(w, 3, &key, WR_SEC(31), WR_STATUS_UNREACHABLE);
     cr_assert_eq(last(w)->data.asked, 10);
     cr_assert_eq(last(w)->data.down, 1);
     cr_assert_eq(last(w)->data.hosts_n, 1);
     cr_assert_eq(last(w)->data.hosts[0], 8);
 
     w->hosts[8].held_dead = true; /* Asked once, for it may be back. */
-    w->answers_n = 0;
-    still_ask(w, 3, get_msg(w, key, false));
-    still_run(w, WR_SEC(2));
-    cr_assert_eq(w->answers_n, 1);
-    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    get_ends(w, 3, &key, WR_SEC(2), WR_STATUS_UNREACHABLE);
     close_balanced(w);
 }
 
@@ -83,15 +63,11 @@ Test(replica_get, who_is_held_for_dead_is_asked_last)
 
     put_ok(w, 4, key);
     for (unsigned i = 0; i < 10; i++)
-        w->hosts[i].held_dead = still_find(&w->hosts[i], &key) != NULL;
-    for (unsigned i = 0; i < 10; i++) {
-        if (w->hosts[i].held_dead)
-            continue;
-        still_ask(w, i, get_msg(w, key, false));
-        still_run(w, WR_SEC(2));
-        cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
-        break;
-    }
+        if (still_find(&w->hosts[i], &key) != NULL) {
+            w->hosts[i].held_dead = true;
+            w->hosts[i].in_ring = false;
+        }
+    get_ends(w, host_without(w, &key), &key, WR_SEC(2), WR_STATUS_OK);
     close_balanced(w);
 }
 
@@ -136,20 +112,11 @@ Test(replica_get, a_no_counts_from_one_that_knows_nobody_else)
     const struct wr_id key = key_owned_by(w, 4), other = key_owned_by(w, 5);
 
     keep_at(w, 9, &key);
-    still_ask(w, 3, get_msg(w, key, false));
-    still_run(w, WR_SEC(3));
-    cr_assert_eq(w->answers_n, 1);
-    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
-    still_ask(w, 3, get_msg(w, other, false));
-    still_run(w, WR_SEC(3));
-    cr_assert_eq(w->answers_n, 2);
-    cr_assert_eq(last(w)->data.status, WR_STATUS_NO);
+    get_ends(w, 3, &key, WR_SEC(3), WR_STATUS_OK);
+    get_ends(w, 3, &other, WR_SEC(3), WR_STATUS_NO);
     cr_assert_eq(last(w)->data.asked, 10);
     w->hosts[3].in_ring = false; /* No more does it speak for the ring. */
-    still_ask(w, 3, get_msg(w, other, false));
-    still_run(w, WR_SEC(31));
-    cr_assert_eq(w->answers_n, 3);
-    cr_assert_eq(last(w)->data.status, WR_STATUS_UNREACHABLE);
+    get_ends(w, 3, &other, WR_SEC(31), WR_STATUS_UNREACHABLE);
     close_balanced(w);
 }
 
@@ -264,11 +231,7 @@ Test(replica_get, another_chunk_is_no_answer)
 
         put_ok(w, liar, key);
         w->passes = nearest_lies;
-        w->answers_n = 0;
-        still_ask(w, still_nth(w, &key, 5), get_msg(w, key, false));
-        still_run(w, WR_SEC(1));
-        cr_assert_eq(w->answers_n, 1);
-        cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+        get_ends(w, still_nth(w, &key, 5), &key, WR_SEC(1), WR_STATUS_OK);
         cr_assert_neq(last(w)->data.body.id, 0);
         cr_assert_eq(w->hosts[still_nth(w, &key, 5)].count.bad_copies_total, 1);
         close_balanced(w);
@@ -282,14 +245,7 @@ Test(replica_get, a_silent_holder_is_hedged_within_seconds)
 
     put_ok(w, 4, key);
     w->hosts[4].silent = true;
-    w->answers_n = 0;
-    wr_host reader = 0;
-    while (still_find(&w->hosts[reader], &key) != NULL)
-        reader++;
-    still_ask(w, reader, get_msg(w, key, false));
-    still_run(w, WR_MS(1500));
-    cr_assert_eq(w->answers_n, 1);
-    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    get_ends(w, host_without(w, &key), &key, WR_MS(1500), WR_STATUS_OK);
     close_balanced(w);
 }
 
@@ -301,12 +257,7 @@ Test(replica_get, a_bad_copy_is_told_and_the_next_one_is_taken)
     put_ok(w, 4, key);
     for (size_t i = 0; i < 2; i++)
         still_find(&w->hosts[still_nth(w, &key, i)], &key)->rotten = true;
-    wr_host reader = 0;
-    while (still_find(&w->hosts[reader], &key) != NULL)
-        reader++;
-    still_ask(w, reader, get_msg(w, key, false));
-    still_run(w, WR_SEC(1));
-    cr_assert_eq(last(w)->data.status, WR_STATUS_OK);
+    get_ends(w, host_without(w, &key), &key, WR_SEC(1), WR_STATUS_OK);
     close_balanced(w);
 }
 

@@ -258,12 +258,9 @@ Test(replica_put, a_leaf_may_not_speak_as_a_host)
 
 Test(replica_put, a_full_table_says_busy_and_when_to_come_again)
 {
-    struct still *w = still_open(5, 3, 14, tight);
+    struct still *w = open_tuned(5, 14, tight);
     unsigned busy = 0;
 
-    w->roster = true;
-    still_fingers(w, 0);
-    still_full_tables(w);
     for (unsigned i = 0; i < 6; i++)
         still_ask(w, 0, put_msg(w, still_key(w)));
     for (uint32_t i = 0; i < w->answers_n; i++)
@@ -280,12 +277,9 @@ Test(replica_put, a_full_table_says_busy_and_when_to_come_again)
  * has room of its own. */
 Test(replica_put, hosts_full_of_leaves_do_not_wait_for_each_other_for_ever)
 {
-    struct still *w = still_open(5, 3, 15, tight);
+    struct still *w = open_tuned(5, 15, tight);
     unsigned ok = 0;
 
-    w->roster = true;
-    still_fingers(w, 0);
-    still_full_tables(w);
     for (wr_host h = 0; h < 5; h++)
         for (unsigned i = 0; i < 3; i++)
             still_ask(w, h, put_msg(w, key_owned_by(w, (h + 1) % 5)));

@@ -20,14 +20,20 @@ static inline const struct wr_msg *last(const struct still *w)
 }
 
 /* Hosts `n` with a roster and full tables, as in a small ring. */
-static inline struct still *open_full(uint32_t n, uint64_t seed)
+static inline struct still *open_tuned(uint32_t n, uint64_t seed,
+                                       void (*tune)(struct wr_node_cfg *))
 {
-    struct still *w = still_open(n, n <= 20 ? 3 : 1, seed, NULL);
+    struct still *w = still_open(n, n <= 20 ? 3 : 1, seed, tune);
 
     w->roster = true;
     still_fingers(w, 0);
     still_full_tables(w);
     return w;
+}
+
+static inline struct still *open_full(uint32_t n, uint64_t seed)
+{
+    return open_tuned(n, seed, NULL);
 }
 
 static inline struct wr_id key_owned_by(struct still *w, wr_host h)
@@ -43,6 +49,13 @@ static inline struct wr_id key_owned_by(struct still *w, wr_host h)
 static inline void keep_at(struct still *w, wr_host h, const struct wr_id *key)
 {
     still_ref(still_keep_chunk(&w->hosts[h], key, 1000, RAW), put_a);
+}
+
+/* Three copies, where they belong. */
+static inline void keep_on_set(struct still *w, const struct wr_id *key)
+{
+    for (size_t k = 0; k < 3; k++)
+        keep_at(w, still_nth(w, key, k), key);
 }
 
 static inline struct wr_msg have_msg(struct still *w, const struct wr_id *v,
@@ -79,6 +92,29 @@ static inline struct wr_msg get_msg(struct still *w, struct wr_id digest,
     m.get.head = head;
     m.get.digest = digest;
     return m;
+}
+
+/* A get at `at` ends within `us`, and like that. */
+static inline void get_ends(struct still *w, wr_host at,
+                            const struct wr_id *key, wr_time us,
+                            enum wr_status status)
+{
+    const uint32_t before = w->answers_n;
+
+    still_ask(w, at, get_msg(w, *key, false));
+    still_run(w, us);
+    cr_assert_eq(w->answers_n, before + 1, "%u answers", w->answers_n - before);
+    cr_assert_eq(last(w)->data.status, status, "%s in place of %s",
+                 wr_status_name(last(w)->data.status), wr_status_name(status));
+}
+
+static inline wr_host host_without(struct still *w, const struct wr_id *key)
+{
+    wr_host h = 0;
+
+    while (still_find(&w->hosts[h], key) != NULL)
+        h++;
+    return h;
 }
 
 static inline unsigned copies(struct still *w, const struct wr_id *digest)
