@@ -76,20 +76,23 @@ check '--small is for the oracles'
 run 2 run scale --frob && grep -q -- "--help" err
 check 'an unknown option is a usage error'
 
-printf '[ring]\nhosts = 20\nmembres = 2\n' >bad.ini
-run 2 run bad.ini && grep -q "bad.ini, line 3: .*'ring.members'" err
+# refused TEXT PATTERN: a scenario of this text is, and why matches.
+refused()
+{
+    printf '%b' "$1" >bad.ini
+    run 2 run bad.ini && grep -q "$2" err
+}
+
+refused '[ring]\nhosts = 20\nmembres = 2\n' "bad.ini, line 3: .*'ring.members'"
 check 'an unknown key tells file, line and the nearest key'
-printf '[rign]\nhosts = 20\n' >bad.ini
-run 2 run bad.ini && grep -q "bad.ini, line 2: .*'ring.hosts'" err
+refused '[rign]\nhosts = 20\n' "bad.ini, line 2: .*'ring.hosts'"
 check 'an unknown section, too'
-printf '[run]\nfor = 5 s\n[ring\nhosts = 20\n' >bad.ini
-run 2 run bad.ini && grep -q "bad.ini, line 3: neither '\[section\]'" err
+refused '[run]\nfor = 5 s\n[ring\nhosts = 20\n' "bad.ini, line 3: neither '\[section\]'"
 check 'a section that is not closed, and not what follows it'
-printf '[ring]\nhosts = 20\nmembers = 2\nhosts = 30\n' >bad.ini
-run 2 run bad.ini && grep -q 'bad.ini, line 4: ring.hosts .* line 2' err
+refused '[ring]\nhosts = 20\nmembers = 2\nhosts = 30\n' \
+    'bad.ini, line 4: ring.hosts .* line 2'
 check 'a key that is set twice tells both lines'
-printf '[ring]\n\nmembers = 65\n' >bad.ini
-run 2 run bad.ini && grep -q 'bad.ini, line 3: .*1 to 64' err
+refused '[ring]\n\nmembers = 65\n' 'bad.ini, line 3: .*1 to 64'
 check 'an impossible value tells its range'
 run 2 run scale --seed 18446744073709551616 && grep -q 'out of range, 0 to' err &&
     run 2 fuzz --seed 18446744073709551616 && grep -q 'a number from 0 to' err

@@ -25,6 +25,19 @@ static bool says(const char *text)
     return strstr(why.text, text) != NULL;
 }
 
+/* It is refused, and why says `text`. */
+static void set_fails(const char *name, const char *value, const char *text)
+{
+    cr_assert(!sets(name, value), "%s = %s", name, value);
+    cr_assert(says(text), "%s", why.text);
+}
+
+static void read_fails(const char *text, const char *because)
+{
+    cr_assert_eq(wr_scenario_read(&s, "t.ini", text, &why), WR_EINVAL);
+    cr_assert(says(because), "%s", why.text);
+}
+
 Test(scenario, values_have_units)
 {
     cr_assert(sets("run.for", "1.4 min"));
@@ -80,43 +93,30 @@ Test(scenario, nonsense_is_refused)
 
 Test(scenario, a_wrong_value_tells_its_range)
 {
-    cr_assert(!sets("ring.members", "65"));
-    cr_assert(says("1 to 64"), "%s", why.text);
-    cr_assert(!sets("network.loss", "101 %"));
-    cr_assert(says("0 % to 100 %"), "%s", why.text);
-    cr_assert(!sets("run.for", "20 w 3650 d"));
-    cr_assert(says("1 s to 3650 d"), "%s", why.text);
-    cr_assert(!sets("load.file_size", "2 TiB"));
-    cr_assert(says("1 B to 1 TiB"), "%s", why.text);
-    cr_assert(!sets("network.latency", "kings"));
-    cr_assert(says("constant|uniform|king|file"), "%s", why.text);
+    set_fails("ring.members", "65", "1 to 64");
+    set_fails("network.loss", "101 %", "0 % to 100 %");
+    set_fails("run.for", "20 w 3650 d", "1 s to 3650 d");
+    set_fails("load.file_size", "2 TiB", "1 B to 1 TiB");
+    set_fails("network.latency", "kings", "constant|uniform|king|file");
 }
 
 /* Also where the value is too much for its type, and not for the key alone. */
 Test(scenario, what_is_far_too_much_is_out_of_range)
 {
-    cr_assert(!sets("ring.hosts", "99999999999999999999"));
-    cr_assert(says("out of range, 1 to 2000000"), "%s", why.text);
-    cr_assert(!sets("run.seed", "18446744073709551616"));
-    cr_assert(says("0 to 18446744073709551615"), "%s", why.text);
-    cr_assert(!sets("run.for", "99999999d"));
-    cr_assert(says("out of range"), "%s", why.text);
-    cr_assert(!sets("ring.hosts", "99999999999999999999x"));
-    cr_assert(says("not a whole number"), "%s", why.text);
+    set_fails("ring.hosts", "99999999999999999999",
+              "out of range, 1 to 2000000");
+    set_fails("run.seed", "18446744073709551616", "0 to 18446744073709551615");
+    set_fails("run.for", "99999999d", "out of range");
+    set_fails("ring.hosts", "99999999999999999999x", "not a whole number");
 }
 
 Test(scenario, an_unknown_key_tells_the_nearest)
 {
-    cr_assert(!sets("ring.host", "3"));
-    cr_assert(says("'ring.hosts'"), "%s", why.text);
-    cr_assert(!sets("hosts", "3"));
-    cr_assert(says("'ring.hosts'"), "%s", why.text);
-    cr_assert(!sets("rign.hosts", "3"));
-    cr_assert(says("'ring.hosts'"), "%s", why.text);
-    cr_assert(!sets("run.loss", "3 %"));
-    cr_assert(says("'network.loss'"), "%s", why.text);
-    cr_assert(!sets("event.fire.wen", "3 s"));
-    cr_assert(says("at, what"), "%s", why.text);
+    set_fails("ring.host", "3", "'ring.hosts'");
+    set_fails("hosts", "3", "'ring.hosts'");
+    set_fails("rign.hosts", "3", "'ring.hosts'");
+    set_fails("run.loss", "3 %", "'network.loss'");
+    set_fails("event.fire.wen", "3 s", "at, what");
 }
 
 Test(scenario, a_file_is_read_and_its_errors_have_lines)
@@ -136,29 +136,18 @@ Test(scenario, a_file_is_read_and_its_errors_have_lines)
     cr_assert_eq(s.events[0].from, 3);
     cr_assert_eq(s.events[0].to, 9);
     cr_assert_eq(wr_scenario_check(&s, &why), WR_OK);
-    cr_assert_eq(wr_scenario_read(&s, "b.ini", "[ring]\n\nhosts = x\n", &why),
-                 WR_EINVAL);
-    cr_assert(says("b.ini, line 3: "), "%s", why.text);
-    cr_assert_eq(wr_scenario_read(&s, "c.ini", "[ring]\nhosts\n", &why),
-                 WR_EINVAL);
-    cr_assert(says("c.ini, line 2: "), "%s", why.text);
+    read_fails("[ring]\n\nhosts = x\n", "t.ini, line 3: ");
+    read_fails("[ring]\nhosts\n", "t.ini, line 2: ");
 }
 
 Test(scenario, a_key_is_set_once_in_a_file)
 {
-    const char *twice = "[ring]\nhosts = 50\n\n[run]\nseed = 3\n"
-                        "[ring]\nmembers = 2\nhosts = 60\n";
-
-    cr_assert_eq(wr_scenario_read(&s, "a.ini", twice, &why), WR_EINVAL);
-    cr_assert(says("a.ini, line 8: ring.hosts is set on line 2 already"), "%s",
-              why.text);
-    cr_assert_eq(wr_scenario_read(&s, "b.ini",
-                                  "[event.a]\nat = 1 s\n[event.b]\nat = 1 s\n"
-                                  "[event.a]\nat = 1 s\n",
-                                  &why),
-                 WR_EINVAL);
-    cr_assert(says("b.ini, line 6: event.a.at is set on line 2 already"), "%s",
-              why.text);
+    read_fails("[ring]\nhosts = 50\n\n[run]\nseed = 3\n"
+               "[ring]\nmembers = 2\nhosts = 60\n",
+               "t.ini, line 8: ring.hosts is set on line 2 already");
+    read_fails("[event.a]\nat = 1 s\n[event.b]\nat = 1 s\n"
+               "[event.a]\nat = 1 s\n",
+               "t.ini, line 6: event.a.at is set on line 2 already");
     /* Upon what was set before, as a preset: a file may set all anew. */
     cr_assert_eq(wr_scenario_read(&s, "c.ini", "[ring]\nhosts = 5\n", &why),
                  WR_OK);
