@@ -181,6 +181,17 @@ static void ask(struct rig *g, wr_host from, wr_host holder)
     wr_overlay_lookup(g->v[from], &key, 1, g->now);
 }
 
+/* What `holder` has is asked for, and within `us` one answer names `found`. */
+static void finds(struct rig *g, wr_host from, wr_host holder, wr_time us,
+                  wr_host found)
+{
+    g->answers = 0;
+    ask(g, from, holder);
+    run(g, g->now + us);
+    cr_assert_eq(g->answers, 1);
+    cr_assert_eq(g->holder, found);
+}
+
 /* ---- graphs that never change -------------------------------------------- */
 
 /* Nobody looks for more, nobody pings. */
@@ -242,12 +253,9 @@ Test(baselines, a_flood_finds_all_and_costs_its_edges)
         cr_assert_lt(d[h], WR_FLOOD_TTL);
         if (h == 5)
             continue;
-        g->sent[WR_OVERLAY_QUERY] = g->sent[WR_OVERLAY_HIT] = g->answers = 0;
+        g->sent[WR_OVERLAY_QUERY] = g->sent[WR_OVERLAY_HIT] = 0;
         const wr_time asked = g->now;
-        ask(g, 5, h);
-        run(g, g->now + WR_SEC(1));
-        cr_assert_eq(g->answers, 1);
-        cr_assert_eq(g->holder, h);
+        finds(g, 5, h, WR_SEC(1), h);
         cr_assert_eq(g->hops, d[h]);
         cr_assert_eq(g->answered_at - asked, 2 * d[h] * g->latency);
         cr_assert_eq(g->sent[WR_OVERLAY_QUERY], 2 * edges - (g->n - 1));
@@ -262,9 +270,7 @@ Test(baselines, a_flood_ends_after_seven_hops)
     struct rig *g = rig_new(&wr_flood_ops, 40);
 
     (void)circulant(g, line, 1);
-    ask(g, 0, WR_FLOOD_TTL);
-    run(g, g->now + WR_SEC(1));
-    cr_assert_eq(g->holder, WR_FLOOD_TTL);
+    finds(g, 0, WR_FLOOD_TTL, WR_SEC(1), WR_FLOOD_TTL);
     cr_assert_eq(g->sent[WR_OVERLAY_QUERY], 2 * WR_FLOOD_TTL);
     g->answers = 0;
     ask(g, 0, WR_FLOOD_TTL + 1);
@@ -364,10 +370,7 @@ Test(baselines, an_index_knows_what_was_published_while_it_is_up)
     struct rig *g = rig_new(&wr_index_ops, 10);
 
     begin(g, &wr_index_ops);
-    ask(g, 3, 8);
-    run(g, WR_SEC(1));
-    cr_assert_eq(g->answers, 1);
-    cr_assert_eq(g->holder, 8);
+    finds(g, 3, 8, WR_SEC(1), 8);
     cr_assert_eq(g->hops, 1);
 
     kill_one(g, 0);
@@ -382,13 +385,10 @@ Test(baselines, an_index_knows_what_was_published_while_it_is_up)
     /* It comes back, knows nothing, and is told again. */
     open_one(g, &wr_index_ops, 0);
     wr_overlay_start(g->v[0], WR_NO_HOST, g->now);
-    g->answers = g->sent[WR_OVERLAY_PUBLISH] = 0;
+    g->sent[WR_OVERLAY_PUBLISH] = 0;
     run(g, g->now + WR_SEC(70));
     cr_assert_eq(g->sent[WR_OVERLAY_PUBLISH], 9);
-    ask(g, 3, 8);
-    run(g, g->now + WR_SEC(1));
-    cr_assert_eq(g->answers, 1);
-    cr_assert_eq(g->holder, 8);
+    finds(g, 3, 8, WR_SEC(1), 8);
     rig_done(g);
 }
 
@@ -398,15 +398,9 @@ Test(baselines, an_index_forgets_who_went)
     struct rig *g = rig_new(&wr_index_ops, 60);
 
     begin(g, &wr_index_ops);
-    ask(g, 3, 55);
-    run(g, WR_SEC(2));
-    cr_assert_eq(g->holder, 55);
+    finds(g, 3, 55, WR_SEC(2), 55);
     kill_one(g, 55);
-    g->answers = 0;
-    ask(g, 3, 55);
-    run(g, g->now + WR_SEC(31));
-    cr_assert_eq(g->answers, 1);
-    cr_assert_eq(g->holder, WR_NO_HOST);
+    finds(g, 3, 55, WR_SEC(31), WR_NO_HOST);
     rig_done(g);
 }
 

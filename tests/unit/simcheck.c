@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "../../sim/check.h"
+#include "../support/simkit.h"
 
 enum { HOSTS = 40, SUCCS = 4 };
 
@@ -25,14 +26,7 @@ static void look(void)
 /* An ideal ring of 40 members. */
 static void setup(void)
 {
-    struct wr_world_cfg cfg = {
-        .seed = 11,
-        .hosts = HOSTS,
-        .members = 1,
-        .node = wr_node_cfg_default(0, 1),
-        .net.min_us = WR_MS(10),
-        .net.max_us = WR_MS(50),
-    };
+    struct wr_world_cfg cfg = simkit_ring(11, HOSTS, 1, 10, 50);
 
     cfg.node.succs = SUCCS;
     cr_assert_eq(wr_world_init(&w, &cfg), WR_OK);

@@ -7,6 +7,7 @@
 #include "../../sim/check.h"
 #include "../../sim/data.h"
 #include "../../sim/fuzz.h"
+#include "../support/simkit.h"
 
 /* ---- plans ----------------------------------------------------------------
  */
@@ -155,16 +156,9 @@ static struct wr_data d;
 
 static void setup(void)
 {
-    struct wr_world_cfg cfg = {
-        .seed = 21,
-        .hosts = HOSTS,
-        .members = 5,
-        .node = wr_node_cfg_default(0, 5),
-        .net.min_us = WR_MS(1),
-        .net.max_us = WR_MS(5),
-        .faults = true,
-    };
+    struct wr_world_cfg cfg = simkit_ring(21, HOSTS, 5, 1, 5);
 
+    cfg.faults = true;
     cfg.node.succs = 4;
     cfg.node.roster_us = WR_SEC(5);
     cfg.node.roster_max = cfg.node.peers_max = 64;

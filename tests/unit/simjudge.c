@@ -3,6 +3,7 @@
 
 #include "../../sim/judge.h"
 #include "../../sim/meter.h"
+#include "../support/simkit.h"
 
 /* ---- histograms ---------------------------------------------------------- */
 
@@ -55,14 +56,7 @@ static void changed(struct wr_world *of, wr_host h)
 /* All but rank 10's host are up. */
 static void setup(void)
 {
-    struct wr_world_cfg cfg = {
-        .seed = 5,
-        .hosts = HOSTS,
-        .members = 1,
-        .node = wr_node_cfg_default(0, 1),
-        .net.min_us = WR_MS(20),
-        .net.max_us = WR_MS(20),
-    };
+    struct wr_world_cfg cfg = simkit_ring(5, HOSTS, 1, 20, 20);
     wr_host up[HOSTS];
     uint32_t n = 0;
     struct wr_circle all;

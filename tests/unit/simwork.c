@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "../../sim/work.h"
+#include "../support/simkit.h"
 
 enum { HOSTS = 5, LEAVES = 20 };
 
@@ -17,17 +18,10 @@ static void on_alarm(struct wr_world *world, uint64_t cookie)
 
 static struct wr_world_cfg world_cfg(void)
 {
-    struct wr_world_cfg cfg = {
-        .seed = 11,
-        .hosts = HOSTS,
-        .members = 17,
-        .node = wr_node_cfg_default(0, 17),
-        .net.model = WR_SIMNET_FIXED,
-        .net.min_us = WR_MS(5),
-        .net.max_us = WR_MS(40),
-        .resets = true,
-    };
+    struct wr_world_cfg cfg = simkit_ring(11, HOSTS, 17, 5, 40);
 
+    cfg.net.model = WR_SIMNET_FIXED;
+    cfg.resets = true;
     cfg.node.roster_max = HOSTS;
     return cfg;
 }

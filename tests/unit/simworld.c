@@ -7,20 +7,14 @@
 #include "../../sim/cost.h"
 #include "../../sim/links.h"
 #include "../../sim/world.h"
+#include "../support/simkit.h"
 #include "net/impl.h"
 
 /* ---- how a ring starts ------------------------------------------------- */
 
 static struct wr_world_cfg large(uint32_t hosts, uint8_t members)
 {
-    struct wr_world_cfg cfg = {
-        .seed = 7,
-        .hosts = hosts,
-        .members = members,
-        .node = wr_node_cfg_default(0, members),
-        .net.min_us = WR_MS(10),
-        .net.max_us = WR_MS(50),
-    };
+    struct wr_world_cfg cfg = simkit_ring(7, hosts, members, 10, 50);
 
     cfg.node.succs = 8;
     cfg.node.roster_max = 0;
