@@ -37,6 +37,7 @@ FAILED=0
 STARTED=$SECONDS
 declare -A PID=()     # Running super-peers, by name.
 declare -A ADDRESS=() # Where each listens, also when it is down.
+declare -A VIA=()     # What others dial, where a faultproxy stands between.
 declare -a OTHERS=()  # Other processes of ours.
 
 finish()
@@ -227,7 +228,8 @@ spawn()
     shift
     rm -f "$W/$name/run/address"
     "$WREATH" --dir "$W/$name" superpeer \
-        --listen "${ADDRESS[$name]:-$IP:0}" "$@" \
+        --listen "${ADDRESS[$name]:-$IP:0}" \
+        ${VIA[$name]:+--advertise "${VIA[$name]}"} "$@" \
         >>"$W/$name.log" 2>&1 </dev/null &
     PID[$name]=$!
 }
@@ -240,7 +242,8 @@ await_ready()
     for name; do
         until_ok 30 ready "$name" && [ -s "$W/$name/run/address" ] ||
             bail "super-peer $name does not get ready"
-        ADDRESS[$name]=$(<"$W/$name/run/address")
+        # With a route, that is the route's.
+        [ -n "${VIA[$name]:-}" ] || ADDRESS[$name]=$(<"$W/$name/run/address")
     done
 }
 
@@ -363,6 +366,32 @@ ring()
     settled 180 s1 "${names[@]}" || bail 'no ring'
 }
 
+# routes NAME...: from now on these are dialled through a network that obeys
+# `net` (tests/support/faultproxy.c). Before `ring`.
+routes()
+{
+    local name address target
+
+    : "${FAULTPROXY:?tests/faultproxy}"
+    coproc NETWORK { exec "$FAULTPROXY" "$IP" "$@" 2>"$W/network.log"; }
+    OTHERS+=("$NETWORK_PID")
+    for _ in "$@"; do
+        read -r -t 10 name address target <&"${NETWORK[0]}" ||
+            bail 'no network'
+        VIA[$name]=$address
+        ADDRESS[$name]=$target
+    done
+}
+
+# net NAME ORDER...: what the network does to NAME's callers from now on.
+net()
+{
+    local answer
+
+    echo "$*" >&"${NETWORK[1]}" &&
+        read -r -t 10 answer <&"${NETWORK[0]}" && [[ $answer = ok* ]]
+}
+
 # ---- files --------------------------------------------------------------------
 
 # put NAME FILE [OPTION...]: prints the CID.
@@ -405,4 +434,84 @@ nothing_at()
         -name "*$(basename "$1")*" -print -quit)
     [ -z "$left" ] || note "left behind: $left"
     [ -z "$left" ]
+}
+
+# ---- load ---------------------------------------------------------------------
+
+# load PUTTER GETTER BYTES: puts a file, gets it and one that was acknowledged
+# before, and so on, until $W/enough exists. $W/acked has a line `CID SEED
+# BYTES` for each put that was acknowledged, $W/failures-PUTTER one for each
+# put or get that failed, or brought other bytes. In the background:
+#
+#     load l1 l2 700000 &
+#     OTHERS+=($!)
+load()
+{
+    local putter=$1 getter=$2 n=$3 i=0 cid seed
+
+    until [ -e "$W/enough" ]; do
+        i=$((i + 1))
+        seed=load-$putter-$i
+        bytes "$seed" "$n" "$W/load-$putter"
+        if cid=$(timeout 60 "$WREATH" --dir "$W/$putter" put -- \
+            "$W/load-$putter" 2>"$W/said-$putter" </dev/null); then
+            echo "$cid $seed $n" >>"$W/acked"
+            load_get "$putter" "$getter" "$cid" "$seed" "$n"
+        else
+            echo "put $i: status $?: $(<"$W/said-$putter")"
+        fi
+        # shellcheck disable=SC2046
+        load_get "$putter" "$getter" $(shuf -n 1 "$W/acked" 2>/dev/null)
+    done >>"$W/failures-$putter"
+}
+
+load_get()
+{
+    local out=$W/load-$1.out getter=$2 cid=${3:-} seed=${4:-} n=${5:-} status
+
+    [ -n "$cid" ] || return 0
+    rm -f "$out"
+    timeout 60 "$WREATH" --dir "$W/$getter" get "$cid" -o "$out" \
+        >/dev/null 2>"$W/said-$1" </dev/null
+    status=$?
+    if [ "$status" -ne 0 ]; then
+        echo "get $cid: status $status: $(<"$W/said-$1")"
+    elif ! "$CLUSTER_TOOL" stream "$seed" "$n" | cmp -s - "$out"; then
+        echo "get $cid: WRONG BYTES"
+    fi
+}
+
+# acked: how many puts were acknowledged so far.
+acked()
+{
+    local n
+
+    n=$(wc -l 2>/dev/null <"$W/acked") || n=0
+    echo "$n"
+}
+
+# more SECONDS N: waits until N more puts are acknowledged.
+more()
+{
+    local goal=$(($(acked) + $2))
+
+    acked_are()
+    {
+        [ "$(acked)" -ge "$1" ]
+    }
+    until_ok "$1" acked_are "$goal"
+}
+
+# all_there NAME: every file that was acknowledged, through NAME, byte by byte.
+all_there()
+{
+    local cid seed n bad=0
+
+    while read -r cid seed n; do
+        bytes "$seed" "$n" "$W/wanted"
+        fetched "$1" "$cid" "$W/wanted" && continue
+        note "$cid: $(head -n 2 "$W/said")"
+        bad=$((bad + 1))
+    done <"$W/acked"
+    [ "$bad" -eq 0 ]
 }
