@@ -37,6 +37,8 @@ enum {
     WR_PUSH_BATCH = 16,     /* Keys that one walk of the store brings, */
     WR_PUSH_BATCH_MIN = 1,  /* and to a simulated node. */
     WR_SIDE_BYTES = 512,    /* A root record, or 32 put ids. */
+    WR_MUTE_MAX = 8,        /* Hosts remembered as mute: each further one costs
+                               a request's patience. */
 };
 
 #define WR_DATA_GRACE_MS 2000  /* A commit and a megabyte on a slow line. */
@@ -45,6 +47,8 @@ enum {
 #define WR_FIND_PAUSE_MS 250   /* Before looking up again what just failed. */
 #define WR_AGREE_MS 250        /* For two rosters to become equal. */
 #define WR_FIND_READ_MS 10000  /* Of a lookup, till a reader asks everybody. */
+#define WR_MUTE_MS 10000       /* A mute host is passed over, first, */
+#define WR_MUTE_MOST_MS 80000  /* and at most. */
 #define WR_SPREAD_PAUSE_MS 500 /* Before trying the silent hosts again. */
 
 struct wr_op;
@@ -77,6 +81,12 @@ struct wr_push {
     struct wr_id *batch;   /* What the last walk brought. */
 };
 
+struct wr_mute {
+    wr_host host;
+    uint32_t ms;   /* How long; 0: a free place. */
+    wr_time until; /* Then it is asked again. */
+};
+
 struct wr_replica {
     const struct wr_sight *sight;
     struct wr_routes *routes;
@@ -95,6 +105,7 @@ struct wr_replica {
     uint8_t (*sides)[WR_SIDE_BYTES]; /* For ops with more than fits a slot. */
     bool *sides_used;
     uint32_t sides_cap;
+    struct wr_mute mute[WR_MUTE_MAX];
     struct wr_push push;
     wr_proven_fn *proven_fn;
     wr_left_fn *left_fn; /* Told when all is handed on; else WR_FX_DONE. */

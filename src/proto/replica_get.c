@@ -555,6 +555,7 @@ void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     const uint8_t status = chunk ? m->data.status : m->root.status;
     const uint32_t retry_ms = chunk ? m->data.retry_ms : m->root.retry_ms;
 
+    wr_replica_unmute(r, t->host);
     if (m->bad_body || status == WR_STATUS_BAD ||
         (status == WR_STATUS_OK && is_other(op, m))) {
         note_bad(c, t);

@@ -186,8 +186,16 @@ static void want(struct wr_have *h, unsigned i, wr_host host, uint8_t level)
     add(&h->want[i], g);
 }
 
-/* The hosts that count for a key of ours: the first n of its set that are not
- * held dead. */
+/* The owner is asked, unless it would let us wait: then the answer is no. */
+static void want_owner(const struct wr_replica *r, const struct wr_core *c,
+                       struct wr_have *h, unsigned i, wr_host owner)
+{
+    if (!wr_replica_is_mute(r, c, owner))
+        want(h, i, owner, WR_LEVEL_OWNER);
+}
+
+/* The hosts that count for a key of ours: the first n of its set that are
+ * neither held dead nor mute. */
 static size_t current_set(const struct wr_replica *r, const struct wr_core *c,
                           const struct wr_have *h, const struct wr_id *key,
                           wr_host ret[WR_COPIES_MAX])
@@ -200,7 +208,8 @@ static size_t current_set(const struct wr_replica *r, const struct wr_core *c,
         const wr_host host = wr_ref_host(refs[i]);
         const bool leaving = host == c->cfg->self && r->push.closed;
 
-        if (!r->sight->dead(c, host) && !leaving) /* D15 */
+        if (!r->sight->dead(c, host) && !wr_replica_is_mute(r, c, host) &&
+            !leaving) /* D15 */
             ret[n++] = host;
     }
     return n;
@@ -249,7 +258,7 @@ static void plan(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
     if (h->level == WR_LEVEL_LEAF &&
         wr_routes_owner(r->routes, c, &h->digests[i], &owner) &&
         !wr_core_ours(c, owner))
-        want(h, i, wr_ref_host(owner), WR_LEVEL_OWNER);
+        want_owner(r, c, h, i, wr_ref_host(owner));
     else
         lose(r, c, h, i);
 }
@@ -377,7 +386,7 @@ static void found(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
             h->finds[k]++;
         h->stage[k] = DIGEST_PLANNED;
         if (!plan_ours(r, c, h, k) && !wr_core_ours(c, owner))
-            want(h, k, wr_ref_host(owner), WR_LEVEL_OWNER);
+            want_owner(r, c, h, k, wr_ref_host(owner));
     }
 }
 
@@ -528,6 +537,7 @@ void wr_have_had(struct wr_replica *r, struct wr_core *c, wr_host from,
         c->count->recv_stale_total++;
         return;
     }
+    wr_replica_unmute(r, from);
     if (m->had.status == WR_STATUS_BUSY && h->groups[g].tries < TRIES) {
         h->groups[g].until = c->now + WR_MS(wr_op_retry_ms(m->had.retry_ms));
         r->haves_due = wr_time_min(r->haves_due, h->groups[g].until);
@@ -600,6 +610,8 @@ static void expire(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
         return;
     }
     r->sight->silent(c, group->host);
+    if (!r->sight->dead(c, group->host))
+        wr_replica_mute(r, c, group->host);
     answered(r, c, h, g, NULL, 0, false);
 }
 

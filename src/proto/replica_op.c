@@ -36,6 +36,7 @@ struct wr_op *wr_op_new(struct wr_replica *r, struct wr_core *c,
                 .back = back,
                 .born = c->now,
                 .asker = asker,
+                .mute = WR_NO_HOST,
                 .kind = (uint8_t)kind,
                 .phase = WR_OP_LOAD,
                 .level = (uint8_t)level,
@@ -114,6 +115,52 @@ struct wr_target *wr_op_add(struct wr_replica *r, struct wr_op *op, wr_host h)
     t = &wr_op_targets(r, op)[op->targets_n++];
     *t = (struct wr_target){.host = h, .until_ms = UINT32_MAX};
     return t;
+}
+
+/* The mute. */
+
+static struct wr_mute *mute_of(struct wr_replica *r, wr_host h)
+{
+    for (unsigned i = 0; i < WR_MUTE_MAX; i++)
+        if (r->mute[i].ms > 0 && r->mute[i].host == h)
+            return &r->mute[i];
+    return NULL;
+}
+
+bool wr_replica_is_mute(const struct wr_replica *r, const struct wr_core *c,
+                        wr_host h)
+{
+    for (unsigned i = 0; i < WR_MUTE_MAX; i++)
+        if (r->mute[i].ms > 0 && r->mute[i].host == h)
+            return c->now < r->mute[i].until;
+    return false;
+}
+
+void wr_replica_mute(struct wr_replica *r, const struct wr_core *c, wr_host h)
+{
+    struct wr_mute *m = mute_of(r, h), *oldest = &r->mute[0];
+
+    if (m != NULL && c->now < m->until)
+        return; /* Several requests found it out. */
+    for (unsigned i = 1; i < WR_MUTE_MAX; i++)
+        if (r->mute[i].until < oldest->until)
+            oldest = &r->mute[i];
+    if (m == NULL) {
+        m = oldest;
+        *m = (struct wr_mute){.host = h};
+    }
+    m->ms = m->ms == 0 ? WR_MUTE_MS : m->ms * 2;
+    if (m->ms > WR_MUTE_MOST_MS)
+        m->ms = WR_MUTE_MOST_MS;
+    m->until = c->now + WR_MS(m->ms);
+}
+
+void wr_replica_unmute(struct wr_replica *r, wr_host h)
+{
+    struct wr_mute *m = mute_of(r, h);
+
+    if (m != NULL)
+        *m = (struct wr_mute){0};
 }
 
 /* Time. */
@@ -340,6 +387,8 @@ static void expire(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     if (s->dead(c, t->host) || t->tries >= WR_DATA_TRIES) {
         t->state = WR_TARGET_SILENT;
         s->silent(c, t->host);
+        if (!s->dead(c, t->host))
+            wr_replica_mute(r, c, t->host);
         return;
     }
     if (wr_op_is_get(op) && t->state == WR_TARGET_ASKED) {

@@ -64,6 +64,7 @@ struct wr_op {
     struct wr_body body;
     uint64_t version; /* Of a root record. */
     wr_host asker;    /* WR_NO_HOST: ourselves, leaving, judging or mending. */
+    wr_host mute;     /* PUT: an owner that let us wait in vain. */
     uint32_t hash;
     uint32_t until_ms; /* End of a pause, or of a reader's patience with its
                           lookup; UINT32_MAX if none. */
@@ -80,6 +81,7 @@ struct wr_op {
     uint16_t side_n;     /* Bytes of the record, or put ids, in it. */
     bool head : 1;       /* GET: only who has it. */
     bool acked : 1;      /* The asker has its answer; we go on to n. */
+    bool stands_in : 1;  /* We spread in the place of an owner that is mute. */
     bool looked_up : 1;  /* GET: a lookup named the set, or failed to: */
     bool blind : 1;      /* its owner could not be found. */
     bool widened : 1;    /* GET: every known host is a target. */
@@ -151,6 +153,14 @@ void wr_op_ask(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                struct wr_target *t);
 uint32_t wr_op_ms(const struct wr_op *op, const struct wr_core *c,
                   uint32_t ms_from_now);
+
+/* Hosts that let a request of ours wait in vain though the detector holds them
+ * for alive: their control link stands, and no other gets through. For a while
+ * they are passed over at once, longer each time, until they answer. */
+bool wr_replica_is_mute(const struct wr_replica *r, const struct wr_core *c,
+                        wr_host h);
+void wr_replica_mute(struct wr_replica *r, const struct wr_core *c, wr_host h);
+void wr_replica_unmute(struct wr_replica *r, wr_host h);
 
 /* Looks the owner up, after a pause if that was done before. */
 void wr_op_find(struct wr_replica *r, struct wr_core *c, struct wr_op *op);

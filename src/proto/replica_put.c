@@ -45,15 +45,23 @@ static void end(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 
 /* Spreading: copies at the hosts of the set. */
 
+/* We spread over the hosts that a lookup named, not over those of our own
+ * placement list. */
+static bool by_lookup(const struct wr_op *op)
+{
+    return wr_op_is_push(op) || op->stands_in;
+}
+
 /* Where the copies belong now: for a key of ours the placement list, for a
- * leaving host the hosts that follow the key, without ourselves. */
+ * leaving host the hosts that follow the key, without ourselves; in the place
+ * of a mute owner those that it would have asked. */
 static size_t belongs(struct wr_replica *r, struct wr_core *c,
                       const struct wr_op *op, wr_host ret[WR_SET_MAX])
 {
     wr_ref refs[WR_SET_MAX];
     size_t n = 0;
 
-    if (wr_op_is_push(op)) {
+    if (by_lookup(op)) {
         const struct wr_target *t = wr_op_targets(r, op);
 
         for (; n < op->targets_n && n < WR_SET_MAX; n++)
@@ -106,7 +114,7 @@ static struct tally spread(struct wr_replica *r, struct wr_core *c,
         if (t == NULL)
             break;
         if (t->state == WR_TARGET_NEW &&
-            (r->sight->dead(c, t->host) ||
+            (r->sight->dead(c, t->host) || wr_replica_is_mute(r, c, t->host) ||
              (set[i] == c->cfg->self && r->push.closed)))
             t->state = WR_TARGET_SILENT;
         if (t->state == WR_TARGET_SILENT || t->state == WR_TARGET_FAILED)
@@ -148,6 +156,7 @@ static void stuck(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     }
     for (unsigned i = 0; i < op->targets_n; i++)
         if (t[i].state == WR_TARGET_SILENT) {
+            wr_replica_unmute(r, t[i].host); /* There is nobody in its place. */
             t[i].state = WR_TARGET_WAIT;
             t[i].tries = 0;
             t[i].until_ms = wr_op_ms(op, c, WR_SPREAD_PAUSE_MS);
@@ -203,6 +212,7 @@ static void start_over(struct wr_replica *r, struct wr_core *c,
 {
     op->targets_n = 0;
     op->worst = WR_STATUS_OK;
+    op->stands_in = false;
     op->id = wr_replica_id(c, WR_TABLE_OP, wr_replica_slot(op->id));
     wr_op_find(r, c, op);
 }
@@ -210,6 +220,11 @@ static void start_over(struct wr_replica *r, struct wr_core *c,
 static void go_to_owner(struct wr_replica *r, struct wr_core *c,
                         struct wr_op *op, wr_host owner)
 {
+    if (owner != c->cfg->self && wr_replica_is_mute(r, c, owner)) {
+        op->mute = owner;
+        wr_op_find(r, c, op); /* Who else is of the set? */
+        return;
+    }
     op->until_ms = UINT32_MAX;
     op->targets_n = 0;
     op->phase = WR_OP_SPREAD;
@@ -219,7 +234,8 @@ static void go_to_owner(struct wr_replica *r, struct wr_core *c,
     }
 }
 
-/* A leaving host spreads by itself, over those who follow its key. */
+/* Spreads by itself, over those who follow the key: who leaves without itself,
+ * and who stands in for an owner with whoever is of the set. */
 static void go_to_followers(struct wr_replica *r, struct wr_core *c,
                             struct wr_op *op, const wr_host *v, size_t n)
 {
@@ -227,7 +243,7 @@ static void go_to_followers(struct wr_replica *r, struct wr_core *c,
     op->targets_n = 0;
     op->phase = WR_OP_SPREAD;
     for (size_t i = 0; i < n; i++)
-        if (v[i] != c->cfg->self)
+        if (op->stands_in || v[i] != c->cfg->self)
             (void)wr_op_add(r, op, v[i]);
 }
 
@@ -262,8 +278,12 @@ void wr_put_found(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
         wr_op_pause(c, op, WR_FIND_PAUSE_MS);
         return;
     }
-    if (!wr_op_is_push(op)) {
-        go_to_owner(r, c, op, wr_ref_host(routed->routed.owner));
+    const wr_host owner = wr_ref_host(routed->routed.owner);
+
+    op->stands_in = !wr_op_is_push(op) && op->level == WR_LEVEL_LEAF &&
+                    owner == op->mute && owner != c->cfg->self;
+    if (!by_lookup(op)) {
+        go_to_owner(r, c, op, owner);
         return;
     }
     if (n > WR_SET_MAX)
@@ -277,10 +297,13 @@ static void run_owner(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     struct wr_target *t = wr_op_targets(r, op);
 
-    if (t->state == WR_TARGET_NEW)
+    if (t->state == WR_TARGET_NEW) {
         wr_op_ask(r, c, op, t);
-    else if (t->state == WR_TARGET_SILENT || t->state == WR_TARGET_NO)
+    } else if (t->state == WR_TARGET_SILENT || t->state == WR_TARGET_NO) {
+        if (t->state == WR_TARGET_SILENT)
+            op->mute = t->host;
         start_over(r, c, op);
+    }
 }
 
 void wr_put_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
@@ -293,7 +316,7 @@ void wr_put_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
     }
     if (op->phase != WR_OP_SPREAD)
         return;
-    if (wr_op_is_push(op) || r->sight->owns(c, &op->key, &owner))
+    if (by_lookup(op) || r->sight->owns(c, &op->key, &owner))
         run_spread(r, c, op);
     else if (op->acked || op->level == WR_LEVEL_OWNER)
         end(r, c, op, WR_STATUS_NOT_OWNER, 0); /* Lost the range meanwhile. */
@@ -334,6 +357,7 @@ void wr_put_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                      struct wr_target *t, enum wr_status status, uint8_t copies,
                      uint32_t retry_ms)
 {
+    wr_replica_unmute(r, t->host);
     if (status == WR_STATUS_BUSY) {
         t->state = WR_TARGET_WAIT;
         t->until_ms = wr_op_ms(op, c, wr_op_retry_ms(retry_ms));

@@ -453,7 +453,7 @@ load()
         i=$((i + 1))
         seed=load-$putter-$i
         bytes "$seed" "$n" "$W/load-$putter"
-        if cid=$(timeout 60 "$WREATH" --dir "$W/$putter" put -- \
+        if cid=$(timeout 120 "$WREATH" --dir "$W/$putter" put -- \
             "$W/load-$putter" 2>"$W/said-$putter" </dev/null); then
             echo "$cid $seed $n" >>"$W/acked"
             load_get "$putter" "$getter" "$cid" "$seed" "$n"

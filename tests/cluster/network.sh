@@ -25,7 +25,7 @@ under()
 
     shift 2
     net "$name" "$@" || result 1 "the network obeys: $*"
-    check "$title: puts go on" more 120 6
+    check "$title: puts go on" more 120 4
     net "$name" clear
     check "$title: one ring again" settled 120 "${all[@]}"
 }

@@ -153,6 +153,44 @@ Test(replica_put, an_owner_that_dies_midway_is_replaced_by_the_new_owner)
     close_balanced(w);
 }
 
+/* Pings and lookups get through to host 4, requests for data do not: so does a
+ * host that can dial others and cannot be dialled. */
+static bool no_data_to_4(struct still *w, wr_host from, wr_host to,
+                         struct wr_msg *m)
+{
+    (void)w;
+    (void)from;
+    return to != 4 || m->kind < WR_MSG_HAVE || m->kind > WR_MSG_ROOT;
+}
+
+Test(replica_put, an_owner_that_no_data_reaches_is_stood_in_for)
+{
+    struct still *w = open_full(10, 9);
+    const struct wr_id key = key_owned_by(w, 4), later = key_owned_by(w, 4);
+    const struct wr_id after = key_owned_by(w, 4);
+
+    w->passes = no_data_to_4;
+    still_ask(w, 7, put_msg(w, key));
+    still_run(w, WR_SEC(20));
+    cr_assert_eq(w->answers_n, 1);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+    cr_assert_eq(copies(w, &key), 3);
+    cr_assert_not_null(still_find(&w->hosts[still_nth(w, &key, 1)], &key));
+
+    /* Whoever was let down once does not wait for it again, */
+    still_ask(w, 7, put_msg(w, later));
+    still_run(w, WR_SEC(1));
+    cr_assert_eq(w->answers_n, 2);
+    cr_assert_eq(last(w)->put_done.status, WR_STATUS_OK);
+
+    /* but asks it when some time has passed. */
+    w->passes = NULL;
+    still_run(w, WR_MS(WR_MUTE_MS));
+    put_ok(w, 7, after);
+    cr_assert_not_null(still_find(&w->hosts[4], &after));
+    close_balanced(w);
+}
+
 Test(replica_put, not_owner_is_mended_by_a_lookup)
 {
     struct still *w = open_full(20, 10);
