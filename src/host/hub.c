@@ -110,16 +110,20 @@ static void wait_for_room(struct wr_conn *c, const wr_host *mentions,
                           struct wr_buf *body)
 {
     const size_t hosts = mentions_n * sizeof(*mentions);
-    struct wr_waiting *w = NULL;
+    struct wr_waiting *w;
     size_t held = sizeof(*w) + hosts + header.n;
 
     if (body != NULL && body->pool == NULL)
         held += body->n;
-    if (c->waiting_n < WR_HUB_WAITING_MAX &&
-        held <= WR_HUB_WAITING_BYTES - c->waiting_bytes)
-        w = malloc(sizeof(*w) + hosts + header.n);
-    if (w == NULL) { /* As if it were lost on the way; it is counted. */
+    if (c->waiting_n >= WR_HUB_WAITING_MAX ||
+        held > WR_HUB_WAITING_BYTES - c->waiting_bytes) {
+        c->hub->refused++; /* As if it were lost on the way. */
+        return;
+    }
+    w = malloc(sizeof(*w) + hosts + header.n);
+    if (w == NULL) { /* Told by its end, the peer asks again at once. */
         c->hub->refused++;
+        wr_link_abort(c->link, WR_ENOMEM, "out of memory");
         return;
     }
     *w = (struct wr_waiting){.mentions_n = (uint32_t)mentions_n,

@@ -57,12 +57,13 @@ static json_t *store_json(const struct wr_super *s)
 
     wr_store_usage(s->store, &u);
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:I, s:I, s:I}", "chunks",
+        "{s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:I, s:I, s:I, s:I}", "chunks",
         (json_int_t)u.chunks, "chunk_bytes", (json_int_t)u.chunk_bytes, "roots",
         (json_int_t)u.roots, "used_bytes", (json_int_t)u.used, "capacity_bytes",
         (json_int_t)u.capacity, "space", spaces[u.space], "failed",
         (int)u.failed, "damaged_total", (json_int_t)u.damaged, "commits_total",
-        (json_int_t)u.commits, "refused_total", (json_int_t)u.refused);
+        (json_int_t)u.commits, "refused_total", (json_int_t)u.refused,
+        "reader_lag", (json_int_t)u.reader_lag);
 }
 
 static json_t *counters_json(const struct wr_counters *count)

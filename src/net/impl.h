@@ -185,10 +185,10 @@ struct wr_listener {
         uv_stream_t stream;
         uv_tcp_t tcp;
         uv_pipe_t pipe;
-    } h;
+    } h, sink;
     struct ring all;
     struct wr_net *net;
-    bool plain;
+    bool plain, sinking, deaf, closed;
     const struct wr_link_ops *ops;
     void *owner;
     struct wr_addr addr;

@@ -195,9 +195,15 @@ enum wr_err wr_link_send(struct wr_link *l, struct wr_span header,
     WR_CHECK(f.body_n <= WR_FRAME_BODY_MAX);
     if (l->state != LINK_OPEN)
         return WR_ECLOSED;
-    if (!wr_link_has_room(l, f.body_n) || !tx_put(l, &f, header, body)) {
+    if (!wr_link_has_room(l, f.body_n)) {
         l->starved = true;
         return WR_EBUSY;
+    }
+    /* A link delivers all that was sent, or ends: who waits for an answer then
+     * asks again at once. (An empty queue would never drain.) */
+    if (!tx_put(l, &f, header, body)) {
+        link_gone(l, WR_ENOMEM, "out of memory");
+        return WR_ECLOSED;
     }
     if (l->out_bodies > WR_LINK_LOW)
         l->starved = true;

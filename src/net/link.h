@@ -86,7 +86,8 @@ void *wr_link_owner(const struct wr_link *l);
  * Queue a frame: `header` is copied, `body` (may be NULL; body->n bytes at
  * body->p, which nobody changes any more) gets a reference until it is sealed.
  * Sent at the end of the loop's turn, together with what else was sent in it.
- * WR_EBUSY: the queue is full; on_drain follows. WR_ECLOSED: not open.
+ * WR_EBUSY: the queue is full; on_drain follows. WR_ECLOSED: not open, or just
+ * ended for want of memory.
  */
 WR_MUST_USE enum wr_err wr_link_send(struct wr_link *l, struct wr_span header,
                                      struct wr_buf *body);

@@ -33,6 +33,50 @@ static void shake_off(struct wr_listener *ls)
     net->fd_reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+static void on_sunk(uv_handle_t *h);
+
+/* There is no memory for a link. Until the connection is taken, libuv hears of
+ * no other one: into a handle of the listener's own with it, and closed. */
+static void sink(struct wr_listener *ls)
+{
+    struct wr_net *const net = ls->net;
+
+    if (ls->sinking) {
+        ls->deaf = true; /* Until the one before is closed. */
+        return;
+    }
+    if (ls->plain)
+        WR_CHECK(uv_pipe_init(net->cfg.loop, &ls->sink.pipe, 0) == 0);
+    else
+        WR_CHECK(uv_tcp_init(net->cfg.loop, &ls->sink.tcp) == 0);
+    ls->sink.handle.data = ls;
+    ls->sinking = true;
+    (void)uv_accept(&ls->h.stream, &ls->sink.stream);
+    uv_close(&ls->sink.handle, on_sunk);
+}
+
+static void listener_free(struct wr_listener *ls)
+{
+    struct wr_net *const net = ls->net;
+
+    if (!ls->closed || ls->sinking)
+        return;
+    free(ls);
+    net_release(net);
+}
+
+static void on_sunk(uv_handle_t *h)
+{
+    struct wr_listener *const ls = h->data;
+
+    ls->sinking = false;
+    if (ls->deaf && !uv_is_closing(&ls->h.handle)) {
+        ls->deaf = false;
+        sink(ls);
+    }
+    listener_free(ls);
+}
+
 static void evict_oldest(struct wr_net *net, enum wait w)
 {
     struct wr_link *const l = RING_OF(net->waits[w].next, struct wr_link, wait);
@@ -89,6 +133,7 @@ static void on_connection(uv_stream_t *s, int status)
     l = link_new(net, ls->plain, ls->ops, ls->owner);
     if (l == NULL) {
         net->stats.no_room++;
+        sink(ls);
         return;
     }
     if (uv_accept(s, &l->h.stream) != 0) {
@@ -139,10 +184,9 @@ static struct wr_listener *listener_new(struct wr_net *net, bool plain,
 static void on_listener_closed(uv_handle_t *h)
 {
     struct wr_listener *const ls = h->data;
-    struct wr_net *const net = ls->net;
 
-    free(ls);
-    net_release(net);
+    ls->closed = true;
+    listener_free(ls);
 }
 
 void wr_listener_close(struct wr_listener *ls)

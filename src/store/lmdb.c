@@ -90,16 +90,24 @@ static void lmdb_tick(struct wr_store *s)
     pthread_mutex_unlock(&m->mu);
 }
 
-static void lmdb_free(struct wr_lmdb *m)
+static void snapshots_drop(struct wr_lmdb *m)
 {
-    for (uint32_t i = 0; i < WR_LMDB_READERS; i++)
+    for (uint32_t i = 0; i < WR_LMDB_READERS; i++) {
         if (m->snapshots[i] != NULL)
             mdb_txn_abort(m->snapshots[i]);
+        m->snapshots[i] = NULL;
+    }
+}
+
+static void lmdb_free(struct wr_lmdb *m)
+{
+    snapshots_drop(m);
     wr_lmdb_env_close(&m->e);
     pthread_mutex_destroy(&m->mu);
     pthread_cond_destroy(&m->to_write);
     pthread_cond_destroy(&m->to_read);
     pthread_cond_destroy(&m->is_done);
+    pthread_cond_destroy(&m->at_rest);
     free(m);
 }
 
@@ -158,6 +166,7 @@ static void sync_init(struct wr_lmdb *m)
     WR_CHECK(pthread_cond_init(&m->to_write, &attr) == 0);
     WR_CHECK(pthread_cond_init(&m->to_read, NULL) == 0);
     WR_CHECK(pthread_cond_init(&m->is_done, NULL) == 0);
+    WR_CHECK(pthread_cond_init(&m->at_rest, NULL) == 0);
     pthread_condattr_destroy(&attr);
 }
 
@@ -178,6 +187,31 @@ static enum wr_err snapshots_make(struct wr_lmdb *m, struct wr_why *why)
     return WR_OK;
 }
 
+void wr_lmdb_reopen(struct wr_lmdb *m)
+{
+    struct wr_why why;
+    enum wr_err err;
+
+    pthread_mutex_lock(&m->mu);
+    m->resting = true;
+    while (m->readers_busy > 0)
+        pthread_cond_wait(&m->at_rest, &m->mu);
+    pthread_mutex_unlock(&m->mu);
+    snapshots_drop(m);
+    err = wr_lmdb_env_reopen(&m->e, &m->cfg, &why);
+    if (err == WR_OK)
+        err = snapshots_make(m, &why);
+    if (err == WR_OK)
+        WR_LOG(WARN, "store", "opened anew", WR_KV_STR("path", m->e.path));
+    else
+        WR_LOG(ERROR, "store", "cannot be read either",
+               WR_KV_STR("why", why.text));
+    pthread_mutex_lock(&m->mu);
+    m->resting = false;
+    pthread_cond_broadcast(&m->to_read);
+    pthread_mutex_unlock(&m->mu);
+}
+
 static enum wr_err first_usage(struct wr_lmdb *m, struct wr_why *why)
 {
     MDB_txn *txn;
@@ -188,6 +222,8 @@ static enum wr_err first_usage(struct wr_lmdb *m, struct wr_why *why)
     err = wr_lmdb_env_measure(&m->e, txn, m->cfg.quota, &m->usage);
     mdb_txn_abort(txn);
     m->usage.chunk_bytes = m->e.totals.chunk_bytes;
+    if (err == WR_OK && m->usage.capacity == 0)
+        err = WR_EIO;
     if (err != WR_OK)
         return wr_why(why, err, "cannot measure the store %s", m->e.path);
     if (m->usage.space < WR_SPACE_NO_PUT)

@@ -12,6 +12,8 @@
  *            MAP_FULL it else stays full for ever).
  *   broken   the next fdatasync would succeed although pages were lost. So
  *            the store itself never acknowledges again, and says so.
+ * After a meta page could not be written LMDB answers nothing at all, reads
+ * included; it is then opened anew.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -33,9 +35,10 @@ struct batch {
     wr_time until;
 };
 
-static bool is_full(int rc)
+static bool is_full(const struct wr_lmdb *m, int rc)
 {
-    return rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT;
+    return rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT ||
+           (rc == EIO && wr_lmdb_env_is_full(&m->e));
 }
 
 static int begin(struct batch *b, enum wr_space space)
@@ -44,17 +47,20 @@ static int begin(struct batch *b, enum wr_space space)
     b->w.txn = NULL;
     b->w.totals = b->m->e.totals;
     b->w.space = space;
+    if (b->m->e.env == NULL)
+        return EIO;
     return mdb_txn_begin(b->m->e.env, NULL, 0, &b->w.txn);
 }
 
 static int finish(struct batch *b, int rc)
 {
+    struct wr_store_usage usage = b->usage;
     MDB_txn *txn = b->w.txn;
 
     if (rc == 0 && b->w.totals.chunk_bytes != b->m->e.totals.chunk_bytes)
         rc = wr_lmdb_totals_put(&b->m->e, txn, &b->w.totals);
     if (rc == 0 &&
-        wr_lmdb_env_measure(&b->m->e, txn, b->m->cfg.quota, &b->usage) != WR_OK)
+        wr_lmdb_env_measure(&b->m->e, txn, b->m->cfg.quota, &usage) != WR_OK)
         rc = EIO;
     if (rc != 0) {
         if (txn != NULL)
@@ -64,6 +70,7 @@ static int finish(struct batch *b, int rc)
     rc = mdb_txn_commit(txn);
     if (rc == 0) {
         b->m->e.totals = b->w.totals;
+        b->usage = usage;
         b->usage.chunk_bytes = b->w.totals.chunk_bytes;
         b->usage.commits++;
     }
@@ -120,40 +127,73 @@ static int attempt_again(struct batch *b)
     return finish(b, rc);
 }
 
-static void tiny_commit(struct wr_lmdb *m)
+static int tiny_commit(struct wr_lmdb *m)
 {
     MDB_txn *txn;
+    int rc = mdb_txn_begin(m->e.env, NULL, 0, &txn);
 
-    if (mdb_txn_begin(m->e.env, NULL, 0, &txn) != 0)
-        return;
-    if (wr_lmdb_totals_put(&m->e, txn, &m->e.totals) == 0)
-        (void)mdb_txn_commit(txn);
-    else
+    if (rc != 0)
+        return rc;
+    rc = wr_lmdb_totals_put(&m->e, txn, &m->e.totals);
+    if (rc == 0)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+/* Whether LMDB answers nobody any more. */
+static bool is_dead(const struct wr_lmdb *m)
+{
+    MDB_txn *txn;
+    const int rc = mdb_txn_begin(m->e.env, NULL, MDB_RDONLY, &txn);
+
+    if (rc == 0)
         mdb_txn_abort(txn);
+    return rc == MDB_PANIC;
+}
+
+/* A meta page found no room. Which of the two LMDB shows now may be in memory
+ * alone: a commit follows, before anybody is answered by what it shows. */
+static int revive(struct wr_lmdb *m)
+{
+    wr_lmdb_reopen(m);
+    return m->e.env != NULL ? tiny_commit(m) : EIO;
 }
 
 static int on_full(struct batch *b, int rc)
 {
+    struct wr_lmdb *m = b->m;
+
     WR_LOG(WARN, "store", "no space left: refusing what adds",
-           WR_KV_STR("path", b->m->e.path),
-           WR_KV_STR("cause", mdb_strerror(rc)));
+           WR_KV_STR("path", m->e.path), WR_KV_STR("cause", mdb_strerror(rc)));
     if (rc != MDB_MAP_FULL)
-        (void)wr_lmdb_ballast_drop(&b->m->e);
+        (void)wr_lmdb_ballast_drop(&m->e);
+    if (is_dead(m)) {
+        rc = revive(m);
+        if (rc != 0)
+            return rc == ENOSPC ? EIO : rc;
+    }
     rc = attempt_again(b);
-    if (!is_full(rc))
+    if (!is_full(m, rc))
         return rc;
-    tiny_commit(b->m);
-    tiny_commit(b->m);
+    (void)tiny_commit(m);
+    (void)tiny_commit(m);
     return attempt_again(b);
 }
 
 static void on_broken(struct batch *b, int rc)
 {
+    struct wr_lmdb *m = b->m;
+
     b->usage.failed = true;
+    pthread_mutex_lock(&m->mu); /* Before a reader sees what was not synced. */
+    m->usage.failed = true;
+    pthread_mutex_unlock(&m->mu);
     WR_LOG(ERROR, "store",
            "the disk failed; nothing is acknowledged until a restart",
-           WR_KV_STR("path", b->m->e.path),
-           WR_KV_STR("cause", mdb_strerror(rc)));
+           WR_KV_STR("path", m->e.path), WR_KV_STR("cause", mdb_strerror(rc)));
+    if (m->e.env != NULL && is_dead(m))
+        wr_lmdb_reopen(m);
 }
 
 /* Answers for a batch of which nothing was kept. */
@@ -192,7 +232,7 @@ static void publish(struct batch *b)
 
     count(b);
     pthread_mutex_lock(&m->mu);
-    if (mdb_env_info(m->e.env, &info) == 0)
+    if (m->e.env != NULL && mdb_env_info(m->e.env, &info) == 0)
         m->last_txn = info.me_last_txnid;
     m->usage = b->usage;
     pthread_mutex_unlock(&m->mu);
@@ -212,9 +252,9 @@ static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *taken)
         return;
     }
     rc = attempt(&b, b.usage.space);
-    if (is_full(rc))
+    if (is_full(m, rc))
         rc = on_full(&b, rc);
-    if (is_full(rc)) {
+    if (is_full(m, rc)) {
         all_fail(&b.reqs, WR_EFULL);
     } else if (rc == ENOMEM) {
         all_fail(&b.reqs, WR_ENOMEM);
@@ -241,6 +281,10 @@ static void upkeep(struct wr_lmdb *m)
     u = m->usage;
     m->upkeep = false;
     pthread_mutex_unlock(&m->mu);
+    if (m->e.env == NULL) {
+        wr_lmdb_reopen(m);
+        return;
+    }
     (void)mdb_reader_check(m->e.env, &dead);
     if (mdb_txn_begin(m->e.env, NULL, MDB_RDONLY, &txn) != 0)
         return;

@@ -369,16 +369,42 @@ static enum wr_err parent_check(const char *path, struct wr_disk *disk,
     return err;
 }
 
+/* A store that is there. */
+static enum wr_err env_use(struct wr_lmdb_env *e, size_t map,
+                           struct wr_why *why)
+{
+    enum wr_err err;
+    MDB_stat st;
+    int dead;
+    int rc = env_open(e->path, map, &e->env);
+
+    e->map = NULL;
+    if (rc != 0)
+        return why_open(e->path, rc, why);
+    rc = mdb_reader_check(e->env, &dead);
+    if (rc == 0)
+        rc = mdb_env_stat(e->env, &st);
+    if (rc == 0) {
+        e->page_bytes = st.ms_psize;
+        err = tables_open(e, why);
+    } else {
+        err = why_open(e->path, rc, why);
+    }
+    if (err != WR_OK) {
+        mdb_env_close(e->env);
+        e->env = NULL;
+    }
+    return err;
+}
+
 enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e, const char *path,
                              const struct wr_store_cfg *cfg, struct wr_why *why)
 {
     char lock[PATH_MAX], data[PATH_MAX], what[256];
     struct wr_disk disk;
-    MDB_stat st;
     enum wr_err err;
-    int rc, dead;
 
-    *e = (struct wr_lmdb_env){.lock = {-1}, .path = strdup(path)};
+    *e = (struct wr_lmdb_env){.lock = {-1}, .heard = -1, .path = strdup(path)};
     if (e->path == NULL)
         return wr_why(why, WR_ENOMEM, "out of memory");
     if (!path_of(path, ".lock", lock) || !path_of(path, "/data.mdb", data))
@@ -395,22 +421,37 @@ enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e, const char *path,
         if (err != WR_OK)
             return err;
     }
-    rc = env_open(path, map_bytes(cfg, &disk), &e->env);
-    if (rc != 0)
-        return why_open(path, rc, why);
-    rc = mdb_reader_check(e->env, &dead);
-    if (rc == 0)
-        rc = mdb_env_stat(e->env, &st);
-    if (rc != 0)
-        return why_open(path, rc, why);
-    e->page_bytes = st.ms_psize;
-    return tables_open(e, why);
+    err = env_use(e, map_bytes(cfg, &disk), why);
+    if (err != WR_OK)
+        return err;
+    /* What a killed process has written may still be in memory alone. */
+    e->heard = open(data, O_RDWR | O_CLOEXEC);
+    if (e->heard < 0 || fdatasync(e->heard) != 0)
+        return wr_why(why, wr_err_of_errno(errno), "cannot sync %s: %s", data,
+                      wr_errno_text(errno));
+    return WR_OK;
+}
+
+enum wr_err wr_lmdb_env_reopen(struct wr_lmdb_env *e,
+                               const struct wr_store_cfg *cfg,
+                               struct wr_why *why)
+{
+    struct wr_disk disk;
+    enum wr_err err;
+
+    if (e->env != NULL)
+        mdb_env_close(e->env);
+    e->env = NULL;
+    err = wr_disk_read(e->path, why, &disk);
+    return err == WR_OK ? env_use(e, map_bytes(cfg, &disk), why) : err;
 }
 
 void wr_lmdb_env_close(struct wr_lmdb_env *e)
 {
     if (e->env != NULL)
         mdb_env_close(e->env);
+    if (e->heard >= 0)
+        close(e->heard);
     wr_lock_release(&e->lock);
     free(e->path);
     e->env = NULL;
@@ -439,8 +480,9 @@ enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
             u->roots = st.ms_entries;
     }
     u->used = pages * e->page_bytes;
-    if (mdb_env_info(e->env, &info) != 0 ||
-        wr_disk_read(e->path, NULL, &disk) != WR_OK)
+    if (wr_disk_read(e->path, NULL, &disk) != WR_OK)
+        return WR_OK; /* What was known of the disk stands. */
+    if (mdb_env_info(e->env, &info) != 0)
         return WR_EIO;
     /* Pages that are free inside the file are room as well. */
     file = ((uint64_t)info.me_last_pgno + 1) * e->page_bytes;
@@ -451,16 +493,29 @@ enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
     return WR_OK;
 }
 
+bool wr_lmdb_env_is_full(const struct wr_lmdb_env *e)
+{
+    struct wr_disk disk;
+
+    return fdatasync(e->heard) == 0 &&
+           wr_disk_read(e->path, NULL, &disk) == WR_OK &&
+           disk.free < WR_LMDB_BALLAST / 4;
+}
+
+/* A power cut may have left a shorter one. */
 void wr_lmdb_ballast_make(const struct wr_lmdb_env *e)
 {
     char path[PATH_MAX];
+    struct stat st;
     int fd;
 
-    if (!path_of(e->path, "/ballast", path))
+    if (!path_of(e->path, "/ballast", path) ||
+        (stat(path, &st) == 0 && st.st_size >= WR_LMDB_BALLAST &&
+         st.st_blocks * 512 >= WR_LMDB_BALLAST))
         return;
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return; /* It is there; or it can wait. */
+        return; /* It can wait. */
     if (posix_fallocate(fd, 0, WR_LMDB_BALLAST) != 0)
         (void)unlink(path);
     close(fd);

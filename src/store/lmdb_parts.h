@@ -11,7 +11,8 @@
  *     lmdb_run.c    LMDB's header of a run of pages, when it is rotten
  *
  * Locks: `mu` guards what is marked so; nothing blocks while it is held. The
- * environment's handles are set before the threads start and never change.
+ * environment's handles are set before the threads start; the writer alone
+ * changes them, after it has sent the readers to rest (wr_lmdb_reopen).
  */
 #ifndef WR_STORE_LMDB_PARTS_H
 #define WR_STORE_LMDB_PARTS_H
@@ -40,7 +41,8 @@ struct wr_totals {
 struct wr_lmdb_env {
     char *path;
     struct wr_lock lock;
-    MDB_env *env;
+    int heard;    /* The data file once more: see wr_lmdb_env_is_full(). */
+    MDB_env *env; /* NULL: it could not be opened anew. */
     MDB_dbi index, payload, refs, roots, metas, sums, own;
     uint64_t page_bytes;
     const uint8_t *map; /* Where LMDB has mapped the file; NULL: not known. */
@@ -53,10 +55,10 @@ struct wr_lmdb {
     struct wr_lmdb_env e;
 
     pthread_mutex_t mu;
-    pthread_cond_t to_write, to_read, is_done;
+    pthread_cond_t to_write, to_read, is_done, at_rest;
     struct wr_store_reqs writes, reads, done; /* mu */
-    uint32_t readers_idle;                    /* mu */
-    bool writer_idle, stop, upkeep;           /* mu */
+    uint32_t readers_idle, readers_busy;      /* mu */
+    bool writer_idle, stop, upkeep, resting;  /* mu */
     struct wr_store_usage usage;              /* mu */
     size_t last_txn;                          /* mu; the last committed. */
     size_t reader_txn[WR_LMDB_READERS];       /* mu; 0: none. */
@@ -85,6 +87,15 @@ WR_MUST_USE enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e,
                                          const struct wr_store_cfg *cfg,
                                          struct wr_why *why);
 void wr_lmdb_env_close(struct wr_lmdb_env *e); /* Also half-open. */
+/* Opens it anew, the lock held throughout; no transaction may be there. After
+ * an error e->env is NULL. */
+WR_MUST_USE enum wr_err wr_lmdb_env_reopen(struct wr_lmdb_env *e,
+                                           const struct wr_store_cfg *cfg,
+                                           struct wr_why *why);
+/* Whether an I/O error was but a disk without room: a write that fits in part
+ * is EIO to LMDB. A failed sync is not, whatever the room: the kernel tells it
+ * once to each descriptor, so one that LMDB has not heard with still does. */
+bool wr_lmdb_env_is_full(const struct wr_lmdb_env *e);
 /* Chunks, roots, used bytes, capacity and space, as `txn` sees them. */
 enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
                                 uint64_t quota, struct wr_store_usage *u);
@@ -146,6 +157,10 @@ WR_MUST_USE enum wr_err wr_lmdb_sums_read(const struct wr_lmdb_work *w,
 WR_MUST_USE enum wr_err wr_lmdb_chunk_judge(const struct wr_lmdb_work *w,
                                             const uint8_t *digest,
                                             const struct wr_record *rec);
+
+/* lmdb.c: from the writer, without a transaction. After LMDB has failed to
+ * write a meta page it answers nobody any more, until it is opened anew. */
+void wr_lmdb_reopen(struct wr_lmdb *m);
 
 /* lmdb_batch.c and lmdb_read.c: the threads; `arg` is the store. */
 void *wr_lmdb_writer(void *arg);

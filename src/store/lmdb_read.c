@@ -367,14 +367,15 @@ static enum wr_err perform(const struct wr_lmdb_work *w, struct wr_store_req *r)
     WR_UNREACHABLE();
 }
 
-/* Waits for requests and takes some; false to stop. */
-static bool take(struct wr_lmdb *m, struct wr_store_reqs *ret)
+/* Waits for requests and takes some; false to stop. *ret_failed: the disk has
+ * failed. */
+static bool take(struct wr_lmdb *m, struct wr_store_reqs *ret, bool *ret_failed)
 {
     struct wr_store_req *r;
     bool more;
 
     pthread_mutex_lock(&m->mu);
-    while (m->reads.head == NULL && !m->stop) {
+    while ((m->reads.head == NULL && !m->stop) || m->resting) {
         m->readers_idle++;
         pthread_cond_wait(&m->to_read, &m->mu);
         m->readers_idle--;
@@ -386,6 +387,9 @@ static bool take(struct wr_lmdb *m, struct wr_store_reqs *ret)
         wr_store_reqs_add(ret, r);
     }
     more = m->reads.head != NULL && m->readers_idle > 0;
+    if (ret->head != NULL)
+        m->readers_busy++;
+    *ret_failed = m->usage.failed;
     pthread_mutex_unlock(&m->mu);
     if (more)
         pthread_cond_signal(&m->to_read);
@@ -399,12 +403,24 @@ static void note_txn(struct wr_lmdb *m, uint32_t reader, MDB_txn *txn)
     pthread_mutex_unlock(&m->mu);
 }
 
-/* Answers `reqs` from one snapshot. */
-static void serve(struct wr_lmdb *m, uint32_t reader, MDB_txn *txn,
+static void rest(struct wr_lmdb *m)
+{
+    pthread_mutex_lock(&m->mu);
+    m->readers_busy--;
+    if (m->resting)
+        pthread_cond_signal(&m->at_rest);
+    pthread_mutex_unlock(&m->mu);
+}
+
+/* Answers `reqs` from one snapshot. Once the disk has failed, what a snapshot
+ * shows may be in memory alone: it is good enough to be read, for its sums are
+ * compared, and not to be promised. */
+static void serve(struct wr_lmdb *m, uint32_t reader, bool failed,
                   struct wr_store_reqs *reqs)
 {
+    MDB_txn *txn = m->snapshots[reader];
     const struct wr_lmdb_work w = {.e = &m->e, .txn = txn};
-    const bool fresh = mdb_txn_renew(txn) == 0;
+    const bool fresh = txn != NULL && mdb_txn_renew(txn) == 0;
     struct wr_store_reqs done;
     struct wr_store_req *r;
 
@@ -412,7 +428,10 @@ static void serve(struct wr_lmdb *m, uint32_t reader, MDB_txn *txn,
         note_txn(m, reader, txn);
     wr_store_reqs_init(&done);
     while ((r = wr_store_reqs_take(reqs)) != NULL) {
-        r->answer.err = fresh ? perform(&w, r) : WR_EIO;
+        if (!fresh || (failed && r->op == WR_STORE_HAVE))
+            r->answer.err = WR_EIO;
+        else
+            r->answer.err = perform(&w, r);
         if (r->op == WR_STORE_QUARANTINE)
             wr_lmdb_to_writer(m, r); /* It answers when that is durable. */
         else
@@ -422,6 +441,7 @@ static void serve(struct wr_lmdb *m, uint32_t reader, MDB_txn *txn,
         mdb_txn_reset(txn);
         note_txn(m, reader, NULL);
     }
+    rest(m);
     wr_lmdb_finish(m, &done);
 }
 
@@ -430,12 +450,13 @@ void *wr_lmdb_reader(void *arg)
     struct wr_lmdb *m = arg;
     struct wr_store_reqs reqs;
     uint32_t reader;
+    bool failed;
 
     pthread_mutex_lock(&m->mu);
     reader = m->readers_n++;
     pthread_mutex_unlock(&m->mu);
     wr_store_reqs_init(&reqs);
-    while (take(m, &reqs))
-        serve(m, reader, m->snapshots[reader], &reqs);
+    while (take(m, &reqs, &failed))
+        serve(m, reader, failed, &reqs);
     return NULL;
 }

@@ -24,7 +24,8 @@
  * Errors that any answer may carry:
  *   WR_EIO     the disk failed. For writes from now on: a store that has seen
  *              an unsynced write never acknowledges again (`failed` in the
- *              usage) until the process is restarted.
+ *              usage) until the process is restarted; nor does it confirm by
+ *              wr_store_have() what it has. Everything else is read as before.
  *   WR_ENOMEM
  */
 #ifndef WR_STORE_STORE_H
