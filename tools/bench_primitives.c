@@ -329,52 +329,52 @@ static void name_chunk(uint64_t i, uint8_t ret[WR_DIGEST])
 
 enum { CHUNKS = STORE_TOTAL / BENCH_BLOCK };
 
-static enum wr_err write_chunks(struct wr_store *st, struct storing *s,
-                                struct wr_buf *buf)
-{
-    for (uint64_t i = 0; i < CHUNKS && s->err == WR_OK;) {
-        struct wr_store_put put = {.hash = WR_HASH_BLAKE2B_256,
-                                   .buf = buf,
-                                   .bytes = wr_span(buf->p, BENCH_BLOCK)};
+struct chunk_bench {
+    struct wr_store *st;
+    struct storing *s;
+    struct wr_buf *buf;   /* To write, */
+    struct wr_pool *pool; /* or where to read to. */
+};
 
-        name_chunk(i, put.digest);
-        const enum wr_err err = wr_store_put(st, &put, on_answer, s);
-        if (err == WR_OK) {
-            s->waiting++;
-            i++;
-            continue;
-        }
-        if (err != WR_EBUSY)
-            return err;
-        sleep_until_woken(s);
-        wr_store_poll(st);
-    }
-    wr_store_drain(st);
-    return s->err;
+static enum wr_err write_chunk(const struct chunk_bench *c, uint64_t i)
+{
+    struct wr_store_put put = {.hash = WR_HASH_BLAKE2B_256,
+                               .buf = c->buf,
+                               .bytes = wr_span(c->buf->p, BENCH_BLOCK)};
+
+    name_chunk(i, put.digest);
+    return wr_store_put(c->st, &put, on_answer, c->s);
 }
 
-static enum wr_err read_chunks(struct wr_store *st, struct storing *s,
-                               struct wr_pool *pool)
+static enum wr_err read_chunk(const struct chunk_bench *c, uint64_t i)
 {
-    for (uint64_t i = 0; i < CHUNKS && s->err == WR_OK;) {
-        uint8_t digest[WR_DIGEST];
+    uint8_t digest[WR_DIGEST];
 
-        name_chunk(i, digest);
-        const enum wr_err err =
-            s->waiting < 16 ? wr_store_read(st, digest, pool, 0, on_answer, s)
-                            : WR_EBUSY;
+    name_chunk(i, digest);
+    return c->s->waiting < 16
+               ? wr_store_read(c->st, digest, c->pool, 0, on_answer, c->s)
+               : WR_EBUSY;
+}
+
+static enum wr_err each_chunk(const struct chunk_bench *c,
+                              enum wr_err (*do_one)(const struct chunk_bench *,
+                                                    uint64_t))
+{
+    for (uint64_t i = 0; i < CHUNKS && c->s->err == WR_OK;) {
+        const enum wr_err err = do_one(c, i);
+
         if (err == WR_OK) {
-            s->waiting++;
+            c->s->waiting++;
             i++;
             continue;
         }
         if (err != WR_EBUSY)
             return err;
-        sleep_until_woken(s);
-        wr_store_poll(st);
+        sleep_until_woken(c->s);
+        wr_store_poll(c->st);
     }
-    wr_store_drain(st);
-    return s->err;
+    wr_store_drain(c->st);
+    return c->s->err;
 }
 
 static enum wr_err measure_opened(struct bench *b, struct wr_store *st,
@@ -383,6 +383,7 @@ static enum wr_err measure_opened(struct bench *b, struct wr_store *st,
     struct wr_pool *pool =
         wr_pool_new(&(struct wr_pool_cfg){.cap = WR_POOL_CAP_SUPER});
     struct wr_buf *buf = wr_buf_new(BENCH_BLOCK);
+    const struct chunk_bench c = {.st = st, .s = s, .buf = buf, .pool = pool};
     enum wr_err err = WR_ENOMEM;
 
     if (pool != NULL && buf != NULL) {
@@ -390,12 +391,12 @@ static enum wr_err measure_opened(struct bench *b, struct wr_store *st,
         buf->n = BENCH_BLOCK;
         double cpu = bench_cpu_s();
         const double start = bench_now_s();
-        err = write_chunks(st, s, buf);
+        err = each_chunk(&c, write_chunk);
         b->p->lmdb = (bench_cpu_s() - cpu) / STORE_TOTAL;
         b->p->store_bytes_per_s = STORE_TOTAL / (bench_now_s() - start);
         cpu = bench_cpu_s();
         if (err == WR_OK)
-            err = read_chunks(st, s, pool);
+            err = each_chunk(&c, read_chunk);
         b->p->map_read = (bench_cpu_s() - cpu) / STORE_TOTAL;
     }
     wr_buf_unref(buf);

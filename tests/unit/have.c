@@ -7,6 +7,15 @@ static bool had(const struct wr_msg *m, unsigned i)
     return (m->had.bits[i / 8] >> (i % 8) & 1) != 0;
 }
 
+/* Draws `n` digests whose chunks stand where they belong. */
+static void keys_that_stand(struct still *w, struct wr_id *v, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        v[i] = still_key(w);
+        keep_on_set(w, &v[i]);
+    }
+}
+
 Test(have, says_yes_with_the_meaning_of_an_acknowledgement)
 {
     struct still *w = open_full(10, 30);
@@ -55,10 +64,7 @@ Test(have, ends_in_time_when_hosts_are_silent)
     struct still *w = open_full(10, 31);
     struct wr_id v[64];
 
-    for (unsigned i = 0; i < 64; i++) {
-        v[i] = still_key(w);
-        keep_on_set(w, &v[i]);
-    }
+    keys_that_stand(w, v, 64);
     for (wr_host h = 5; h < 10; h++)
         w->hosts[h].silent = true;
     w->answers_n = 0;
@@ -255,10 +261,7 @@ Test(have, with_a_thin_table_looks_up_a_few_at_once)
     struct wr_id v[32];
 
     still_fingers(w, WR_MS(300));
-    for (unsigned i = 0; i < 32; i++) {
-        v[i] = still_key(w);
-        keep_on_set(w, &v[i]);
-    }
+    keys_that_stand(w, v, 32);
     w->answers_n = 0;
     still_ask(w, 50, have_msg(w, v, 32));
     cr_assert_eq(lookups_open(parent), WR_HAVE_FINDS_OPEN);
@@ -281,10 +284,7 @@ Test(have, without_room_for_lookups_says_no)
     struct wr_id v[32];
 
     still_fingers(w, WR_MS(300));
-    for (unsigned i = 0; i < 32; i++) {
-        v[i] = still_key(w);
-        keep_on_set(w, &v[i]);
-    }
+    keys_that_stand(w, v, 32);
     w->answers_n = 0;
     still_ask(w, 50, have_msg(w, v, 32));
     still_run(w, WR_SEC(6));
@@ -388,8 +388,7 @@ Test(have, answers_each_of_equal_digests)
     struct still *w = open_full(10, 62);
     struct wr_id v[128];
 
-    v[0] = still_key(w);
-    keep_on_set(w, &v[0]);
+    keys_that_stand(w, v, 1);
     for (unsigned i = 1; i < 128; i++)
         v[i] = v[0];
     w->answers_n = 0;
