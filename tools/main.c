@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli.h"
 #include "client/home.h"
 #include "crypto/secret.h"
@@ -123,34 +124,20 @@ static void help(bool all)
     fputs("'wreath COMMAND --help' describes one.\n", stdout);
 }
 
-/* One letter more, less, other, or two swapped: what fingers do. */
-static bool one_slip(const char *a, const char *b)
-{
-    size_t i = 0;
-
-    while (a[i] != '\0' && a[i] == b[i])
-        i++;
-    a += i;
-    b += i;
-    if (*a == '\0' || *b == '\0')
-        return strlen(a) + strlen(b) <= 1;
-    return strcmp(a + 1, b) == 0 || strcmp(a, b + 1) == 0 ||
-           strcmp(a + 1, b + 1) == 0 ||
-           (a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0);
-}
-
 static int unknown(const char *name)
 {
+    struct wr_text_guess g = {.name = name};
+
     for (size_t i = 0; i < cli_commands_n; i++)
-        if (one_slip(name, cli_commands[i].name)) {
-            fprintf(stderr,
-                    "wreath: there is no command '%s'; did you mean '%s'?\n",
-                    name, cli_commands[i].name);
-            return 2;
-        }
-    fprintf(stderr,
-            "wreath: there is no command '%s'; 'wreath help' lists them\n",
-            name);
+        wr_text_offer(&g, cli_commands[i].name);
+    if (g.distance == 1) /* What fingers do. */
+        fprintf(stderr,
+                "wreath: there is no command '%s'; did you mean '%s'?\n", name,
+                g.best);
+    else
+        fprintf(stderr,
+                "wreath: there is no command '%s'; 'wreath help' lists them\n",
+                name);
     return 2;
 }
 

@@ -96,24 +96,31 @@ enum wr_err wr_unbase32(struct wr_span text, uint8_t *ret, size_t room,
     return WR_OK;
 }
 
+static unsigned least_of(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
 static unsigned distance(const char *a, const char *b)
 {
-    unsigned row[64];
+    unsigned rows[3][64] = {{0}};
+    unsigned *older = rows[0], *old = rows[1], *row = rows[2];
     const size_t whole = strlen(b), n = whole < 63 ? whole : 63;
 
     for (unsigned j = 0; j <= n; j++)
         row[j] = j;
-    for (unsigned i = 1; *a != '\0'; a++, i++) {
-        unsigned corner = row[0];
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        unsigned *next = older;
 
-        row[0] = i;
+        older = old;
+        old = row;
+        row = next;
+        row[0] = (unsigned)i;
         for (size_t j = 1; j <= n; j++) {
-            const unsigned swap = corner + (*a != b[j - 1]);
-            unsigned best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-
-            best = swap < best ? swap : best;
-            corner = row[j];
-            row[j] = best;
+            row[j] = least_of(old[j - 1] + (a[i - 1] != b[j - 1]),
+                              least_of(old[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = least_of(row[j], older[j - 2] + 1);
         }
     }
     return row[n];

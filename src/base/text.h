@@ -32,7 +32,8 @@ WR_MUST_USE enum wr_err wr_unbase32(struct wr_span text, uint8_t *ret,
 struct wr_text_guess {
     const char *name;
     const char *best;  /* NULL: none was offered. */
-    unsigned distance; /* Levenshtein's; of names the first 63 letters. */
+    unsigned distance; /* Letters that are other, too many, missing, or swapped
+                          with the next; of the name the first 63 count. */
 };
 
 void wr_text_offer(struct wr_text_guess *g, const char *name);

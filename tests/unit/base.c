@@ -91,11 +91,27 @@ Test(base, the_nearest_name_is_guessed)
     cr_assert_str_eq(g.best, "members"); /* The only one so far. */
     wr_text_offer(&g, "hosts");
     cr_assert_str_eq(g.best, "hosts");
-    cr_assert_eq(g.distance, 2); /* Two letters changed places. */
+    cr_assert_eq(g.distance, 1); /* Two letters changed places. */
     wr_text_offer(&g, "shots");
     cr_assert_str_eq(g.best, "hosts"); /* As near, but later. */
     wr_text_offer(&g, "hsots");
     cr_assert_eq(g.distance, 0);
+
+    static const struct {
+        const char *a, *b;
+        unsigned distance;
+    } pairs[] = {
+        {"", "abc", 3},     {"abc", "", 3},           {"get", "gte", 1},
+        {"get", "ge", 1},   {"kitten", "sitting", 3}, {"abcd", "badc", 2},
+        {"put", "puts", 1}, {"ls", "xx", 2},
+    };
+    for (size_t i = 0; i < WR_ARRAY_LEN(pairs); i++) {
+        struct wr_text_guess p = {.name = pairs[i].a};
+
+        wr_text_offer(&p, pairs[i].b);
+        cr_expect_eq(p.distance, pairs[i].distance, "%s, %s: %u", pairs[i].a,
+                     pairs[i].b, p.distance);
+    }
 }
 
 Test(base, every_error_has_a_text_and_a_status)
