@@ -95,7 +95,9 @@ static void op_done(struct wr_get *g, struct wr_sink_op *op)
     g->done += op->kind == WR_SINK_OP_WRITE ? op->n : 0;
     if (f == NULL)
         return; /* A job's own: job_over() looks at it. */
-    wr_walk_release(f->job->walk, f->slot);
+    const enum wr_err err = wr_walk_release(f->job->walk, f->slot);
+    if (err != WR_OK)
+        wr_get_fail_with(g, err, &f->job->cid);
     f->job->slot[f->slot] = NULL;
     f->job->hungry = true;
     wr_get_fetch_end(f);

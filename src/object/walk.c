@@ -326,12 +326,13 @@ bool wr_walk_take(struct wr_walk *w, struct wr_walk_piece *ret)
     return true;
 }
 
-void wr_walk_release(struct wr_walk *w, uint32_t slot)
+enum wr_err wr_walk_release(struct wr_walk *w, uint32_t slot)
 {
     WR_CHECK(slot < w->n_slots && w->slot[slot] != NULL);
     WR_CHECK(w->slot[slot]->state == TAKEN);
     free_item(w, w->slot[slot]);
     advance(w);
+    return w->err;
 }
 
 bool wr_walk_finished(const struct wr_walk *w)

@@ -14,7 +14,7 @@
  *             if (!keep) its buffer is free
  *         while (wr_walk_take(&w, &piece))
  *             write(piece.offset, bytes piece.at to + piece.n of its block),
- *             and when that is done, wr_walk_release(&w, piece.slot)
+ *             and when that is done, err = wr_walk_release(&w, piece.slot)
  *     }
  *
  * The window: at most `slots` blocks are asked for, held or being written at
@@ -93,8 +93,9 @@ struct wr_walk_piece {
 /* The next bytes in file order, if they are there. */
 WR_MUST_USE bool wr_walk_take(struct wr_walk *w, struct wr_walk_piece *ret);
 
-/* The piece taken from `slot` is written. */
-void wr_walk_release(struct wr_walk *w, uint32_t slot);
+/* The piece taken from `slot` is written. The room may show what no block was
+ * asked for yet: errors as of wr_walk_give(). */
+WR_MUST_USE enum wr_err wr_walk_release(struct wr_walk *w, uint32_t slot);
 
 /* Whether every byte asked for was taken. */
 bool wr_walk_finished(const struct wr_walk *w);

@@ -297,7 +297,7 @@ static void cat(const struct wr_cid *root, uint64_t from, uint64_t to)
         }
         while (wr_walk_take(&w, &piece)) {
             fwrite(held[piece.slot].p + piece.at, 1, piece.n, stdout);
-            wr_walk_release(&w, piece.slot);
+            must(wr_walk_release(&w, piece.slot), "file");
         }
     }
     wr_walk_done(&w);

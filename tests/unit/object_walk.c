@@ -94,10 +94,10 @@ static enum wr_err happen(struct fetcher *f, const struct blocks *blocks,
 
     if (f->n_writing > 0 && (f->n_asked == 0 || wr_rng_below(rng, 2) == 0)) {
         i = wr_rng_below(rng, f->n_writing);
-        f->in_use[f->writing[i].slot] = false;
-        wr_walk_release(&f->walk, f->writing[i].slot);
+        const uint32_t slot = f->writing[i].slot;
+        f->in_use[slot] = false;
         f->writing[i] = f->writing[--f->n_writing];
-        return WR_OK;
+        return wr_walk_release(&f->walk, slot);
     }
     cr_assert_gt(f->n_asked, 0, "the walk is stuck");
     i = wr_rng_below(rng, f->n_asked);
@@ -266,7 +266,7 @@ Test(object_walk, the_first_byte_is_two_fetches_away)
     cr_assert(wr_walk_take(&w, &piece));
     cr_assert(piece.offset == 0 && piece.at == 0 && piece.n == 1);
     cr_assert(!wr_walk_want(&w, &want));
-    wr_walk_release(&w, piece.slot);
+    cr_assert_eq(wr_walk_release(&w, piece.slot), WR_OK);
     cr_assert(wr_walk_want(&w, &want) && want.offset == 4);
     wr_walk_done(&w);
     blocks_free(blocks);
@@ -403,6 +403,22 @@ Test(object_walk, sizes_that_children_do_not_deliver)
     maker_free(m);
 }
 
+/* No block that is asked for shows it, only the next link of a node: whoever
+ * waits for blocks alone would wait for ever. */
+Test(object_walk, what_is_wrong_behind_the_window_is_told)
+{
+    struct maker *m = maker_new();
+    const struct wr_cid leaf = raw(m, "abc");
+
+    for (unsigned i = 0; i < 20; i++)
+        child(m, &leaf, 3);
+    child(m, &leaf, 3 << 20); /* Larger than any leaf. */
+    const struct wr_cid root = file_node(m, NULL);
+
+    cr_assert_eq(err_of(m, &root), WR_EDAMAGED);
+    maker_free(m);
+}
+
 Test(object_walk, depth_is_bounded)
 {
     struct maker *m = maker_new();
@@ -444,7 +460,7 @@ Test(object_walk, a_bomb_of_shared_nodes)
                          WR_OK);
         while (wr_walk_take(&w, &piece)) {
             cr_assert_eq(piece.offset, taken++);
-            wr_walk_release(&w, piece.slot);
+            cr_assert_eq(wr_walk_release(&w, piece.slot), WR_OK);
         }
         cr_assert_lt(w.node_bytes, 1 << 20);
     }
