@@ -203,8 +203,11 @@ static void settle(struct wr_xfer *x, struct wr_xfer_req *q, uint8_t status,
     if (passes(q, status)) {
         remember(q, status, m);
         refuse(x, q, status, retry_ms, now);
-        if (now < wr_xfer_ends_at(x, q))
+        if (now < wr_xfer_ends_at(x, q)) {
+            if (m->kind == WR_MSG_REPORT) /* Nobody will see why not yet. */
+                wr_outbox_release(out, m->report.body);
             return;
+        }
     } else {
         if (status == WR_STATUS_OK || status == WR_STATUS_NO) {
             x->moved_at = now;
