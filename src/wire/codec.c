@@ -745,7 +745,9 @@ enum wr_err wr_codec_encode(struct wr_codec *c, const struct wr_msg *m,
     return io.err;
 }
 
-/* The unknown fields, as they came. False if the arena is full. */
+/* The unknown fields, as they came. False if the arena is full, or at a field
+ * of number 0: protobuf-c lets it pass in some disguises and not in others, and
+ * what is handed on must be readable. */
 static bool take_extra(struct io *io, const ProtobufCMessage *m,
                        struct wr_span *ret)
 {
@@ -753,8 +755,11 @@ static bool take_extra(struct io *io, const ProtobufCMessage *m,
     struct wr_writer w;
 
     *ret = (struct wr_span){0};
-    for (unsigned i = 0; i < m->n_unknown_fields; i++)
+    for (unsigned i = 0; i < m->n_unknown_fields; i++) {
+        if (m->unknown_fields[i].tag == 0)
+            return false;
         n += 10 + m->unknown_fields[i].len;
+    }
     if (n == 0)
         return true;
     w = wr_writer(io_alloc(io, n), n);
