@@ -29,7 +29,7 @@ struct wr_root {
     enum wr_root_state state;
     uint64_t expiry; /* Unix seconds; 0: never. Given up: since when. */
     uint64_t size;   /* Bytes of content, as far as known. */
-    uint8_t cid_n;   /* 0 only while open: the root comes last. */
+    uint8_t cid_n;   /* 0 never if kept: the root comes last. */
     uint8_t cid[WR_ROOT_CID_MAX];
     uint8_t signature[WR_SIGNATURE];
 };
@@ -56,7 +56,7 @@ void wr_root_init(struct wr_root *r, const struct wr_sign_key *owner,
                   const uint8_t nonce[static WR_ROOT_NONCE]);
 
 /* Sign what `r` says; its owner is `owner`. A change needs a higher version
- * first. Its CID is at most WR_ROOT_CID_MAX bytes and there unless open. */
+ * first. Its CID is at most WR_ROOT_CID_MAX bytes, and there if it is kept. */
 void wr_root_sign(struct wr_root *r, const struct wr_sign_key *owner);
 
 /* The bytes of a signed record: at most WR_ROOT_BYTES_MAX, their count is

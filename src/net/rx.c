@@ -411,10 +411,10 @@ void rx_go_on(struct wr_link *l)
     l->stash_n = l->stash_plain = 0;
     if (asked_in_vain(l))
         (void)header_done(l);
-    if (link_live(l)) {
+    if (link_live(l) && p != NULL) {
         if (l->paused)
             keep(l, p, plain, p + plain, n - plain);
-        else if (p != NULL)
+        else
             take(l, p, n, plain);
     }
     free(p);

@@ -43,8 +43,8 @@ enum wr_err wr_record_read(struct wr_span in, struct wr_record *ret)
     rec.hash = wr_read_be64(&r);
     rec.spilled = wr_read_be32(&r);
     rec.refs = wr_read_u8(&r);
-    if (r.bad || version != RECORD_VERSION || rec.refs > WR_RECORD_REFS ||
-        rec.length > WR_STORE_CHUNK_MAX ||
+    if (r.bad || version != RECORD_VERSION || (flags & ~FLAG_DAMAGED) != 0 ||
+        rec.refs > WR_RECORD_REFS || rec.length > WR_STORE_CHUNK_MAX ||
         rec.extents != wr_extents_of(rec.length))
         return WR_EDAMAGED;
     wr_read_into(&r, rec.put_ids, (size_t)rec.refs * WR_PUT_ID);
