@@ -273,9 +273,20 @@ static enum wr_err set(struct wr_scenario *s, const struct wr_scenario_key *key,
     return WR_OK;
 }
 
+/* A result tells its scenario in JSON, which is UTF-8. */
+static bool is_utf8(const char *text)
+{
+    json_t *const told = json_string(text);
+
+    json_decref(told);
+    return told != NULL;
+}
+
 enum wr_err wr_scenario_set(struct wr_scenario *s, const char *name,
                             const char *value, struct wr_why *why)
 {
+    if (!is_utf8(name) || !is_utf8(value))
+        return wr_why(why, WR_EINVAL, "a name or value is not UTF-8");
     if (strncmp(name, "event.", 6) == 0)
         return set_event(s, name, value, why);
     for (size_t i = 0; i < wr_scenario_keys_n; i++)
