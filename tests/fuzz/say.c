@@ -1,0 +1,450 @@
+/* say.c - see say.h. */
+#include "say.h"
+
+static struct {
+    wr_ref refs[2][WR_SUCCS_MAX];
+    wr_host hosts[WR_READ_HOSTS];
+    struct wr_id digests[WR_HAVE_MAX];
+    struct wr_roster_entry entries[WR_ROSTER_MAX];
+    struct wr_contact contacts[WR_CONTACTS_MAX];
+} room;
+
+void fuzz_asked(struct fuzz_asks *asks, wr_host to, const struct wr_msg *m)
+{
+    struct fuzz_ask *const a = &asks->v[asks->n++ % FUZZ_ASKS];
+
+    *a = (struct fuzz_ask){.to = to,
+                           .kind = m->kind,
+                           .from = m->from,
+                           .member = m->to,
+                           .rid = m->rid};
+    switch ((int)m->kind) {
+    case WR_MSG_ROUTE:
+        a->key = m->route.key;
+        break;
+    case WR_MSG_NEXT_ASK:
+        a->key = m->next_ask.key;
+        break;
+    case WR_MSG_PUT:
+        a->key = m->put.digest;
+        break;
+    case WR_MSG_GET:
+        a->key = m->get.digest;
+        break;
+    case WR_MSG_ROOT_GET:
+    case WR_MSG_ROOT_PUT:
+        a->key = m->root.position;
+        break;
+    default:
+        break;
+    }
+}
+
+struct wr_id fuzz_digest(unsigned i)
+{
+    struct wr_id id;
+
+    memset(id.b, (int)(0x20 * (i % FUZZ_DIGESTS) + 9), sizeof(id.b));
+    return id;
+}
+
+/* ---- parts ------------------------------------------------------------ */
+
+static wr_host host(struct fuzz *f)
+{
+    return fuzz_below(f, FUZZ_HOSTS);
+}
+
+static wr_ref ref(struct fuzz *f)
+{
+    const wr_host h = host(f);
+
+    return wr_ref_of(h, fuzz_below(f, fuzz_hosts()->hosts[h].members));
+}
+
+static wr_ref ref_or_none(struct fuzz *f)
+{
+    return fuzz_below(f, 4) == 0 ? WR_NO_REF : ref(f);
+}
+
+static struct wr_id key(struct fuzz *f, const struct fuzz_ask *ask)
+{
+    const uint8_t how = fuzz_u8(f);
+
+    if (how < 96)
+        return ask->key;
+    if (how < 192)
+        return fuzz_digest(how);
+    return *wr_book_id(fuzz_hosts(), ref(f));
+}
+
+static uint8_t refs(struct fuzz *f, unsigned i, uint32_t max,
+                    const wr_ref **ret)
+{
+    const uint8_t n = (uint8_t)fuzz_below(f, max + 1);
+
+    for (unsigned k = 0; k < n; k++)
+        room.refs[i][k] = ref(f);
+    *ret = room.refs[i];
+    return n;
+}
+
+static uint8_t hosts(struct fuzz *f, uint32_t max, const wr_host **ret)
+{
+    const uint8_t n = (uint8_t)fuzz_below(f, max + 1);
+
+    for (unsigned k = 0; k < n; k++)
+        room.hosts[k] = host(f);
+    *ret = room.hosts;
+    return n;
+}
+
+static uint8_t status(struct fuzz *f)
+{
+    const uint8_t v = fuzz_u8(f);
+
+    return v < 128 ? WR_STATUS_OK : v % (WR_STATUS_TIMEOUT + 1);
+}
+
+static struct wr_put_id put_id(struct fuzz *f)
+{
+    struct wr_put_id id = {{0}};
+
+    id.b[0] = fuzz_u8(f) % 4;
+    return id;
+}
+
+static struct wr_span some(struct fuzz *f, uint32_t max)
+{
+    return fuzz_bytes(f, fuzz_below(f, max + 1));
+}
+
+static uint8_t level(struct fuzz *f)
+{
+    return (uint8_t)fuzz_below(f, WR_LEVEL_COPY + 1);
+}
+
+static uint8_t copies(struct fuzz *f)
+{
+    return (uint8_t)fuzz_below(f, WR_COPIES_MAX + 1);
+}
+
+/* Milliseconds; the codec takes any. */
+static uint32_t retry(struct fuzz *f)
+{
+    return fuzz_flag(f) ? fuzz_u8(f) : fuzz_u32(f);
+}
+
+/* ---- kinds ------------------------------------------------------------ */
+
+static void roster(struct fuzz *f, struct wr_msg *m)
+{
+    m->roster.sum = fuzz_flag(f) ? 0 : fuzz_u64(f);
+    m->roster.count = fuzz_u8(f);
+    if (m->kind == WR_MSG_ROSTER_ASK)
+        return;
+    m->roster.n = (uint8_t)fuzz_below(f, WR_ROSTER_MAX + 1);
+    for (unsigned i = 0; i < m->roster.n; i++)
+        room.entries[i] = (struct wr_roster_entry){
+            .host = host(f),
+            .incarnation = fuzz_u8(f),
+            .state = (uint8_t)fuzz_below(f, WR_ROSTER_REMOVED + 1)};
+    m->roster.entries = room.entries;
+}
+
+static void have(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
+{
+    m->have.level = level(f);
+    m->have.copies = copies(f);
+    m->have.durable = copies(f);
+    m->have.put = put_id(f);
+    m->have.n = (uint8_t)fuzz_below(f, WR_HAVE_MAX + 1);
+    for (unsigned i = 0; i < m->have.n; i++)
+        room.digests[i] = i < 16 ? key(f, ask) : fuzz_digest(i);
+    m->have.digests = room.digests;
+}
+
+static void had(struct fuzz *f, struct wr_msg *m)
+{
+    const struct wr_span bits = fuzz_bytes(f, sizeof(m->had.bits));
+
+    m->had.status = status(f);
+    m->had.n = (uint8_t)fuzz_below(f, WR_HAVE_MAX + 1);
+    m->had.copies = copies(f);
+    memcpy(m->had.bits, bits.p, bits.n);
+    m->had.retry_ms = retry(f);
+}
+
+static void data(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
+{
+    m->data.status = status(f);
+    m->data.copies = copies(f);
+    m->data.asked = fuzz_u8(f);
+    m->data.down = fuzz_u8(f);
+    m->data.hash = 0xb220;
+    m->data.len = fuzz_flag(f) ? fuzz_u8(f) : fuzz_u32(f);
+    m->data.retry_ms = retry(f);
+    m->data.digest = key(f, ask);
+    m->data.hosts_n = hosts(f, WR_READ_HOSTS, &m->data.hosts);
+    m->data.known = fuzz_u8(f);
+}
+
+static void root(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
+{
+    m->root.level = level(f);
+    m->root.copies = copies(f);
+    m->root.durable = copies(f);
+    m->root.status = status(f);
+    m->root.retry_ms = retry(f);
+    m->root.position = key(f, ask);
+    m->root.version = fuzz_u8(f);
+    m->root.record = some(f, WR_ROOT_RECORD_MAX);
+    m->root.known = fuzz_u8(f);
+}
+
+static void ring(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
+{
+    switch ((int)m->kind) {
+    case WR_MSG_PROBE:
+    case WR_MSG_PROBED:
+        m->probe.target = host(f);
+        m->probe.alive = fuzz_flag(f);
+        m->probe.incarnation = fuzz_u8(f);
+        break;
+    case WR_MSG_BYE:
+        m->bye.why = (uint8_t)fuzz_below(f, WR_BYE_LEFT + 1);
+        break;
+    case WR_MSG_VIEW:
+        m->view.state = (uint8_t)(fuzz_u8(f) / 100);
+        m->view.incarnation = fuzz_u8(f);
+        m->view.pred = ref_or_none(f);
+        m->view.succs_n = refs(f, 0, WR_SUCCS_MAX, &m->view.succs);
+        break;
+    case WR_MSG_NOTIFY:
+        m->notify.as = (uint8_t)fuzz_below(f, WR_NOTIFY_PRED + 1);
+        m->notify.between = ref_or_none(f);
+        break;
+    case WR_MSG_HINT:
+        m->hint.member = ref(f);
+        break;
+    case WR_MSG_ROUTE:
+        m->route.key = key(f, ask);
+        m->route.ttl = (uint8_t)fuzz_below(f, WR_HOPS_MAX + 1);
+        m->route.hops = (uint8_t)fuzz_below(f, WR_HOPS_MAX + 1);
+        m->route.trace = fuzz_flag(f);
+        break;
+    case WR_MSG_ROUTED:
+        m->routed.status = status(f);
+        m->routed.hops = (uint8_t)fuzz_below(f, WR_HOPS_MAX + 1);
+        m->routed.owner = ref_or_none(f);
+        m->routed.set_n = refs(f, 0, WR_SET_MAX, &m->routed.set);
+        m->routed.path_n = hosts(f, WR_HOPS_MAX, &m->routed.path);
+        break;
+    case WR_MSG_NEXT_ASK:
+        m->next_ask.key = key(f, ask);
+        m->next_ask.without = fuzz_flag(f) ? host(f) : WR_NO_HOST;
+        break;
+    case WR_MSG_NEXT:
+        m->next.final = fuzz_flag(f);
+        m->next.n = refs(f, 0, WR_NEXT_MAX, &m->next.nodes);
+        break;
+    default: /* PING, PONG */
+        m->ping.incarnation = fuzz_u8(f);
+    }
+}
+
+static void attached(struct fuzz *f, struct wr_msg *m)
+{
+    m->attached.n = (uint8_t)fuzz_below(f, WR_CONTACTS_MAX + 1);
+    for (unsigned i = 0; i < m->attached.n; i++) {
+        const wr_host h = host(f);
+
+        room.contacts[i] =
+            (struct wr_contact){.id = fuzz_hosts()->hosts[h].id,
+                                .addr = fuzz_hosts()->hosts[h].addr};
+        room.contacts[i].addr.port = (uint16_t)fuzz_u8(f);
+    }
+    m->attached.contacts = room.contacts;
+    m->attached.copies = fuzz_u8(f);
+    m->attached.durable = fuzz_u8(f);
+    m->attached.parent = some(f, WR_NAME_MAX);
+}
+
+static void fill(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
+{
+    switch ((int)m->kind) {
+    case WR_MSG_ROSTER_ASK:
+    case WR_MSG_ROSTER:
+        roster(f, m);
+        return;
+    case WR_MSG_HAVE:
+        have(f, m, ask);
+        return;
+    case WR_MSG_HAD:
+        had(f, m);
+        return;
+    case WR_MSG_PUT:
+        m->put.level = level(f);
+        m->put.copies = copies(f);
+        m->put.durable = copies(f);
+        m->put.hash = 0xb220;
+        m->put.put = put_id(f);
+        m->put.digest = key(f, ask);
+        return;
+    case WR_MSG_PUT_DONE:
+        m->put_done.status = status(f);
+        m->put_done.copies = copies(f);
+        m->put_done.retry_ms = retry(f);
+        return;
+    case WR_MSG_GET:
+        m->get.level = level(f);
+        m->get.head = fuzz_flag(f);
+        m->get.hash = 0xb220;
+        m->get.digest = key(f, ask);
+        return;
+    case WR_MSG_DATA:
+        data(f, m, ask);
+        return;
+    case WR_MSG_ROOT_PUT:
+    case WR_MSG_ROOT_DONE:
+    case WR_MSG_ROOT_GET:
+    case WR_MSG_ROOT:
+        root(f, m, ask);
+        return;
+    case WR_MSG_ATTACHED:
+        attached(f, m);
+        return;
+    case WR_MSG_REPORT:
+        m->report.status = status(f);
+        return;
+    default:
+        ring(f, m, ask);
+    }
+}
+
+/* ---- the whole -------------------------------------------------------- */
+
+/* What answers a question. */
+static uint8_t answer_of(uint8_t kind)
+{
+    switch ((int)kind) {
+    case WR_MSG_PING:
+        return WR_MSG_PONG;
+    case WR_MSG_PROBE:
+        return WR_MSG_PROBED;
+    case WR_MSG_VIEW_ASK:
+        return WR_MSG_VIEW;
+    case WR_MSG_ROUTE:
+        return WR_MSG_ROUTED;
+    case WR_MSG_NEXT_ASK:
+        return WR_MSG_NEXT;
+    case WR_MSG_ROSTER_ASK:
+        return WR_MSG_ROSTER;
+    case WR_MSG_HAVE:
+        return WR_MSG_HAD;
+    case WR_MSG_PUT:
+        return WR_MSG_PUT_DONE;
+    case WR_MSG_GET:
+        return WR_MSG_DATA;
+    case WR_MSG_ROOT_PUT:
+        return WR_MSG_ROOT_DONE;
+    case WR_MSG_ROOT_GET:
+        return WR_MSG_ROOT;
+    case WR_MSG_QUERY:
+        return WR_MSG_REPORT;
+    default:
+        return 0;
+    }
+}
+
+static uint8_t any_kind(struct fuzz *f)
+{
+    static const uint8_t kinds[] = {
+#define X(name, number, leaf, bulk) WR_MSG_##name,
+        WR_MSG_MAP(X)
+#undef X
+    };
+
+    return kinds[fuzz_below(f, WR_ARRAY_LEN(kinds))];
+}
+
+/* As the hub lets it pass (docs/protocol.md, M8 and C10). */
+static bool may_say(wr_host from, const struct wr_msg *m)
+{
+    const bool asks = m->kind == WR_MSG_HAVE || m->kind == WR_MSG_PUT ||
+                      m->kind == WR_MSG_GET || m->kind == WR_MSG_ROOT_PUT ||
+                      m->kind == WR_MSG_ROOT_GET;
+    const unsigned at = m->kind == WR_MSG_HAVE  ? m->have.level
+                        : m->kind == WR_MSG_PUT ? m->put.level
+                        : m->kind == WR_MSG_GET ? m->get.level
+                                                : m->root.level;
+
+    if (wr_host_is_leaf(from))
+        return wr_msg_from_leaf(m->kind) && (!asks || at == WR_LEVEL_LEAF);
+    return !asks || at != WR_LEVEL_LEAF;
+}
+
+/* Over the link: as the receiver's codec gives it. */
+static bool pass(const struct wr_msg *m, struct wr_msg *ret)
+{
+    static _Alignas(16) uint8_t out[WR_CODEC_ARENA], in[WR_CODEC_ARENA];
+    static uint8_t header[WR_HEADER_MAX];
+    struct wr_codec c;
+    size_t n;
+
+    wr_codec_init(&c, fuzz_hosts(), out, sizeof(out));
+    if (wr_codec_encode(&c, m, (struct wr_span){0}, header, sizeof(header),
+                        &n) != WR_OK)
+        return false;
+    wr_codec_init(&c, fuzz_hosts(), in, sizeof(in));
+    WR_CHECK(wr_codec_decode(&c, wr_span(header, n), ret, NULL) == WR_OK);
+    return true;
+}
+
+/* A header as it stands in the input: kinds that fill() knows nothing of. */
+static bool raw(struct fuzz *f, struct wr_msg *ret)
+{
+    static _Alignas(16) uint8_t arena[WR_CODEC_ARENA];
+    struct wr_codec c;
+
+    wr_codec_init(&c, fuzz_hosts(), arena, sizeof(arena));
+    return wr_codec_decode(&c, some(f, 255), ret, NULL) == WR_OK;
+}
+
+bool fuzz_say(struct fuzz *f, const struct fuzz_asks *asks, struct wr_msg *ret,
+              wr_host *ret_from)
+{
+    static const struct fuzz_ask none;
+    const uint8_t how = fuzz_u8(f), who = fuzz_u8(f);
+    const struct fuzz_ask *const ask =
+        asks->n == 0
+            ? &none
+            : &asks->v[how % (asks->n < FUZZ_ASKS ? asks->n : FUZZ_ASKS)];
+    struct wr_msg m = {.from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+
+    *ret_from = who < 64 ? WR_HOST_LEAF | (1 + who % 3) : who % FUZZ_HOSTS;
+    if (how >= 224) {
+        if (!raw(f, &m))
+            return false;
+    } else if (how < 128) { /* An answer, mostly from whom it was asked of. */
+        m.kind = answer_of(ask->kind);
+        m.from = ask->member;
+        m.to = ask->from;
+        if (m.kind == WR_MSG_ROUTED && (how & 64) != 0)
+            m.kind = WR_MSG_ROUTE_ACK;
+        if (who >= 32)
+            *ret_from = ask->to;
+    } else {
+        m.kind = any_kind(f);
+        m.from = fuzz_flag(f) ? WR_MEMBER_NONE
+                              : (uint8_t)fuzz_below(f, FUZZ_MEMBERS);
+        m.to = fuzz_flag(f) ? WR_MEMBER_NONE
+                            : (uint8_t)fuzz_below(f, FUZZ_MEMBERS);
+    }
+    if (m.kind == 0)
+        return false;
+    m.rid = (how & 32) != 0 ? how : ask->rid;
+    if (how < 224)
+        fill(f, &m, ask);
+    return may_say(*ret_from, &m) && pass(&m, ret);
+}
