@@ -4,7 +4,7 @@
 #include <xxhash.h>
 
 enum { RECORD_VERSION = 1, EXTENT_VERSION = 1 };
-enum { FLAG_DAMAGED = 1, FLAG_IDLE = 2 };
+enum { FLAG_DAMAGED = 1, FLAG_IDLE = 2, FLAGS = 3 };
 enum { CHECK_AT = 72, CHECK_END = CHECK_AT + 8 };
 
 static const char extent_magic[8] = {'w', 'r', 'e', 'a', 't', 'h', 'X', '1'};
@@ -43,14 +43,15 @@ enum wr_err wr_record_read(struct wr_span in, struct wr_record *ret)
     rec.hash = wr_read_be64(&r);
     rec.spilled = wr_read_be32(&r);
     rec.refs = wr_read_u8(&r);
-    if (r.bad || version != RECORD_VERSION || (flags & ~FLAG_DAMAGED) != 0 ||
+    if (r.bad || version != RECORD_VERSION || (flags & ~FLAGS) != 0 ||
         rec.refs > WR_RECORD_REFS || rec.length > WR_STORE_CHUNK_MAX ||
         rec.extents != wr_extents_of(rec.length))
         return WR_EDAMAGED;
     wr_read_into(&r, rec.put_ids, (size_t)rec.refs * WR_PUT_ID);
     if ((flags & FLAG_IDLE) != 0)
         rec.idle_since = wr_read_be64(&r);
-    if (r.bad || r.left != 0)
+    if (r.bad || r.left != 0 ||
+        ((flags & FLAG_IDLE) != 0) != (rec.idle_since > 0))
         return WR_EDAMAGED;
     *ret = rec;
     return WR_OK;
