@@ -41,10 +41,12 @@ static wr_host host_of(const struct wr_core *c, const struct wr_peer *e)
 
 static struct wr_peer *find(const struct wr_core *c, wr_host host)
 {
-    const struct wr_peers *p = c->peers;
-    const uint32_t i = place_of(p, host);
+    struct wr_peers *p = c->peers;
 
-    return i < p->n && p->hosts[i] == host ? &p->v[i] : NULL;
+    if (p->found >= p->n || p->hosts[p->found] != host)
+        p->found = place_of(p, host);
+    return p->found < p->n && p->hosts[p->found] == host ? &p->v[p->found]
+                                                         : NULL;
 }
 
 /* Who may be forgotten: first the one up that was heard longest ago (it will

@@ -74,6 +74,8 @@ struct wr_peers {
     wr_host *hosts;    /* Ascending, by themselves, to search in few lines; */
     struct wr_peer *v; /* what is known of each. */
     uint32_t n, cap;
+    uint32_t found; /* Where the last search ended: the next is often for the
+                       same host. */
     uint32_t news_n;
     uint32_t turn;    /* P7: who comes first when several are due. */
     wr_time due_at;   /* No later than the first due_at of all. */

@@ -122,13 +122,12 @@ static uint32_t worth_dropping(const struct wr_routes *r,
  * fills the table with names does not choose what it displaces. */
 static bool make_room(struct wr_routes *r, struct wr_core *c)
 {
-    const uint32_t start = (uint32_t)wr_rng_below(c->rng, r->n);
+    uint32_t i = (uint32_t)wr_rng_below(c->rng, r->n);
     uint32_t worst = 0, worst_at = 0;
 
-    for (uint32_t k = 0; k < r->n; k++) {
+    for (uint32_t k = 0; k < r->n; k++, i = i + 1 == r->n ? 0 : i + 1) {
         if (k >= WR_ROUTE_SAMPLE && worst > 0)
             break;
-        const uint32_t i = (start + k) % r->n;
         const uint32_t w = worth_dropping(r, c, i);
 
         if (w > worst) {
