@@ -40,6 +40,8 @@ static struct wr_lookup *alloc(struct wr_lookups *l, struct wr_core *c)
             .rid = wr_rng_next(c->rng) << SLOT_BITS | i,
             .missed = WR_NO_REF,
         };
+        if (i >= l->end)
+            l->end = i + 1;
         return &l->v[i];
     }
     c->count->lookups_full_total++;
@@ -164,6 +166,8 @@ static void finish(struct wr_lookups *l, struct wr_core *c, struct wr_lookup *k,
     const struct wr_lookup was = *k;
 
     k->state = WR_LOOKUP_FREE;
+    while (l->end > 0 && l->v[l->end - 1].state == WR_LOOKUP_FREE)
+        l->end--;
     if (was.prev == WR_NO_HOST)
         tell_origin(l, c, was.trace, (enum wr_lookup_for)was.whose, was.back,
                     routed);
@@ -349,11 +353,12 @@ void wr_lookups_start(struct wr_lookups *l, struct wr_core *c,
 
 /* The same request again: it was sent twice, or arrived twice. Were each to be
  * forwarded, a path of many hops would become a storm. It costs one comparison
- * per slot, for each ROUTE that is not answered here, and so is bounded by
- * cfg->lookups_max; finding a free slot walks as far at worst. */
+ * per slot up to the last in use, for each ROUTE that is not answered here, and
+ * so is bounded by cfg->lookups_max; finding a free slot walks as far at worst.
+ */
 static bool under_way(const struct wr_lookups *l, wr_host from, uint64_t rid)
 {
-    for (uint32_t i = 0; i < l->cap; i++) {
+    for (uint32_t i = 0; i < l->end; i++) {
         const struct wr_lookup *k = &l->v[i];
 
         if (k->state != WR_LOOKUP_FREE && k->prev == from && k->back == rid)
@@ -508,7 +513,7 @@ static void on_silence(struct wr_lookups *l, struct wr_core *c,
 
 void wr_lookups_link_down(struct wr_lookups *l, struct wr_core *c, wr_host h)
 {
-    for (uint32_t i = 0; i < l->cap; i++) {
+    for (uint32_t i = 0; i < l->end; i++) {
         struct wr_lookup *k = &l->v[i];
 
         if (k->hop != h ||
@@ -524,7 +529,7 @@ void wr_lookups_link_down(struct wr_lookups *l, struct wr_core *c, wr_host h)
 static void tick_all(struct wr_lookups *l, struct wr_core *c)
 {
     l->due = WR_NEVER;
-    for (uint32_t i = 0; i < l->cap; i++) {
+    for (uint32_t i = 0; i < l->end; i++) {
         struct wr_lookup *k = &l->v[i];
 
         if (k->state == WR_LOOKUP_FREE)

@@ -81,6 +81,7 @@ struct wr_lookups {
     struct wr_routes *routes;
     struct wr_lookup *v;
     uint32_t cap;
+    uint32_t end;          /* No slot from here on is in use. */
     wr_time due;           /* No later than the first that wants a tick. */
     wr_lookup_fn *data_fn; /* For WR_LOOKUP_DATA. */
     void *data_arg;
