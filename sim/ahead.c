@@ -74,7 +74,8 @@ static void fetch_tables(const struct wr_world *w, const struct wr_sim_event *e)
     if (n == NULL)
         return;
     fetch(n->routes.refs, wr_routes_size(&n->routes), TABLE_BYTES);
-    fetch(n->lookups.v, wr_lookups_size(&n->lookups), TABLE_BYTES);
+    fetch(n->lookups.v, (n->lookups.end + 1u) * sizeof(n->lookups.v[0]),
+          TABLE_BYTES);
 }
 
 void world_look_ahead(const struct wr_world *w)

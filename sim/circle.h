@@ -11,7 +11,7 @@
 struct wr_circle {
     const struct wr_book *book;
     wr_ref *refs;    /* Clockwise from 0. */
-    uint32_t *ranks; /* Of each, by where the book has its id. */
+    uint32_t *ranks; /* Of each, by its place. */
     uint32_t n;
 };
 
@@ -20,10 +20,19 @@ WR_MUST_USE enum wr_err wr_circle_init(struct wr_circle *c,
                                        const struct wr_book *book);
 void wr_circle_done(struct wr_circle *c);
 
+/* The place of `r` host by host, member by member: below n. */
+static inline uint32_t wr_circle_place(const struct wr_circle *c, wr_ref r)
+{
+    const uint8_t each = c->book->each;
+
+    return (each != 0 ? wr_ref_host(r) * each
+                      : wr_book_host(c->book, wr_ref_host(r))->first) +
+           wr_ref_index(r);
+}
+
 static inline uint32_t wr_circle_rank(const struct wr_circle *c, wr_ref r)
 {
-    return c
-        ->ranks[wr_book_host(c->book, wr_ref_host(r))->first + wr_ref_index(r)];
+    return c->ranks[wr_circle_place(c, r)];
 }
 
 /* The rank of the first member at or after `key`; n if only those from rank 0

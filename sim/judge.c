@@ -10,6 +10,11 @@ static struct wr_term *term(const struct wr_judge *j, uint64_t number)
     return number < j->first ? NULL : &j->past[number & (j->cap - 1)];
 }
 
+static wr_ref *pred_of(const struct wr_judge *j, wr_ref ref)
+{
+    return &j->preds[wr_circle_place(&j->all, ref)];
+}
+
 static uint32_t back(const struct wr_judge *j, uint32_t rank)
 {
     return rank == 0 ? j->all.n - 1 : rank - 1;
@@ -75,32 +80,31 @@ static void expected(struct wr_judge *j, uint32_t rank)
     while (at != rank && !j->seats[at].in)
         at = on(j, at);
     if (j->seats[at].now.known != WR_NEVER &&
-        j->seats[at].pred == j->all.refs[rank])
+        *pred_of(j, j->all.refs[at]) == j->all.refs[rank])
         taken_over(j, rank);
 }
 
 static void see(struct wr_judge *j, wr_ref ref)
 {
     const struct wr_ring *r = wr_world_member(j->w, ref);
-    const uint32_t rank = wr_circle_rank(&j->all, ref);
-    struct wr_seat *s = &j->seats[rank];
+    wr_ref *pred = pred_of(j, ref);
+    struct wr_seat *s;
+    uint32_t rank;
 
-    if (r == NULL) {
-        if (s->in)
-            ended(j, s);
+    if (*pred == (r == NULL ? WR_NO_REF : r->pred))
         return;
-    }
-    if (!s->in) {
+    *pred = r == NULL ? WR_NO_REF : r->pred;
+    rank = wr_circle_rank(&j->all, ref);
+    s = &j->seats[rank];
+    if (r == NULL) {
+        ended(j, s);
+    } else if (!s->in) {
         s->in = true;
         s->now = (struct wr_term){
             .joined = j->w->now, .known = WR_NEVER, .until = WR_NEVER};
-        s->pred = r->pred;
         expected(j, rank);
-    }
-    if (s->pred != r->pred) {
-        s->pred = r->pred;
-        if (s->now.known != WR_NEVER)
-            taken_over(j, wr_circle_rank(&j->all, r->pred));
+    } else if (s->now.known != WR_NEVER) {
+        taken_over(j, wr_circle_rank(&j->all, r->pred));
     }
 }
 
@@ -121,18 +125,19 @@ enum wr_err wr_judge_init(struct wr_judge *j, const struct wr_world *w,
     if (err != WR_OK)
         return err;
     j->seats = calloc(j->all.n + (size_t)1, sizeof(j->seats[0]));
+    j->preds = calloc(j->all.n + (size_t)1, sizeof(j->preds[0]));
     j->past = calloc(j->cap, sizeof(j->past[0]));
-    if (j->seats == NULL || j->past == NULL) {
+    if (j->seats == NULL || j->preds == NULL || j->past == NULL) {
         wr_judge_done(j);
         return WR_ENOMEM;
     }
     for (uint32_t rank = 0; rank < j->all.n; rank++) {
         const struct wr_ring *r = wr_world_member(w, j->all.refs[rank]);
 
+        *pred_of(j, j->all.refs[rank]) = r == NULL ? WR_NO_REF : r->pred;
         if (r != NULL)
             j->seats[rank] = (struct wr_seat){
                 .in = true,
-                .pred = r->pred,
                 .now = {w->now, w->now, WR_NEVER, 0},
             };
     }
@@ -143,8 +148,10 @@ void wr_judge_done(struct wr_judge *j)
 {
     wr_circle_done(&j->all);
     free(j->seats);
+    free(j->preds);
     free(j->past);
     j->seats = NULL;
+    j->preds = NULL;
     j->past = NULL;
 }
 

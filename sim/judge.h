@@ -25,7 +25,6 @@ struct wr_term {
 struct wr_seat {
     struct wr_term now; /* If it is a member; */
     uint64_t past;      /* its latest past term's number; 0: none. */
-    wr_ref pred;        /* As last seen. */
     bool in;
 };
 
@@ -33,9 +32,11 @@ struct wr_judge {
     const struct wr_world *w;
     struct wr_circle all;
     struct wr_seat *seats; /* By rank. */
-    struct wr_term *past;  /* A ring buffer, by number, */
-    size_t cap;            /* a power of two, */
-    uint64_t first, next;  /* with these numbers in it. */
+    wr_ref *preds; /* By place, as last seen: most steps change nothing, and
+                      touch nothing else. WR_NO_REF: it is no member. */
+    struct wr_term *past; /* A ring buffer, by number, */
+    size_t cap;           /* a power of two, */
+    uint64_t first, next; /* with these numbers in it. */
     wr_time keep_us;
     uint64_t handovers; /* Right by a hand-over that was not over. */
 };

@@ -173,7 +173,8 @@ Test(judge, who_returns_unmissed_is_known)
     wr_world_up(&w, host_at(3), host_at(0));
     while (!j.seats[3].in)
         wr_world_run(&w, w.now + WR_MS(1));
-    cr_assert_eq(j.seats[3].pred, w.hosts[host_at(3)].node->core.rings[0].pred);
+    cr_assert_eq(j.preds[wr_circle_place(&j.all, j.all.refs[3])],
+                 w.hosts[host_at(3)].node->core.rings[0].pred);
     while (j.seats[3].now.known == WR_NEVER && w.now < WR_SEC(60))
         wr_world_run(&w, w.now + WR_MS(1));
     cr_assert_neq(j.seats[3].now.known, WR_NEVER);
