@@ -96,6 +96,12 @@ const struct command cli_commands[] = {
      "  --rate BYTES       at most so many a second, as 20M (as it goes)\n"
      "  -b, --background   start it and return\n",
      false},
+    {"fsck", cmd_fsck, "fsck [STORE]",
+     "Judge the store of a host that is stopped, and say what helps.", NULL,
+     false},
+    {"salvage", cmd_salvage, "salvage OLD NEW",
+     "Rebuild a store whose tables are damaged from what its pages hold.", NULL,
+     false},
     {"config", cmd_config, "config",
      "Every setting, its value, and where it comes from.", NULL, false},
     {"bench", cmd_bench,

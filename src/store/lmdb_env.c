@@ -76,7 +76,7 @@ static size_t map_bytes(const struct wr_store_cfg *cfg,
     return (size_t)(n & ~(uint64_t)0xfffff);
 }
 
-static int env_open(const char *dir, size_t map, MDB_env **ret)
+static int env_open(const char *dir, size_t map, unsigned flags, MDB_env **ret)
 {
     MDB_env *env;
     int rc = mdb_env_create(&env);
@@ -90,7 +90,7 @@ static int env_open(const char *dir, size_t map, MDB_env **ret)
         rc = mdb_env_set_mapsize(env, map);
     /* Full durability: no flag that weakens it, ever. */
     if (rc == 0)
-        rc = mdb_env_open(env, dir, MDB_NOTLS, 0600);
+        rc = mdb_env_open(env, dir, MDB_NOTLS | flags, 0600);
     if (rc != 0) {
         mdb_env_close(env);
         return rc;
@@ -172,7 +172,7 @@ static enum wr_err create(const char *path, size_t map, struct wr_why *why)
     if (mkdir(tmp, 0700) != 0)
         return wr_why(why, wr_err_of_errno(errno), "cannot create %s: %s", tmp,
                       wr_errno_text(errno));
-    rc = env_open(tmp, map, &env);
+    rc = env_open(tmp, map, 0, &env);
     if (rc == 0)
         rc = format_new(env);
     mdb_env_close(env);
@@ -295,7 +295,8 @@ static enum wr_err upgrade(struct wr_lmdb_env *e, struct wr_why *why)
 }
 
 /* Opens the tables and reads what is known of them. */
-static enum wr_err tables_open(struct wr_lmdb_env *e, struct wr_why *why)
+static enum wr_err tables_open(struct wr_lmdb_env *e, bool read_only,
+                               struct wr_why *why)
 {
     const struct {
         const char *name;
@@ -327,7 +328,7 @@ static enum wr_err tables_open(struct wr_lmdb_env *e, struct wr_why *why)
         mdb_txn_commit(txn); /* Keeps the handles. */
     else
         mdb_txn_abort(txn);
-    return err == WR_OK && version < 2 ? upgrade(e, why) : err;
+    return err == WR_OK && version < 2 && !read_only ? upgrade(e, why) : err;
 }
 
 static enum wr_err why_open(const char *path, int rc, struct wr_why *why)
@@ -370,13 +371,13 @@ static enum wr_err parent_check(const char *path, struct wr_disk *disk,
 }
 
 /* A store that is there. */
-static enum wr_err env_use(struct wr_lmdb_env *e, size_t map,
+static enum wr_err env_use(struct wr_lmdb_env *e, size_t map, unsigned flags,
                            struct wr_why *why)
 {
     enum wr_err err;
     MDB_stat st;
     int dead;
-    int rc = env_open(e->path, map, &e->env);
+    int rc = env_open(e->path, map, flags, &e->env);
 
     e->map = NULL;
     if (rc != 0)
@@ -386,7 +387,7 @@ static enum wr_err env_use(struct wr_lmdb_env *e, size_t map,
         rc = mdb_env_stat(e->env, &st);
     if (rc == 0) {
         e->page_bytes = st.ms_psize;
-        err = tables_open(e, why);
+        err = tables_open(e, (flags & MDB_RDONLY) != 0, why);
     } else {
         err = why_open(e->path, rc, why);
     }
@@ -421,7 +422,7 @@ enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e, const char *path,
         if (err != WR_OK)
             return err;
     }
-    err = env_use(e, map_bytes(cfg, &disk), why);
+    err = env_use(e, map_bytes(cfg, &disk), 0, why);
     if (err != WR_OK)
         return err;
     /* What a killed process has written may still be in memory alone. */
@@ -443,7 +444,28 @@ enum wr_err wr_lmdb_env_reopen(struct wr_lmdb_env *e,
         mdb_env_close(e->env);
     e->env = NULL;
     err = wr_disk_read(e->path, why, &disk);
-    return err == WR_OK ? env_use(e, map_bytes(cfg, &disk), why) : err;
+    return err == WR_OK ? env_use(e, map_bytes(cfg, &disk), 0, why) : err;
+}
+
+enum wr_err wr_lmdb_env_open_read(struct wr_lmdb_env *e, const char *path,
+                                  struct wr_why *why)
+{
+    char lock[PATH_MAX], data[PATH_MAX], what[256];
+    struct stat st;
+
+    *e = (struct wr_lmdb_env){.lock = {-1}, .heard = -1, .path = strdup(path)};
+    if (e->path == NULL)
+        return wr_why(why, WR_ENOMEM, "out of memory");
+    if (!path_of(path, ".lock", lock) || !path_of(path, "/data.mdb", data))
+        return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
+    if (stat(data, &st) != 0)
+        return wr_why(why, wr_err_of_errno(errno), "there is no store in %s",
+                      path);
+    (void)snprintf(what, sizeof(what), "the store %s", path);
+    /* A place that cannot be written has no other user. */
+    if (wr_lock_take(lock, what, why, &e->lock) == WR_ELOCKED)
+        return WR_ELOCKED;
+    return env_use(e, (size_t)st.st_size, MDB_RDONLY | MDB_NOLOCK, why);
 }
 
 void wr_lmdb_env_close(struct wr_lmdb_env *e)

@@ -86,6 +86,11 @@ WR_MUST_USE enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e,
                                          const char *path,
                                          const struct wr_store_cfg *cfg,
                                          struct wr_why *why);
+/* To read only, as it is: a store that is not there is not made, one of an
+ * older format stays so. */
+WR_MUST_USE enum wr_err wr_lmdb_env_open_read(struct wr_lmdb_env *e,
+                                              const char *path,
+                                              struct wr_why *why);
 void wr_lmdb_env_close(struct wr_lmdb_env *e); /* Also half-open. */
 /* Opens it anew, the lock held throughout; no transaction may be there. After
  * an error e->env is NULL. */
@@ -150,6 +155,8 @@ int wr_lmdb_sum_chunk(const struct wr_lmdb_work *w, const uint8_t *digest,
 int wr_lmdb_sums_recount(const struct wr_lmdb_work *w, const uint8_t *digest);
 /* All of them anew. */
 int wr_lmdb_sums_build(const struct wr_lmdb_env *e, MDB_txn *txn);
+/* Whether they are those of the items. */
+int wr_lmdb_sums_judge(const struct wr_lmdb_work *w, bool *ret);
 WR_MUST_USE enum wr_err wr_lmdb_sums_read(const struct wr_lmdb_work *w,
                                           struct wr_store_req *r);
 /* Whether a chunk is whole and has its hash. WR_EDAMAGED, WR_EIO,

@@ -284,7 +284,8 @@ int wr_lmdb_sums_recount(const struct wr_lmdb_work *w, const uint8_t *digest)
     return rc == 0 ? bucket_write(w, bucket_key(false, bucket), &s) : rc;
 }
 
-static int build(const struct wr_lmdb_work *w, bool roots, struct wr_sum *sums)
+/* The sum of each bucket, by its items. */
+static int count(const struct wr_lmdb_work *w, bool roots, struct wr_sum *sums)
 {
     MDB_val k, v;
     MDB_cursor *c;
@@ -304,7 +305,13 @@ static int build(const struct wr_lmdb_work *w, bool roots, struct wr_sum *sums)
             rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
     }
     mdb_cursor_close(c);
-    rc = rc == MDB_NOTFOUND ? 0 : rc;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int build(const struct wr_lmdb_work *w, bool roots, struct wr_sum *sums)
+{
+    int rc = count(w, roots, sums);
+
     for (uint32_t i = 0; i < BUCKETS && rc == 0; i++)
         if (sums[i].n > 0)
             rc = bucket_write(w, bucket_key(roots, i), &sums[i]);
@@ -322,5 +329,25 @@ int wr_lmdb_sums_build(const struct wr_lmdb_env *e, MDB_txn *txn)
     if (rc == 0)
         rc = build(&w, true, sums);
     free(sums);
+    return rc;
+}
+
+int wr_lmdb_sums_judge(const struct wr_lmdb_work *w, bool *ret)
+{
+    struct wr_sum *sums = calloc(BUCKETS, sizeof(*sums));
+    bool right = true;
+    int rc = sums != NULL ? 0 : ENOMEM;
+
+    for (int roots = 0; roots < 2 && rc == 0; roots++) {
+        rc = count(w, roots, sums);
+        for (uint32_t i = 0; i < BUCKETS && rc == 0; i++) {
+            struct wr_sum kept;
+
+            rc = bucket_read(w, bucket_key(roots, i), &kept);
+            right = right && wr_sum_eq(&kept, &sums[i]);
+        }
+    }
+    free(sums);
+    *ret = right;
     return rc;
 }

@@ -6,7 +6,8 @@
  *                                          their chunks, a line each
  *     cluster-wound tree DATA              overwrites all that is no extent
  *     cluster-wound branches DATA          ... only the branches of the trees
- *     cluster-wound count DATA             chunks that lie in whole extents
+ *     cluster-wound count DATA             chunks all of whose extents lie in
+ *                                          runs of their own
  *
  * Knows what src/store/record.h and LMDB's page header say, and no more. Not
  * installed, and of no use outside of tests.
@@ -131,18 +132,61 @@ static int cmd_branches(char **argv)
     return overwrite(argv[0], false);
 }
 
+struct part {
+    uint8_t digest[32];
+    uint32_t number, of;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    const int order = memcmp(x->digest, y->digest, sizeof(x->digest));
+
+    if (order != 0)
+        return order;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static uint32_t be32_at(const uint8_t *p)
+{
+    uint32_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return __builtin_bswap32(v);
+}
+
+/* Those all of whose extents lie in runs. */
 static int cmd_count(char **argv)
 {
-    size_t chunks = 0;
-    uint32_t n;
+    struct part *v;
+    size_t n = 0, chunks = 0, in_row = 0;
+    uint32_t run;
 
     map(argv[0]);
-    for (size_t page = 2; page<pages; page += n> 0 ? n : 1) {
-        static const uint8_t zero[4];
+    v = calloc(pages, sizeof(*v));
+    if (v == NULL)
+        die("memory");
+    for (size_t page = 2; page<pages; page += run> 0 ? run : 1) {
+        const uint8_t *at = file + page * PAGE;
 
-        n = extent_pages(page);
-        chunks += n > 0 && memcmp(file + page * PAGE + NUMBER_AT, zero, 4) == 0;
+        run = extent_pages(page);
+        if (run == 0)
+            continue;
+        memcpy(v[n].digest, at + DIGEST_AT, sizeof(v[n].digest));
+        v[n].number = be32_at(at + NUMBER_AT);
+        v[n++].of = be32_at(at + NUMBER_AT + 4);
     }
+    qsort(v, n, sizeof(*v), by_place);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && by_place(&v[i - 1], &v[i]) == 0)
+            continue; /* An older copy. */
+        if (v[i].number == 0)
+            in_row = 0;
+        in_row += v[i].number == in_row;
+        if (in_row == v[i].of && v[i].number + 1 == v[i].of)
+            chunks++;
+    }
+    free(v);
     printf("%zu\n", chunks);
     return 0;
 }
