@@ -199,7 +199,7 @@ static enum wr_err create(const char *path, size_t map, struct wr_why *why)
         return wr_why(why, wr_err_of_errno(e), "cannot create %s: %s", path,
                       wr_errno_text(e));
     }
-    return wr_dir_sync_parent(path, why);
+    return WR_OK; /* Who opens it makes its name durable. */
 }
 
 static enum wr_err not_ours(const char *path, const char *fault,
@@ -425,12 +425,13 @@ enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e, const char *path,
     err = env_use(e, map_bytes(cfg, &disk), 0, why);
     if (err != WR_OK)
         return err;
-    /* What a killed process has written may still be in memory alone. */
+    /* What a killed process has written, or named, may still be in memory
+     * alone; nothing is answered by it before it is on the disk. */
     e->heard = open(data, O_RDWR | O_CLOEXEC);
     if (e->heard < 0 || fdatasync(e->heard) != 0)
         return wr_why(why, wr_err_of_errno(errno), "cannot sync %s: %s", data,
                       wr_errno_text(errno));
-    return WR_OK;
+    return wr_dir_sync_parent(path, why);
 }
 
 enum wr_err wr_lmdb_env_reopen(struct wr_lmdb_env *e,

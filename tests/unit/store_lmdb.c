@@ -10,6 +10,7 @@
 #include <lmdb.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -19,6 +20,8 @@
 #include "sys/fs.h"
 
 static atomic_int sync_fails, write_fails;
+static atomic_int meta_fails; /* An errno for the next write of a meta page. */
+static atomic_int disk_is_short; /* It takes a part of what is written. */
 static char ballast[128]; /* If set, writes fail while this file is there. */
 
 static bool disk_full(void)
@@ -36,6 +39,10 @@ ssize_t disk_pwrite(int fd, const void *p, size_t n, off_t at)
         errno = ENOSPC;
         return -1;
     }
+    if (atomic_load(&meta_fails) != 0 && (fcntl(fd, F_GETFL) & O_DSYNC) != 0) {
+        errno = atomic_exchange(&meta_fails, 0);
+        return -1;
+    }
     return syscall(SYS_pwrite64, fd, p, n, at);
 }
 
@@ -45,7 +52,21 @@ ssize_t writev(int fd, const struct iovec *v, int n)
         errno = ENOSPC;
         return -1;
     }
+    if (atomic_load(&disk_is_short) != 0 && n > 1)
+        return syscall(SYS_writev, fd, v, n - 1);
     return syscall(SYS_writev, fd, v, n);
+}
+
+/* A disk without room has none to tell of, either. */
+int disk_statfs(const char *path, struct statfs *ret) __asm__("statfs64");
+
+int disk_statfs(const char *path, struct statfs *ret)
+{
+    if (syscall(SYS_statfs, path, ret) != 0)
+        return -1;
+    if (atomic_load(&disk_is_short) != 0)
+        ret->f_bavail = 0;
+    return 0;
 }
 
 int fdatasync(int fd)
@@ -353,6 +374,99 @@ Test(store_lmdb, after_a_failed_sync_nothing_is_acknowledged)
     cr_assert_eq(kit_read(s, pool, 3, 3, 100000), WR_ENOTFOUND);
     cr_assert_eq(kit_put(s, 3, 3, 100000, 1), WR_OK);
     wr_store_close(s);
+}
+
+/* LMDB answers nobody after that, until it is opened anew. */
+Test(store_lmdb, a_meta_page_that_fails_stops_writes_and_no_reads)
+{
+    struct wr_store *s = must_open();
+    struct wr_store_usage u;
+
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
+    atomic_store(&meta_fails, EIO);
+    cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_EIO);
+    wr_store_usage(s, &u);
+    cr_assert(u.failed);
+    cr_assert_eq(u.chunks, 1);
+    cr_assert_eq(kit_put(s, 3, 3, 100, 1), WR_EIO);
+    for (int i = 0; i < 50; i++)
+        cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK);
+    wr_store_close(s);
+    s = must_open();
+    cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK);
+    cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_OK);
+    wr_store_close(s);
+}
+
+Test(store_lmdb, a_meta_page_without_room_refuses_and_goes_on)
+{
+    struct wr_store *s = must_open();
+    struct wr_store_usage u;
+
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
+    atomic_store(&meta_fails, ENOSPC);
+    cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_EFULL);
+    wr_store_usage(s, &u);
+    cr_assert(!u.failed);
+    cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK);
+    cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_ENOTFOUND);
+    cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_OK);
+    wr_store_close(s);
+    s = must_open();
+    cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_OK);
+    wr_store_close(s);
+}
+
+/* LMDB calls a write that fits in part an I/O error. */
+Test(store_lmdb, a_write_that_fits_in_part_is_a_full_disk)
+{
+    struct wr_store *s = must_open();
+    struct wr_store_usage u;
+
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
+    atomic_store(&disk_is_short, 1);
+    cr_assert_eq(kit_put(s, 2, 2, 300000, 1), WR_EFULL);
+    wr_store_usage(s, &u);
+    cr_assert(!u.failed);
+    cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK);
+    atomic_store(&disk_is_short, 0);
+    wr_store_tick(s);
+    cr_assert_eq(kit_put(s, 2, 2, 300000, 1), WR_OK);
+    wr_store_close(s);
+}
+
+Test(store_lmdb, a_failed_store_confirms_nothing)
+{
+    struct wr_store *s = must_open();
+    struct kit_answer k = {.got = false};
+    struct wr_chunk_info info;
+    uint8_t d[WR_DIGEST];
+
+    cr_assert_eq(kit_put(s, 1, 1, 100, 1), WR_OK);
+    cr_assert(have(s, 1));
+    atomic_store(&sync_fails, 1);
+    cr_assert_eq(kit_put(s, 2, 2, 100, 1), WR_EIO);
+    atomic_store(&sync_fails, 0);
+    kit_digest(1, d);
+    cr_assert_eq(wr_store_have(s, d, 1, NULL, kit_keep, &k), WR_OK);
+    wr_store_drain(s);
+    cr_assert_eq(k.a.err, WR_EIO);
+    cr_assert_eq(kit_stat(s, 1, &info), WR_OK);
+    wr_store_close(s);
+}
+
+/* A power cut may leave it empty, for nobody syncs it. */
+Test(store_lmdb, a_ballast_that_lost_its_length_is_made_again)
+{
+    char path[128];
+    struct stat st;
+
+    wr_store_close(must_open());
+    path_in("ballast", path);
+    cr_assert_eq(truncate(path, 100), 0);
+    wr_store_close(must_open());
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_geq(st.st_size, 4 << 20);
 }
 
 Test(store_lmdb, a_full_disk_refuses_and_goes_on)
