@@ -133,13 +133,16 @@ struct sealed {
     uint8_t bytes[];
 };
 
+/* What libuv calls by four names. */
+union sock {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
 struct wr_link {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } h;
+    union sock h;
     struct wr_net *net;
     const struct wr_link_ops *ops;
     void *owner;
@@ -180,12 +183,7 @@ struct wr_link {
 };
 
 struct wr_listener {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } h, sink;
+    union sock h, sink;
     struct ring all;
     struct wr_net *net;
     bool plain, sinking, deaf, closed;
