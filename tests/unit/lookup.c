@@ -295,6 +295,6 @@ Test(lookup, a_simulated_nodes_tables_are_small)
                          wr_replica_size(&h->replica) + sizeof(h->replica);
 
     printf("# routes, lookup and replica: %zu bytes\n", bytes);
-    cr_assert_leq(bytes, 1792);
+    cr_assert_leq(bytes, 1920); /* 128 of them: hosts that are mute. */
     still_close(w);
 }
