@@ -202,6 +202,7 @@ void wr_world_begin(struct wr_world *w, const wr_host *hosts, uint32_t n)
         start(&k, i * w->cfg.members);
         for (uint32_t j = 0; j < n && w->cfg.node.roster_max > 0; j++)
             world_admit(w, h, hosts == NULL ? j : hosts[j], WR_ROSTER_ADMITTED);
+        world_clock(w, h);
     }
     circle_done(&k);
 }

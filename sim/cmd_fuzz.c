@@ -152,6 +152,10 @@ static void add(struct fuzz *f, const struct wr_fuzz_result *r)
     t->failed_n += r->failed_n;
     t->asked_n += r->asked_n;
     t->had_n += r->had_n;
+    t->puts_n += r->puts_n;
+    t->kept_n += r->kept_n;
+    t->over_n += r->over_n;
+    t->dropped_n += r->dropped_n;
     t->at += r->at;
     if (r->heal_us > t->heal_us) {
         t->heal_us = r->heal_us;
@@ -213,6 +217,9 @@ static void summary(const struct fuzz *f)
            " not served; of %" PRIu64 " chunks that HAVE asked for %" PRIu64
            " stood\n",
            t->done_n, t->no_n, t->failed_n, t->asked_n, t->had_n);
+    printf("files        %" PRIu64 " put, %" PRIu64 " kept, %" PRIu64
+           " over; %" PRIu64 " references dropped\n",
+           t->puts_n, t->kept_n, t->over_n, t->dropped_n);
     printf("played       %.1f h in %.1f s, %" PRIu64 " events\n",
            (double)t->at / 3600e6, s, t->events);
     printf("digest       %016" PRIx64 "\n", f->digest);

@@ -26,6 +26,7 @@ void wr_world_jump(struct wr_world *w, wr_host h, wr_time us)
     w->faults[h].ahead += us;
     if (!wr_world_is_up(w, h))
         return;
+    world_tell_clock(w, h); /* By its own time nothing was heard for long. */
     w->hosts[h].tick_at = w->now;
     world_push(w, w->now, WORLD_TICK, h, h, NULL);
 }
@@ -102,6 +103,15 @@ void world_submit(struct wr_world *w, wr_host h, const struct wr_fx *fx)
     world_push(w, w->now + us, WORLD_STORED, h, h, copy(w, fx));
 }
 
+static void drops(struct wr_world *w, wr_host h, const struct wr_fx *fx)
+{
+    static const struct wr_put_id none;
+
+    if (w->drops != NULL && fx->kind == WR_FX_STORE_DROP &&
+        memcmp(&fx->store.put, &none, sizeof(none)) != 0)
+        w->drops(w, h, fx);
+}
+
 /* Half of what a HAVE adds references to may be lost; the rest is one
  * transaction each (store/store.h). Nobody is told. */
 void world_written(struct wr_world *w, const struct wr_sim_event *e)
@@ -111,6 +121,7 @@ void world_written(struct wr_world *w, const struct wr_sim_event *e)
 
     if (w->faults != NULL && w->faults[e->to].full && !removes(&fx))
         return;
+    drops(w, e->to, &fx);
     if (fx.kind == WR_FX_STORE_REF)
         fx.store.n = (uint32_t)wr_rng_below(&w->rng, fx.store.n + 1);
     wr_disk_do(&w->hosts[e->to].disk, &fx, fx.store.body.len, &ignored);
@@ -123,6 +134,8 @@ void world_stored(struct wr_world *w, const struct wr_sim_event *e)
     struct wr_event ev = {.kind = WR_EV_STORED, .from = e->to};
     const enum wr_status status = fate(w, e->to, fx);
 
+    if (status == WR_STATUS_OK)
+        drops(w, e->to, fx);
     if (status == WR_STATUS_OK)
         wr_disk_do(&w->hosts[e->to].disk, fx, fx->store.body.len, &ev);
     else

@@ -20,6 +20,7 @@ static void one_look(struct life *l, wr_time until)
     wr_world_run(&l->w, until);
     life_check(l);
     wr_data_tick(&l->data);
+    wr_puts_tick(&l->puts);
     if (l->hooks->stop != NULL && *l->hooks->stop != 0)
         l->ret->interrupted = true;
     if (l->w.events > events_max) {
@@ -69,12 +70,19 @@ static void storm(struct life *l)
 {
     const struct wr_plan *p = l->plan;
 
-    for (uint32_t i = 0; i < p->actions_n && !life_fails(l); i++) {
-        if (p->actions[i].dropped)
+    uint32_t i = 0, k = p->storm_n;
+
+    while (!life_fails(l) && (i < p->storm_n || k < p->actions_n)) {
+        const bool storm =
+            k == p->actions_n ||
+            (i < p->storm_n && p->actions[i].at <= p->actions[k].at);
+        const struct wr_plan_action *a = &p->actions[storm ? i++ : k++];
+
+        if (a->dropped)
             continue;
-        life_run(l, p->actions[i].at);
+        life_run(l, a->at);
         if (!life_fails(l))
-            life_act(l, &p->actions[i]);
+            life_act(l, a);
     }
     life_run(l, p->end);
     for (wr_host h = 0; h < l->w.cfg.hosts; h++)
@@ -190,7 +198,8 @@ static void check_lookups(struct life *l)
 /* Until all requests have ended: each has its deadline, and retries. */
 static void await_requests(struct life *l)
 {
-    while (!life_fails(l) && wr_data_open(&l->data) > 0)
+    while (!life_fails(l) &&
+           wr_data_open(&l->data) + wr_puts_open(&l->puts) > 0)
         run_for(l, 2 * look_us);
 }
 
@@ -232,6 +241,52 @@ static void check_copies(struct life *l)
     for (uint32_t i = 0; i < l->data.items_n; i++)
         if (wr_data_thin(&l->data, i))
             life_fail_item(l, "fewer copies than were acknowledged", i);
+}
+
+/* One that is up and has not swept `more` times. */
+static wr_host lags(const struct life *l, const uint64_t from[WR_PLAN_HOSTS],
+                    uint64_t more)
+{
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++)
+        if (wr_world_is_up(&l->w, h) &&
+            l->w.hosts[h].node->sweep->reap.passes < from[h] + more)
+            return h;
+    return WR_NO_HOST;
+}
+
+/* Two whole passes of everybody, the second of which begins with nothing known
+ * from before. */
+static void await_sweep(struct life *l)
+{
+    const wr_time begin = l->w.now;
+    uint64_t from[WR_PLAN_HOSTS] = {0};
+    wr_host h;
+
+    for (h = 0; h < l->w.cfg.hosts; h++)
+        if (wr_world_is_up(&l->w, h))
+            from[h] = l->w.hosts[h].node->sweep->reap.passes;
+    while (!life_fails(l) && (h = lags(l, from, 3)) != WR_NO_HOST) {
+        run_for(l, 2 * look_us);
+        if (l->w.now - begin >= quiet_max_us)
+            life_fail_sweep(l, h);
+    }
+}
+
+/* What is over drops out within a pass after it is known to be, and is gone
+ * within a pass after the grace. */
+static void check_puts(struct life *l)
+{
+    const struct wr_node_cfg *node = &l->w.cfg.node;
+
+    if (!wr_plan_has(l->plan, WR_FAULT_FILES) || life_fails(l))
+        return;
+    life_run(l, wr_puts_last_end(&l->puts) + WR_SEC(2 * node->slack_s));
+    await_sweep(l);
+    run_for(l, WR_SEC(node->grace_s));
+    await_sweep(l);
+    if (!life_fails(l))
+        wr_puts_check(&l->puts);
+    life_check(l);
 }
 
 static void check_released(struct life *l)
@@ -277,6 +332,7 @@ static void all(struct life *l)
     put_and_ask(l);
     read_all(l, false);
     check_copies(l);
+    check_puts(l);
     check_released(l);
 }
 
@@ -292,6 +348,10 @@ static void report(struct life *l)
     ret->failed_n = l->data.failed_n;
     ret->asked_n = l->data.asked_n;
     ret->had_n = l->data.had_n;
+    ret->puts_n = l->puts.n;
+    ret->kept_n = wr_puts_tally(&l->puts).kept;
+    ret->over_n = wr_puts_tally(&l->puts).over;
+    ret->dropped_n = l->puts.dropped_n;
 }
 
 void wr_fuzz_play(const struct wr_plan *p, const struct wr_fuzz_hooks *hooks,
@@ -311,6 +371,7 @@ void wr_fuzz_play(const struct wr_plan *p, const struct wr_fuzz_hooks *hooks,
     l->w.done = on_done;
     l->w.done_arg = l;
     wr_data_begin(&l->data, &l->w, p->seed ^ 0xda7a);
+    wr_puts_begin(&l->puts, &l->w, p->seed ^ 0xf17e);
     wr_world_begin(&l->w, NULL, p->first);
     l->false_starts = l->w.false_starts;
     storm(l);

@@ -34,7 +34,9 @@ struct wr_fuzz_result {
     wr_time heal_us; /* Till the core was an ideal ring. */
     uint64_t right_n, wrong_n, lost_n; /* Lookups; */
     uint64_t done_n, no_n, failed_n;   /* leaves' requests; */
-    uint64_t asked_n, had_n;           /* chunks of HAVEs. */
+    uint64_t asked_n, had_n;           /* chunks of HAVEs; */
+    uint64_t puts_n, kept_n, over_n;   /* files, and what became of them; */
+    uint64_t dropped_n;                /* references of those that are over. */
 };
 
 struct wr_fuzz_hooks {

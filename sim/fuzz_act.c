@@ -127,7 +127,7 @@ static void wipe(struct life *l, const struct wr_plan_action *a)
     const wr_host h = draw(l, UP);
 
     if (h == WR_NO_HOST || life_up_n(l) <= wr_plan_least(l->plan) ||
-        !wr_data_wipe(&l->data, h))
+        !wr_puts_spares(&l->puts, h) || !wr_data_wipe(&l->data, h))
         return;
     wr_world_crash(&l->w, h);
     life_check_loss(l);
@@ -192,6 +192,23 @@ void life_look_up(struct life *l, unsigned each)
             wr_world_step(&l->w, h, &ev);
         }
     }
+}
+
+/* Somewhat off, as any clock may be; or wrong, as fewer than half of all are:
+ * the rest agree on the time, and each sees some of the rest or nobody. */
+static void go_wrong(struct life *l, const struct wr_plan_action *a)
+{
+    const wr_host h = (wr_host)life_below(l, l->w.cfg.hosts);
+    const int64_t some_s = l->w.cfg.node.slack_s / 2 - 1;
+    int64_t off_s = (int64_t)life_below(l, (uint64_t)some_s + 1);
+    uint32_t wrong = 1;
+
+    for (wr_host k = 0; k < l->w.cfg.hosts; k++)
+        wrong += k != h && (l->w.hosts[k].wall_off_s > some_s ||
+                            l->w.hosts[k].wall_off_s < -some_s);
+    if (2 * wrong < life_up_n(l) && life_below(l, 2) == 0)
+        off_s = 60 + (int64_t)life_below(l, 1000000);
+    wr_world_wall(&l->w, h, a->one_way ? -off_s : off_s);
 }
 
 static void request(struct life *l, const struct wr_plan_action *a)
@@ -267,6 +284,17 @@ void life_act(struct life *l, const struct wr_plan_action *a)
     case WR_ACT_HAVE:
         request(l, a);
         return;
+    case WR_ACT_FILE:
+    case WR_ACT_GIVE_UP:
+        l->puts.rng = (struct wr_rng){wr_rng_next(&l->rng)};
+        if (a->kind == WR_ACT_FILE)
+            wr_puts_put(&l->puts);
+        else
+            wr_puts_give_up(&l->puts);
+        return;
+    case WR_ACT_WALL:
+        go_wrong(l, a);
+        return;
     case WR_ACT_N:
         break;
     }
@@ -299,8 +327,11 @@ void life_mend(struct life *l, bool all)
 {
     struct wr_simnet_cfg *net = &l->w.net.cfg;
 
-    for (wr_host h = 0; h < l->w.cfg.hosts; h++)
+    for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
         mend_host(l, h, all);
+        if (all)
+            wr_world_wall(&l->w, h, 0);
+    }
     if (l->cut && (all || l->w.now >= l->heal)) {
         wr_world_heal(&l->w);
         l->cut = false;

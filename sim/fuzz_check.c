@@ -215,12 +215,28 @@ void life_fail_item(struct life *l, const char *why, uint32_t item)
          wr_data_holders(d, item, false), wr_data_holders(d, item, true));
 }
 
+void life_fail_sweep(struct life *l, wr_host h)
+{
+    const struct wr_core *c = &l->w.hosts[h].node->core;
+
+    fail(l, "a sweep does not end",
+         "host %u, %s, its clock %s, %u per mille of pass %llu", h,
+         c->reap->on ? "at work" : "at rest",
+         wr_core_wall_s(c) > 0 ? "known" : "unknown", wr_reap_permille(c->reap),
+         (unsigned long long)c->reap->passes + 1);
+}
+
 static void check_data(struct life *l)
 {
     const struct wr_data *d = &l->data;
 
     if (d->why != NULL)
         life_fail_item(l, d->why, d->wrong_item);
+    if (l->puts.why != NULL)
+        fail(l, l->puts.why,
+             "put %u at host %d, phase %u, kept %d, given up %d", l->puts.wrong,
+             (int)l->puts.wrong_host, l->puts.v[l->puts.wrong].phase,
+             l->puts.v[l->puts.wrong].kept, l->puts.v[l->puts.wrong].given_up);
     if (l->w.codec_wrong > 0)
         fail(l, "a message breaks a limit", "%llu of them",
              (unsigned long long)l->w.codec_wrong);

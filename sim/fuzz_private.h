@@ -6,6 +6,7 @@
 #include "check.h"
 #include "data.h"
 #include "fuzz.h"
+#include "puts.h"
 
 enum { LIFE_KEYS = 256 };
 
@@ -20,6 +21,7 @@ struct life {
     struct wr_fuzz_result *ret;
     struct wr_world w;
     struct wr_data data;
+    struct wr_puts puts;
     struct wr_rng rng; /* Of what happens now. */
     struct life_host hosts[WR_PLAN_HOSTS];
     wr_time heal, calm; /* The cut's end, the loss's. */
@@ -62,6 +64,7 @@ void life_check(struct life *l);      /* What must hold at any time. */
 void life_check_loss(struct life *l); /* Hosts went. */
 void life_fail(struct life *l, const char *why, const struct wr_check *k);
 void life_fail_item(struct life *l, const char *why, uint32_t item);
+void life_fail_sweep(struct life *l, wr_host h);
 bool life_ideal(struct life *l, struct wr_check *ret);
 
 /* fuzz_act.c */

@@ -99,6 +99,18 @@ static void draw_tables(const struct wr_plan *p, struct wr_rng *r,
     w->node.have_ops_max = small ? 2 : 4;
 }
 
+/* A day and a year in a life of minutes; a clock that is known may be wrong by
+ * half of the slack. A year is longer than any life here. */
+static void draw_sweep(const struct wr_plan *p, struct wr_node_cfg *node)
+{
+    struct wr_rng r = {p->seed ^ 0x5eeb};
+
+    node->sweep_us = WR_SEC(4 + wr_rng_below(&r, 8));
+    node->grace_s = 5 + (uint32_t)wr_rng_below(&r, 15);
+    node->slack_s = 10;
+    node->verdicts_max = 64;
+}
+
 static bool alone(const struct wr_world_cfg *w)
 {
     return w->members > w->node.succs;
@@ -147,6 +159,8 @@ static void draw_world(struct wr_plan *p, struct wr_rng *r)
     w->read_permille = some(r, 100) * wr_plan_has(p, WR_FAULT_READ);
     w->write_permille = some(r, 100) * wr_plan_has(p, WR_FAULT_WRITE);
     w->torn = wr_plan_has(p, WR_FAULT_TORN);
+    if (wr_plan_has(p, WR_FAULT_FILES))
+        draw_sweep(p, &w->node);
     w->codec = w->faults = true;
     w->seed = p->seed;
     p->out_permille =
@@ -207,12 +221,12 @@ static wr_time draw_length(struct wr_rng *r, enum wr_act kind)
     }
 }
 
-static void add(struct wr_plan *p, struct wr_rng *r, enum wr_act kind,
-                wr_time at)
+static void add_to(struct wr_plan *p, uint32_t most, struct wr_rng *r,
+                   enum wr_act kind, wr_time at)
 {
     const bool shares = kind == WR_ACT_CUT || kind == WR_ACT_LOSS;
 
-    if (p->actions_n == WR_PLAN_ACTIONS)
+    if (p->actions_n == most)
         return;
     p->actions[p->actions_n++] = (struct wr_plan_action){
         .at = at,
@@ -222,6 +236,12 @@ static void add(struct wr_plan *p, struct wr_rng *r, enum wr_act kind,
         .amount = shares ? some(r, kind == WR_ACT_CUT ? 600 : 300) : 0,
         .one_way = wr_rng_below(r, 2) == 0,
     };
+}
+
+static void add(struct wr_plan *p, struct wr_rng *r, enum wr_act kind,
+                wr_time at)
+{
+    add_to(p, WR_PLAN_STORM, r, kind, at);
 }
 
 enum { REQUESTS = 5 }; /* Between two faults, at most. */
@@ -268,8 +288,25 @@ static void draw_actions(struct wr_plan *p, struct wr_rng *r)
     }
 }
 
+/* Files come and go until the storm ends, and clocks go wrong. Drawn apart from
+ * the storm: a seed without files is what it was before there were any. */
+static void draw_files(struct wr_plan *p, struct wr_rng *r)
+{
+    static const enum wr_act kinds[] = {WR_ACT_FILE, WR_ACT_FILE,
+                                        WR_ACT_GIVE_UP, WR_ACT_WALL};
+
+    p->storm_n = p->actions_n;
+    for (wr_time at = 0; at < p->end; at += WR_MS(wr_rng_below(r, 8000)))
+        add_to(p, WR_PLAN_ACTIONS, r, kinds[wr_rng_below(r, 4)], at);
+}
+
 static int fault_of(const struct wr_plan_action *a)
 {
+    if (a->kind == WR_ACT_FILE || a->kind == WR_ACT_GIVE_UP)
+        return WR_FAULT_FILES;
+    if (a->kind == WR_ACT_WALL)
+        return WR_FAULT_WALL;
+
     for (size_t i = 0; i < WR_ARRAY_LEN(storm); i++)
         if (storm[i].kind == a->kind)
             return storm[i].fault;
@@ -287,8 +324,10 @@ static void drop_actions(struct wr_plan *p)
         const int fault = fault_of(a);
 
         a->dropped = a->at >= p->end || (n->keeps && !n->keep[i]) ||
-                     (fault >= 0 && !wr_plan_has(p, (enum wr_fault)fault));
-        a->one_way = a->one_way && wr_plan_has(p, WR_FAULT_ONE_WAY);
+                     (fault >= 0 && !wr_plan_has(p, (enum wr_fault)fault)) ||
+                     (i >= p->storm_n && !wr_plan_has(p, WR_FAULT_FILES));
+        if (i < p->storm_n)
+            a->one_way = a->one_way && wr_plan_has(p, WR_FAULT_ONE_WAY);
     }
 }
 
@@ -297,7 +336,7 @@ void wr_plan_draw(struct wr_plan *p, uint64_t seed,
 {
     struct wr_rng r = {seed ^ 0x5eed};
     struct wr_rng faults = {wr_rng_next(&r)}, world = {wr_rng_next(&r)};
-    struct wr_rng actions = {wr_rng_next(&r)};
+    struct wr_rng actions = {wr_rng_next(&r)}, files = {wr_rng_next(&r)};
 
     *p = (struct wr_plan){.seed = seed};
     if (narrow != NULL)
@@ -305,6 +344,7 @@ void wr_plan_draw(struct wr_plan *p, uint64_t seed,
     draw_faults(p, &faults);
     draw_world(p, &world);
     draw_actions(p, &actions);
+    draw_files(p, &files);
     drop_actions(p);
 }
 
@@ -426,7 +466,8 @@ static void print_action(const struct wr_plan *p, uint32_t i, FILE *to)
         fputs(", one way", to);
     if (fault_of(a) >= WR_FAULT_CLOG && a->kind != WR_ACT_CRASH &&
         a->kind != WR_ACT_TWO && a->kind != WR_ACT_LEAVE &&
-        a->kind != WR_ACT_STOP && a->kind != WR_ACT_ROT)
+        a->kind != WR_ACT_STOP && a->kind != WR_ACT_ROT &&
+        fault_of(a) < WR_FAULT_FILES)
         fprintf(to, ", %.1f s", (double)a->for_us / 1e6);
     fputc('\n', to);
 }

@@ -39,7 +39,9 @@
     X(ROT, "rot", "a copy on a disk is damaged")                               \
     X(WIPE, "wipe", "a host crashes and comes back without its data")          \
     X(SMALL, "small", "tables are small, and often full")                      \
-    X(CORE, "core", "some hosts do not come back before the ring heals")
+    X(CORE, "core", "some hosts do not come back before the ring heals")       \
+    X(FILES, "files", "files are put, given up, and expire; hosts sweep")      \
+    X(WALL, "wall", "wall clocks are off, less than half of them by much")
 
 enum wr_fault {
 #define X(name, text, help) WR_FAULT_##name,
@@ -73,7 +75,10 @@ const char *wr_fault_help(enum wr_fault f);
     X(LOOKUP, "every host looks a key up")                                     \
     X(PUT, "a leaf puts")                                                      \
     X(GET, "a leaf gets")                                                      \
-    X(HAVE, "a leaf asks what stands")
+    X(HAVE, "a leaf asks what stands")                                         \
+    X(FILE, "a leaf puts a file")                                              \
+    X(GIVE_UP, "a leaf gives a file up")                                       \
+    X(WALL, "a wall clock goes wrong")
 
 enum wr_act {
 #define X(name, text) WR_ACT_##name,
@@ -88,11 +93,11 @@ struct wr_plan_action {
     uint64_t seed;   /* Of what it draws when it happens: of whom, of what. */
     uint32_t amount; /* Permille: of messages, of hosts. */
     uint8_t kind;    /* enum wr_act */
-    bool one_way;    /* A cut. */
+    bool one_way;    /* A cut; a wall clock goes back. */
     bool dropped;
 };
 
-enum { WR_PLAN_ACTIONS = 160, WR_PLAN_HOSTS = 64 };
+enum { WR_PLAN_ACTIONS = 224, WR_PLAN_STORM = 160, WR_PLAN_HOSTS = 64 };
 
 /* What is left out of what a seed draws. */
 struct wr_narrow {
@@ -112,7 +117,10 @@ struct wr_plan {
     uint32_t out_permille;     /* Of hosts: CORE. */
     wr_time end;               /* Of the storm. */
     uint32_t actions_n;
-    struct wr_plan_action actions[WR_PLAN_ACTIONS]; /* By time. */
+    /* First the storm's and its requests, by time; then what happens to files
+     * and to wall clocks, by time. */
+    struct wr_plan_action actions[WR_PLAN_ACTIONS];
+    uint32_t storm_n; /* Of the first kind. */
 };
 
 /* `narrow` may be NULL. More hosts or members than the ring can have, or

@@ -567,6 +567,9 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
     case WORLD_SAVED:
         world_save(to);
         return;
+    case WORLD_CLOCK:
+        world_clock(w, e->to);
+        return;
     case WORLD_GONE:
         to->left = true;
         wr_uplink_break(w, e->to, !w->cfg.resets); /* A crash would, else. */

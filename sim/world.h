@@ -76,6 +76,8 @@ struct wr_world_host {
     wr_time save_at;               /* not before then. */
     struct wr_roster_entry *saved; /* The roster, persisted. */
     struct wr_disk disk;           /* Survives a crash. */
+    int64_t wall_off_s;            /* Its wall clock, of the true one. */
+    uint64_t wall_seen_s;          /* The last it believed; persisted. */
 };
 
 enum { WR_WORLD_KINDS = 72 }; /* Numbers of kinds are below. */
@@ -121,11 +123,14 @@ struct wr_world {
                   uint32_t n);
     /* A leaf's link stands, or is down. */
     void (*uplink)(struct wr_world *w, uint32_t leaf, bool up);
+    /* A disk is about to drop a reference of a put. */
+    void (*drops)(struct wr_world *w, wr_host h, const struct wr_fx *fx);
     /* The time of a wr_world_at() came. */
     void (*alarm)(struct wr_world *w, uint64_t cookie);
     /* Something happened at a host, or it went: its ring may have changed. */
     void (*changed)(struct wr_world *w, wr_host host);
     void *leaf_arg;
+    void *drops_arg;
     void *done_arg;
     void *alarm_arg;
     void *changed_arg;
@@ -157,6 +162,12 @@ void wr_world_ask(struct wr_world *w, wr_host leaf, wr_host parent,
 
 /* The clock of `h` jumps ahead, as after a machine's suspension. */
 void wr_world_jump(struct wr_world *w, wr_host h, wr_time us);
+
+/* Where nodes sweep, hosts have wall clocks: the true time, in Unix seconds,
+ * and how far that of `h` is off from now on. */
+enum { WR_WORLD_WALL_S = 1893456000 };
+uint64_t wr_world_wall_s(const struct wr_world *w);
+void wr_world_wall(struct wr_world *w, wr_host h, int64_t off_s);
 
 /* Cuts the network: hosts reach those of the same side only. */
 void wr_world_side(struct wr_world *w, wr_host h, uint32_t side);

@@ -62,6 +62,7 @@ void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
     wr_node_join(host->node, known, via == WR_NO_HOST ? 0 : 1, may_start,
                  world_time(w, h), &w->out);
     world_settle(w, h);
+    world_clock(w, h);
 }
 
 static int by_number(const void *a, const void *b)

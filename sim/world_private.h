@@ -16,6 +16,7 @@ enum world_event {
     WORLD_UPLINK,      /* A leaf has reached a host, */
     WORLD_WELCOME,     /* which attaches it; */
     WORLD_UPLINK_DOWN, /* it is gone, and the leaf is told. */
+    WORLD_CLOCK,       /* A host looks at its wall clock. */
 };
 
 /* To happen at `at`; void if either end has started anew by then. */
@@ -54,6 +55,10 @@ void world_codec_init(struct wr_world *w);
  * core's fault, for it has broken a limit; it is lost. */
 bool world_unpack(struct wr_world *w, const struct wr_sim_event *e,
                   struct wr_msg *ret, struct wr_id *ret_body);
+
+/* walls.c: the node of `h` is told the time, once; or from now on. */
+void world_tell_clock(struct wr_world *w, wr_host h);
+void world_clock(struct wr_world *w, wr_host h);
 
 /* faults.c: for a host that starts now. */
 void world_unfault(struct wr_world *w, wr_host h);

@@ -44,6 +44,7 @@ struct wr_node_cfg {
     wr_time sweep_us;      /* Between the beginnings of two sweeps of the store
                               (reap.h); WR_NEVER: none. */
     uint32_t grace_s;      /* Without references for so long a chunk goes. */
+    uint32_t slack_s;      /* What a clock that is known may be wrong by. */
     uint64_t forget_s;     /* Over for so long a put's root record goes. */
     uint32_t verdicts_max; /* Puts of which it is remembered whether they are
                               over; a power of two, 0 without a sweep. */
@@ -136,10 +137,17 @@ static inline const struct wr_id *wr_core_id(const struct wr_core *c, wr_ref r)
     return wr_book_id(c->book, r);
 }
 
+/* What a CLOCK event said is believed for so long. */
+#define WR_CLOCK_STALE_US WR_SEC(300)
+
 /* Unix seconds; 0: our clock is not to be believed, or nobody told it. */
 static inline uint64_t wr_core_wall_s(const struct wr_core *c)
 {
-    return c->wall_s == 0 ? 0 : c->wall_s + (c->now - c->wall_at) / WR_SEC(1);
+    const wr_time since = c->now - c->wall_at;
+
+    if (c->wall_s == 0 || since > WR_CLOCK_STALE_US)
+        return 0;
+    return c->wall_s + since / WR_SEC(1);
 }
 
 /* The ref that a message's sender claims: WR_NO_REF if it names no member

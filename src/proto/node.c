@@ -34,6 +34,7 @@ struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members)
         .roster_max = WR_HOSTS_MAX,
         .sweep_us = WR_NEVER,
         .grace_s = 24 * 3600,
+        .slack_s = 2 * 3600,
         .forget_s = 365 * 24 * 3600,
         .verdicts_max = 4096,
     };

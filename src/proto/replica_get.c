@@ -40,15 +40,15 @@ static struct wr_span seen(struct wr_replica *r, const struct wr_op *op)
     return (struct wr_span){.p = wr_op_side_bytes(r, op), .n = op->side_n};
 }
 
-/* So many have the record that one of any w is among them: a newer one that was
- * acknowledged would have been seen. Never fewer than two (D17). */
-static bool is_enough(const struct wr_replica *r, const struct wr_core *c,
-                      const struct wr_op *op)
+static struct wr_proof proof_of(struct wr_replica *r, const struct wr_core *c,
+                                const struct wr_op *op)
 {
     const uint32_t n = wr_replica_copies(r, c, 0);
-    const uint32_t others = n - wr_replica_durable(n, 0) + 1;
 
-    return op->with >= (others > 2 ? others : n < 2 ? n : 2);
+    return (struct wr_proof){.record = seen(r, op),
+                             .hosts = op->with,
+                             .copies = n,
+                             .durable = wr_replica_durable(n, 0)};
 }
 
 static void end_proof(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
@@ -56,12 +56,11 @@ static void end_proof(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 {
     uint8_t bytes[WR_SIDE_BYTES];
     const uint32_t slot = (uint32_t)op->back;
-    struct wr_proof p = {.record = wr_span(bytes, op->side_n),
-                         .hosts = op->with,
-                         .enough = is_enough(r, c, op),
-                         .all = all};
+    struct wr_proof p = proof_of(r, c, op);
 
-    memcpy(bytes, wr_op_side_bytes(r, op), op->side_n);
+    memcpy(bytes, p.record.p, p.record.n);
+    p.record.p = bytes;
+    p.all = all;
     wr_op_free(r, c, op);
     r->proven_fn(c, slot, &p);
 }
@@ -373,16 +372,11 @@ static bool ask_dead(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 static bool is_judged(struct wr_replica *r, const struct wr_core *c,
                       const struct wr_op *op, bool set_asked)
 {
-    if (op->side_n == 0)
-        return false;
-    switch (wr_verdict_weigh(c, seen(r, op))) {
-    case WR_WEIGHT_LIVE: /* One that slept may not know that it was given up. */
-    case WR_WEIGHT_FINAL:
-        return set_asked && is_enough(r, c, op);
-    case WR_WEIGHT_STALE:
-        return false;
-    }
-    WR_UNREACHABLE();
+    const struct wr_proof p = proof_of(r, c, op);
+
+    /* Also of a live one: who slept may not know that it was given up. */
+    return op->side_n > 0 && set_asked && wr_proof_suffices(&p) &&
+           wr_verdict_weigh(c, p.record) != WR_WEIGHT_STALE;
 }
 
 /* A root record is read from two hosts at least, for one alone may have slept

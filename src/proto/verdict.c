@@ -13,17 +13,7 @@ enum { AGAIN_MS = 100 /* After a full table. */ };
 
 enum wr_weight wr_verdict_weigh(const struct wr_core *c, struct wr_span record)
 {
-    const uint64_t now_s = wr_core_wall_s(c);
-    struct wr_root r;
-
-    if (wr_root_read(record, &r) != WR_OK)
-        return WR_WEIGHT_LIVE; /* A later wreath's, perhaps. */
-    if (r.state == WR_ROOT_GIVEN_UP)
-        return WR_WEIGHT_FINAL;
-    if (r.expiry == 0 || now_s == 0 || r.expiry >= now_s ||
-        now_s - r.expiry <= WR_CLOCK_SLACK_S)
-        return WR_WEIGHT_LIVE;
-    return r.state == WR_ROOT_KEPT ? WR_WEIGHT_FINAL : WR_WEIGHT_STALE;
+    return wr_proof_weigh(record, wr_core_wall_s(c), c->cfg->slack_s);
 }
 
 uint64_t wr_verdict_over_s(struct wr_span record)
@@ -115,17 +105,14 @@ static enum wr_verdict known(const struct wr_verdicts *v,
 
 static enum wr_verdict judge(const struct wr_core *c, const struct wr_proof *p)
 {
+    enum wr_weight weight;
+
     if (p->record.n == 0)
         return WR_VERDICT_UNKNOWN;
-    switch (wr_verdict_weigh(c, p->record)) {
-    case WR_WEIGHT_LIVE:
+    weight = wr_verdict_weigh(c, p->record);
+    if (weight == WR_WEIGHT_LIVE)
         return WR_VERDICT_LIVE;
-    case WR_WEIGHT_FINAL:
-        return p->enough || p->all ? WR_VERDICT_GONE : WR_VERDICT_UNKNOWN;
-    case WR_WEIGHT_STALE:
-        return p->all ? WR_VERDICT_GONE : WR_VERDICT_UNKNOWN;
-    }
-    WR_UNREACHABLE();
+    return wr_proof_is_over(p, weight) ? WR_VERDICT_GONE : WR_VERDICT_UNKNOWN;
 }
 
 static void proven(struct wr_core *c, uint32_t slot, const struct wr_proof *p)

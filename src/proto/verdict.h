@@ -16,12 +16,11 @@
 #ifndef WR_PROTO_VERDICT_H
 #define WR_PROTO_VERDICT_H
 
-#include "proto/core.h"
+#include "proto/proof.h"
 
 enum {
     WR_VERDICTS_OPEN = 4,      /* Questions at once. */
     WR_VERDICTS_PAUSE_MS = 20, /* Between the beginnings of two. */
-    WR_CLOCK_SLACK_S = 3600,   /* What a known clock may be wrong by. */
 };
 
 /* What was heard that is not final is asked again after this. */
@@ -32,21 +31,6 @@ enum wr_verdict {
     WR_VERDICT_LIVE,
     WR_VERDICT_GONE,
     WR_VERDICT_UNKNOWN, /* Not enough was heard. Nothing may be dropped. */
-};
-
-/* How much a record proves by itself. */
-enum wr_weight {
-    WR_WEIGHT_LIVE,  /* The put goes on, as far as this record knows. */
-    WR_WEIGHT_FINAL, /* It is over; no later record can say otherwise. */
-    WR_WEIGHT_STALE, /* It is over, unless a newer record says otherwise. */
-};
-
-/* What was read of a root record (replica.h). */
-struct wr_proof {
-    struct wr_span record; /* The highest version; empty: none was seen. */
-    uint32_t hosts;        /* That have one, of whatever version. */
-    bool enough; /* So many that a newer one would have been among them. */
-    bool all;    /* Every admitted host said what it has. */
 };
 
 struct wr_verdict_entry {
@@ -79,7 +63,7 @@ size_t wr_verdicts_size(const struct wr_verdicts *v);
  * that does not sweep knows of none: UNKNOWN. */
 enum wr_verdict wr_verdict_of(struct wr_core *c, const struct wr_put_id *put);
 
-/* Of a sound record of `put`; by our clock. */
+/* Of a sound record, by our clock. */
 enum wr_weight wr_verdict_weigh(const struct wr_core *c, struct wr_span record);
 
 /* Since when a record's put is over (Unix seconds); 0: it is not, or nobody
