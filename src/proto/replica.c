@@ -16,13 +16,37 @@ static uint32_t targets_for(const struct wr_node_cfg *cfg)
     return n < WR_READ_HOSTS ? n : WR_READ_HOSTS;
 }
 
-/* None at all take no memory, which is no failure to get it. */
-static void *table(bool *ok, size_t n, size_t each)
-{
-    void *p = n > 0 ? calloc(n, each) : NULL;
+/* The tables, one after another in one block: a simulated ring has a million.
+ */
+struct layout {
+    size_t ops, due, targets, keeps, haves, sides, sides_used, mutes, batch,
+        size;
+};
 
-    *ok = *ok && (p != NULL || n == 0);
-    return p;
+static size_t put(size_t *at, size_t n, size_t each)
+{
+    const size_t here = *at;
+
+    *at = (here + n * each + 7) & ~(size_t)7;
+    return here;
+}
+
+static struct layout layout_of(const struct wr_replica *r)
+{
+    struct layout l;
+
+    l.size = 0;
+    l.ops = put(&l.size, r->ops_cap, sizeof(*r->ops));
+    l.due = put(&l.size, r->ops_cap, sizeof(*r->due));
+    l.targets =
+        put(&l.size, (size_t)r->ops_cap * r->targets_cap, sizeof(*r->targets));
+    l.keeps = put(&l.size, r->keeps_cap, sizeof(*r->keeps));
+    l.haves = put(&l.size, r->haves_cap, wr_have_size());
+    l.sides = put(&l.size, r->sides_cap, sizeof(*r->sides));
+    l.sides_used = put(&l.size, r->sides_cap, sizeof(*r->sides_used));
+    l.mutes = put(&l.size, r->mutes_cap, sizeof(*r->mutes));
+    l.batch = put(&l.size, r->push.batch_cap, sizeof(*r->push.batch));
+    return l;
 }
 
 enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
@@ -30,7 +54,8 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
                             struct wr_lookups *lookups,
                             const struct wr_node_cfg *cfg)
 {
-    bool ok = true;
+    struct layout l;
+    uint8_t *block;
 
     WR_CHECK(cfg->ops_max > 0 && cfg->ops_max < TABLES_MAX / 2);
     WR_CHECK(cfg->have_ops_max < UINT8_MAX / 2);
@@ -44,23 +69,24 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
         .haves_cap = cfg->have_ops_max,
         .sides_cap = cfg->have_ops_max * 2,
     };
-    r->ops = table(&ok, r->ops_cap, sizeof(*r->ops));
-    r->due = table(&ok, r->ops_cap, sizeof(*r->due));
-    r->targets =
-        table(&ok, (size_t)r->ops_cap * r->targets_cap, sizeof(*r->targets));
-    r->keeps = table(&ok, r->keeps_cap, sizeof(*r->keeps));
-    r->haves = table(&ok, r->haves_cap, wr_have_size());
-    r->sides = table(&ok, r->sides_cap, sizeof(*r->sides));
-    r->sides_used = table(&ok, r->sides_cap, sizeof(*r->sides_used));
     r->push.stalled_until = WR_NEVER;
     r->haves_due = WR_NEVER;
     r->push.batch_cap =
         cfg->have_ops_max > 0 ? WR_PUSH_BATCH : WR_PUSH_BATCH_MIN;
-    r->push.batch = table(&ok, r->push.batch_cap, sizeof(*r->push.batch));
-    if (!ok) {
-        wr_replica_done(r);
+    r->mutes_cap = cfg->have_ops_max > 0 ? WR_MUTE_MAX : WR_MUTE_MIN;
+    l = layout_of(r);
+    block = calloc(1, l.size);
+    if (block == NULL)
         return WR_ENOMEM;
-    }
+    r->ops = (void *)(block + l.ops);
+    r->due = (void *)(block + l.due);
+    r->targets = (void *)(block + l.targets);
+    r->keeps = (void *)(block + l.keeps);
+    r->haves = (void *)(block + l.haves);
+    r->sides = (void *)(block + l.sides);
+    r->sides_used = (void *)(block + l.sides_used);
+    r->mutes = (void *)(block + l.mutes);
+    r->push.batch = (void *)(block + l.batch);
     for (uint32_t i = 0; i < r->ops_cap; i++)
         r->due[i] = WR_NEVER;
     r->due_first = WR_NEVER;
@@ -70,24 +96,13 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
 
 void wr_replica_done(struct wr_replica *r)
 {
-    free(r->ops);
-    free(r->due);
-    free(r->targets);
-    free(r->keeps);
-    free(r->haves);
-    free(r->sides);
-    free(r->sides_used);
-    free(r->push.batch);
+    free(r->ops); /* And all that lies behind. */
     *r = (struct wr_replica){0};
 }
 
 size_t wr_replica_size(const struct wr_replica *r)
 {
-    return r->ops_cap * (sizeof(*r->ops) + sizeof(*r->due) +
-                         r->targets_cap * sizeof(*r->targets)) +
-           r->keeps_cap * sizeof(*r->keeps) + r->haves_cap * wr_have_size() +
-           r->sides_cap * (sizeof(*r->sides) + sizeof(*r->sides_used)) +
-           r->push.batch_cap * sizeof(*r->push.batch);
+    return layout_of(r).size;
 }
 
 /* n and w (A19). */

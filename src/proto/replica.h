@@ -38,7 +38,8 @@ enum {
     WR_PUSH_BATCH_MIN = 1,  /* and to a simulated node. */
     WR_SIDE_BYTES = 512,    /* A root record, or 32 put ids. */
     WR_MUTE_MAX = 8,        /* Hosts remembered as mute: each further one costs
-                               a request's patience. */
+                               a request's patience; */
+    WR_MUTE_MIN = 1,        /* and by a simulated node without data. */
 };
 
 #define WR_DATA_GRACE_MS 2000  /* A commit and a megabyte on a slow line. */
@@ -105,7 +106,8 @@ struct wr_replica {
     uint8_t (*sides)[WR_SIDE_BYTES]; /* For ops with more than fits a slot. */
     bool *sides_used;
     uint32_t sides_cap;
-    struct wr_mute mute[WR_MUTE_MAX];
+    struct wr_mute *mutes;
+    uint32_t mutes_cap;
     struct wr_push push;
     wr_proven_fn *proven_fn;
     wr_left_fn *left_fn; /* Told when all is handed on; else WR_FX_DONE. */

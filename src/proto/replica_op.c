@@ -121,30 +121,30 @@ struct wr_target *wr_op_add(struct wr_replica *r, struct wr_op *op, wr_host h)
 
 static struct wr_mute *mute_of(struct wr_replica *r, wr_host h)
 {
-    for (unsigned i = 0; i < WR_MUTE_MAX; i++)
-        if (r->mute[i].ms > 0 && r->mute[i].host == h)
-            return &r->mute[i];
+    for (uint32_t i = 0; i < r->mutes_cap; i++)
+        if (r->mutes[i].ms > 0 && r->mutes[i].host == h)
+            return &r->mutes[i];
     return NULL;
 }
 
 bool wr_replica_is_mute(const struct wr_replica *r, const struct wr_core *c,
                         wr_host h)
 {
-    for (unsigned i = 0; i < WR_MUTE_MAX; i++)
-        if (r->mute[i].ms > 0 && r->mute[i].host == h)
-            return c->now < r->mute[i].until;
+    for (uint32_t i = 0; i < r->mutes_cap; i++)
+        if (r->mutes[i].ms > 0 && r->mutes[i].host == h)
+            return c->now < r->mutes[i].until;
     return false;
 }
 
 void wr_replica_mute(struct wr_replica *r, const struct wr_core *c, wr_host h)
 {
-    struct wr_mute *m = mute_of(r, h), *oldest = &r->mute[0];
+    struct wr_mute *m = mute_of(r, h), *oldest = &r->mutes[0];
 
     if (m != NULL && c->now < m->until)
         return; /* Several requests found it out. */
-    for (unsigned i = 1; i < WR_MUTE_MAX; i++)
-        if (r->mute[i].until < oldest->until)
-            oldest = &r->mute[i];
+    for (uint32_t i = 1; i < r->mutes_cap; i++)
+        if (r->mutes[i].until < oldest->until)
+            oldest = &r->mutes[i];
     if (m == NULL) {
         m = oldest;
         *m = (struct wr_mute){.host = h};
