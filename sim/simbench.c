@@ -6,11 +6,17 @@
  * rings looked for every 5 min, a lookup per member every 60 s, 10 to 150 ms
  * one way. Large rings run faster with
  *
- *     GLIBC_TUNABLES=glibc.malloc.hugetlb=1 simbench 1000000 1000 */
+ *     GLIBC_TUNABLES=glibc.malloc.hugetlb=1 simbench 1000000 1000
+ *
+ * Two rates are told. Delivered: messages between members that were handed to
+ * a node, which is what there is to simulate. Popped: all that left the queue,
+ * timers among it that had nothing to do any more. Times are the processor's,
+ * for the run without its beginning. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "world.h"
 
@@ -51,6 +57,67 @@ static void on_alarm(struct wr_world *w, uint64_t host)
                 host);
 }
 
+static long peak_mib(void)
+{
+    struct rusage use;
+
+    getrusage(RUSAGE_SELF, &use);
+    return use.ru_maxrss / 1024;
+}
+
+/* On a terminal, after each second's work. */
+static void show(const struct wr_world *w, uint64_t seconds, double t)
+{
+    fprintf(
+        stderr,
+        "\r\033[K%lu of %lu s in %.0f s, %.0f messages delivered/s, %ld MiB",
+        (unsigned long)(w->now / WR_SEC(1)), (unsigned long)seconds, t,
+        (double)w->delivered / t, peak_mib());
+}
+
+/* The time that it took. */
+static double play(struct wr_world *w, uint64_t seconds)
+{
+    const bool progress = isatty(STDERR_FILENO) == 1;
+    const double began = cpu_s();
+    double shown = began, now = began;
+
+    for (uint64_t s = 1; s <= seconds; s++) {
+        wr_world_run(w, WR_SEC(s));
+        now = cpu_s();
+        if (progress && now - shown >= 1) {
+            shown = now;
+            show(w, seconds, now - began);
+        }
+    }
+    if (shown > began)
+        fputs("\r\033[K", stderr);
+    return now - began;
+}
+
+static void tell(const struct wr_world *w, const struct bench *b,
+                 uint64_t seconds, double t)
+{
+    printf("%lu s of virtual time in %.2f s, at most %ld MiB\n",
+           (unsigned long)seconds, t, peak_mib());
+    printf("%12lu messages delivered, %9.0f a second\n",
+           (unsigned long)w->delivered, (double)w->delivered / t);
+    printf("%12lu events popped,      %9.0f a second\n",
+           (unsigned long)w->events, (double)w->events / t);
+    printf("%12lu lookups, %lu answered, %lu failed, %.2f hops\n",
+           (unsigned long)b->asked, (unsigned long)b->answered,
+           (unsigned long)b->failed,
+           (double)b->hops / (double)(b->answered + 1));
+    printf("%12lu links set up\n", (unsigned long)w->setups_n);
+    printf("digest %016lx\n", (unsigned long)w->digest);
+    puts("sent, by kind:");
+    for (unsigned k = 0; k < WR_WORLD_KINDS; k++)
+        if (w->sent_n[k] > 0)
+            printf("%12lu %-10s %4.0f B each\n", (unsigned long)w->sent_n[k],
+                   wr_msg_name(k),
+                   (double)w->sent_bytes[k] / (double)w->sent_n[k]);
+}
+
 int main(int argc, char **argv)
 {
     const uint32_t hosts = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
@@ -65,7 +132,6 @@ int main(int argc, char **argv)
         .net.min_us = WR_MS(10),
         .net.max_us = WR_MS(150),
     };
-    struct rusage use;
     double t;
 
     if (hosts < 10) {
@@ -92,27 +158,11 @@ int main(int argc, char **argv)
     wr_world_begin(&w, NULL, hosts);
     for (wr_host h = 0; h < hosts; h++)
         wr_world_at(&w, wr_rng_below(&b.rng, b.every), h);
-    getrusage(RUSAGE_SELF, &use);
-    printf("%u members: began in %.2f s, %zu bytes a node, %ld MiB\n", hosts,
-           cpu_s() - t, wr_node_size(w.hosts[0].node), use.ru_maxrss / 1024);
-    t = cpu_s();
-    wr_world_run(&w, WR_SEC(seconds));
-    t = cpu_s() - t;
-    getrusage(RUSAGE_SELF, &use);
-    printf("%lu s: %lu events, %lu delivered, %.2f s, %.0f events/s, %ld MiB\n",
-           (unsigned long)seconds, (unsigned long)w.events,
-           (unsigned long)w.delivered, t, (double)w.events / t,
-           use.ru_maxrss / 1024);
-    printf("lookups %lu, answered %lu, failed %lu, hops %.2f; setups %lu; "
-           "digest %016lx\n",
-           (unsigned long)b.asked, (unsigned long)b.answered,
-           (unsigned long)b.failed, (double)b.hops / (double)(b.answered + 1),
-           (unsigned long)w.setups_n, (unsigned long)w.digest);
-    for (unsigned k = 0; k < WR_WORLD_KINDS; k++)
-        if (w.sent_n[k] > 0)
-            printf("%12s %12lu, %4.0f B each\n", wr_msg_name(k),
-                   (unsigned long)w.sent_n[k],
-                   (double)w.sent_bytes[k] / (double)w.sent_n[k]);
+    printf("%u members, began in %.2f s: %zu bytes a node, %ld MiB\n", hosts,
+           cpu_s() - t, wr_node_size(w.hosts[0].node), peak_mib());
+    fflush(stdout);
+    t = play(&w, seconds);
+    tell(&w, &b, seconds, t);
     wr_world_done(&w);
     return 0;
 }
