@@ -233,7 +233,7 @@ static enum wr_err check_all(struct checker *x)
         return err;
     check_roots(x);
     if (x->sum->faults[WR_FAULT_TREE] > 0)
-        return WR_OK; /* What is derived cannot be judged. */
+        return WR_OK;      /* What is derived cannot be judged. */
     if (x->w.e->sums != 0) /* An older format has none. */
         rc = wr_lmdb_sums_judge(&x->w, &right);
     if (rc != 0 || !right)

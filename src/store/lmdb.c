@@ -217,6 +217,11 @@ static enum wr_err first_usage(struct wr_lmdb *m, struct wr_why *why)
     MDB_txn *txn;
     enum wr_err err;
 
+    /* On a full disk a process must find room to start and to stop. */
+    if (wr_lmdb_env_is_full(&m->e))
+        wr_lmdb_ballast_drop(&m->e);
+    else
+        wr_lmdb_ballast_make(&m->e);
     if (mdb_txn_begin(m->e.env, NULL, MDB_RDONLY, &txn) != 0)
         return wr_why(why, WR_EIO, "cannot read the store %s", m->e.path);
     err = wr_lmdb_env_measure(&m->e, txn, m->cfg.quota, &m->usage);
@@ -226,8 +231,6 @@ static enum wr_err first_usage(struct wr_lmdb *m, struct wr_why *why)
         err = WR_EIO;
     if (err != WR_OK)
         return wr_why(why, err, "cannot measure the store %s", m->e.path);
-    if (m->usage.space < WR_SPACE_NO_PUT)
-        wr_lmdb_ballast_make(&m->e);
     return WR_OK;
 }
 

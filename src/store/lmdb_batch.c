@@ -102,12 +102,24 @@ static int perform(struct batch *b, struct wr_store_req *r)
     return wr_lmdb_perform(&b->w, r);
 }
 
+/* Room may have come about without us: nobody is refused for what was. */
+static void look_again(struct batch *b)
+{
+    struct wr_store_usage now = b->usage;
+
+    if (b->w.space >= WR_SPACE_NO_PUT &&
+        wr_lmdb_env_measure(&b->m->e, b->w.txn, b->m->cfg.quota, &now) == WR_OK)
+        b->w.space = now.space;
+}
+
 /* First attempt: takes requests as long as they come. */
 static int attempt(struct batch *b, enum wr_space space)
 {
     struct wr_store_req *r;
     int rc = begin(b, space);
 
+    if (rc == 0)
+        look_again(b);
     b->until = wr_clock_now() + WR_LMDB_BATCH_US;
     while (rc == 0 && (r = next(b)) != NULL) {
         wr_store_reqs_add(&b->reqs, r);
@@ -167,7 +179,7 @@ static int on_full(struct batch *b, int rc)
     WR_LOG(WARN, "store", "no space left: refusing what adds",
            WR_KV_STR("path", m->e.path), WR_KV_STR("cause", mdb_strerror(rc)));
     if (rc != MDB_MAP_FULL)
-        (void)wr_lmdb_ballast_drop(&m->e);
+        wr_lmdb_ballast_drop(&m->e);
     if (is_dead(m)) {
         rc = revive(m);
         if (rc != 0)
@@ -267,6 +279,8 @@ static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *taken)
         wr_store_reqs_move(&b.reqs, taken);
         all_fail(&b.reqs, rc == ENOMEM ? WR_ENOMEM : WR_EIO);
     }
+    if (rc == 0 && !m->e.ballast && b.usage.space < WR_SPACE_NO_PUT)
+        wr_lmdb_ballast_make(&m->e);
     publish(&b);
 }
 

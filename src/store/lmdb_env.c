@@ -488,6 +488,7 @@ enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
                             e->metas, e->sums,    e->own};
     uint64_t pages = 2, file;
     struct wr_disk disk;
+    struct stat data;
     MDB_envinfo info;
     MDB_stat st;
 
@@ -507,9 +508,15 @@ enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
         return WR_OK; /* What was known of the disk stands. */
     if (mdb_env_info(e->env, &info) != 0)
         return WR_EIO;
-    /* Pages that are free inside the file are room as well. */
+    /* Pages that are free inside the file are room as well, and what writes
+     * that found no end have left behind it. */
     file = ((uint64_t)info.me_last_pgno + 1) * e->page_bytes;
+    if (fstat(e->heard, &data) == 0 && (uint64_t)data.st_size > file)
+        file = (uint64_t)data.st_size;
     u->capacity = file + disk.free;
+    if (!e->ballast) /* Removals keep their room. */
+        u->capacity -=
+            u->capacity < WR_LMDB_BALLAST ? u->capacity : WR_LMDB_BALLAST;
     if (quota > 0 && u->capacity > quota)
         u->capacity = quota;
     u->space = wr_space_of(u->used, u->capacity);
@@ -526,27 +533,41 @@ bool wr_lmdb_env_is_full(const struct wr_lmdb_env *e)
 }
 
 /* A power cut may have left a shorter one. */
-void wr_lmdb_ballast_make(const struct wr_lmdb_env *e)
+static bool ballast_is_whole(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && st.st_size >= WR_LMDB_BALLAST &&
+           st.st_blocks * 512 >= WR_LMDB_BALLAST;
+}
+
+void wr_lmdb_ballast_make(struct wr_lmdb_env *e)
 {
     char path[PATH_MAX];
-    struct stat st;
+    struct wr_disk disk;
     int fd;
 
-    if (!path_of(e->path, "/ballast", path) ||
-        (stat(path, &st) == 0 && st.st_size >= WR_LMDB_BALLAST &&
-         st.st_blocks * 512 >= WR_LMDB_BALLAST))
+    if (!path_of(e->path, "/ballast", path))
+        return;
+    e->ballast = ballast_is_whole(path);
+    /* It takes nobody's last room. */
+    if (e->ballast || wr_disk_read(e->path, NULL, &disk) != WR_OK ||
+        disk.free < 2 * WR_LMDB_BALLAST)
         return;
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return; /* It can wait. */
-    if (posix_fallocate(fd, 0, WR_LMDB_BALLAST) != 0)
+    e->ballast = posix_fallocate(fd, 0, WR_LMDB_BALLAST) == 0;
+    if (!e->ballast)
         (void)unlink(path);
     close(fd);
 }
 
-bool wr_lmdb_ballast_drop(const struct wr_lmdb_env *e)
+void wr_lmdb_ballast_drop(struct wr_lmdb_env *e)
 {
     char path[PATH_MAX];
 
-    return path_of(e->path, "/ballast", path) && unlink(path) == 0;
+    if (path_of(e->path, "/ballast", path))
+        (void)unlink(path);
+    e->ballast = false;
 }

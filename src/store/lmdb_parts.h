@@ -45,6 +45,7 @@ struct wr_lmdb_env {
     MDB_env *env; /* NULL: it could not be opened anew. */
     MDB_dbi index, payload, refs, roots, metas, sums, own;
     uint64_t page_bytes;
+    bool ballast;       /* It is there, whole. */
     const uint8_t *map; /* Where LMDB has mapped the file; NULL: not known. */
     struct wr_totals totals;
 };
@@ -107,8 +108,8 @@ enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
 int wr_lmdb_totals_put(const struct wr_lmdb_env *e, MDB_txn *txn,
                        const struct wr_totals *t);
 /* Space put aside for removals on a full disk. */
-void wr_lmdb_ballast_make(const struct wr_lmdb_env *e);
-bool wr_lmdb_ballast_drop(const struct wr_lmdb_env *e);
+void wr_lmdb_ballast_make(struct wr_lmdb_env *e);
+void wr_lmdb_ballast_drop(struct wr_lmdb_env *e);
 
 /* lmdb_run.c: `v` is a value as LMDB returned it. */
 /* Learns where the map is from a value of a few bytes. */

@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# fulldisk - a disk that is filled to its last byte, and one that fails to sync.
+# The disk is a small tmpfs where one may be mounted, and in any case a
+# directory whose files are capped (tests/support/fault.c).
+. "$(dirname "$0")/lib.sh"
+: "${FAULT_LIB:?tests/support/fault.c}" "${CHUNKS_TOOL:?tests/cluster/chunks.c}"
+
+MIB=1048576
+SIZE=$((48 * MIB))
+for i in 1 2 3 4 5; do
+    bytes "full $i" $((4 * MIB)) "$W/f$i"
+done
+bytes small 20000 "$W/small-file"
+
+# asan's library must come first, wherever another one is loaded.
+export ASAN_OPTIONS=verify_asan_link_order=0
+PRELOAD=$FAULT_LIB
+asan=$(ldd "$WREATH" | sed -n 's/.*libasan[^ ]* => \([^ ]*\).*/\1/p')
+[ -z "$asan" ] || PRELOAD="$FAULT_LIB $asan"
+
+# on_disk COMMAND...: one that sees the disk as it is meant to be.
+on_disk()
+{
+    "${ON_DISK[@]}" "$@"
+}
+
+# run_on_disk: the super-peer, there, by its real name; it keeps its address.
+run_on_disk()
+{
+    rm -f "$W/full/run/address"
+    "${ON_DISK[@]}" "$WREATH" --dir "$W/small/full" superpeer \
+        --listen "${ADDRESS[full]:-$IP:0}" >>"$W/full.log" 2>&1 </dev/null &
+    PID[full]=$!
+    await_ready full
+}
+
+fill()
+{
+    on_disk dd if=/dev/zero of="$W/small/filler" bs=4096 oflag=append \
+        conv=notrunc 2>"$W/dd"
+    grep -q 'No space left' "$W/dd"
+}
+
+healthy()
+{
+    [ "$(w full status --json | field store.failed)" = false ]
+}
+
+all_there()
+{
+    local i
+
+    for i in 1 2 3 4 5; do
+        fetched full "${cids[i]}" "$W/f$i" || return 1
+    done
+}
+
+# scenario TITLE
+scenario()
+{
+    local i
+    local -a cids=()
+
+    mkdir -p "$W/small/full"
+    rm -f "$W/full"
+    ln -s small/full "$W/full"
+    unset "ADDRESS[full]"
+    w full init --listen "$IP:0" >/dev/null || bail 'init failed'
+    run_on_disk
+    for i in 1 2 3 4 5; do
+        cids[i]=$(put full "$W/f$i") || result 1 "$1: files are put"
+    done
+    check "$1: it is filled to the last byte" fill
+    check "$1: a put is refused" \
+        refused 5 'full|space' full put --timeout 5s "$W/small-file"
+    check "$1: again and again" \
+        refused 5 'full|space' full put --timeout 5s "$W/small-file"
+    check "$1: what was put is read" all_there
+    check "$1: the host runs, and holds its disk for whole" healthy
+    fill
+    kill9 full
+    run_on_disk
+    check "$1: it starts on the full disk, and reads" all_there
+    check "$1: and refuses" \
+        refused 5 'full|space' full put --timeout 5s "$W/small-file"
+    rm "$W/small/filler"
+    check "$1: with room again, the same put passes" \
+        put full "$W/small-file" --timeout 5s
+    check "$1: nothing was lost" all_there
+    check "$1: it is filled once more" fill
+    stop full
+    fill
+    "$CHUNKS_TOOL" "$W/small/full/store" >"$W/before"
+    check "$1: every second chunk is removed from the full disk" \
+        on_disk "$CHUNKS_TOOL" "$W/small/full/store" drop
+    "$CHUNKS_TOOL" "$W/small/full/store" >"$W/after"
+    check "$1: just those are gone" \
+        cmp <(awk 'NR % 2' "$W/before") "$W/after"
+    run_on_disk
+    bytes "$1" $((2 * MIB)) "$W/new"
+    new=$(put full "$W/new" --timeout 5s)
+    result $? "$1: which makes room for a put"
+    check "$1: and that is read" fetched full "$new" "$W/new"
+    stop full
+}
+
+mkdir "$W/small"
+if mount -t tmpfs -o "size=$SIZE" wreath "$W/small" 2>"$W/said"; then
+    ON_DISK=(env)
+    scenario 'a small tmpfs'
+    umount "$W/small"
+else
+    skip 'a small tmpfs' "it cannot be mounted here: $(head -n 1 "$W/said")"
+fi
+rm -rf "$W/small"
+mkdir "$W/small"
+ON_DISK=(env "WREATH_FAULT_DISK=$W/small:$SIZE" "LD_PRELOAD=$PRELOAD")
+scenario 'a capped directory'
+
+# ---- a disk that does not sync --------------------------------------------------
+
+w a1 init --listen "$IP:0" >/dev/null || bail 'init failed'
+start a1
+w a1 invite --quiet --super-peer --uses 3 -o "$W/super.ticket" ||
+    bail 'invite failed'
+for name in a2 a3 a4; do
+    w "$name" join "$W/super.ticket" >/dev/null || bail 'join failed'
+done
+start a2 a3
+# From its 6th sync on, in the first seconds of its life, nothing of a4 is sure.
+WREATH_FAULT=call WREATH_FAULT_ONLY=fdatasync WREATH_FAULT_AT=6 \
+    WREATH_FAULT_SEED=0 LD_PRELOAD=$PRELOAD spawn a4
+await_ready a4
+settled 60 a1 a2 a3 a4 || bail 'no ring'
+before=$(put a1 "$W/f1")
+result $? 'a put passes while a disk fails to sync'
+until_ok 20 put a4 "$W/f2" >"$W/stdout"
+check 'also through that host, which is its owner often enough' \
+    fetched a4 "$(<"$W/stdout")" "$W/f2"
+until_ok 20 w a4 put "$W/f3" >"$W/stdout"
+third=$(<"$W/stdout")
+failed()
+{
+    [ "$(w a4 status --json | field store.failed)" = true ]
+}
+check 'its status tells' failed
+check 'and its log' grep -q 'the disk failed' "$W/a4.log"
+kill9 a4
+check 'what was acknowledged stands on the others' \
+    fetched a2 "$before" "$W/f1"
+check 'all of it' fetched a3 "$third" "$W/f3"
+plan
