@@ -10,8 +10,11 @@
  *     cluster-tool pb CID                     the same digest, as a dag-pb CID
  *     cluster-tool cid FILE [HASHCODE]        the raw CID of a small file
  *     cluster-tool key CID                    its place on the ring, in hex
- *     cluster-tool owner RINGFILE MEMBERS HOSTS KEYS
- *                                             per line of KEYS: key and owner
+ *     cluster-tool owner RINGFILE MEMBERS HOSTS KEYS [N]
+ *                                             per line of KEYS: key, and its
+ *                                             owner, or the N hosts of its set
+ *     cluster-tool digests STORE              of all chunks, once the host is
+ *                                             down
  *     cluster-tool ring FILE...               are these `peers --fingers
  * --json` of all hosts one ring? cluster-tool rot FILE PATTERN           flips
  * a byte wherever the bytes of PATTERN lie in FILE cluster-tool newer STORE a
@@ -357,11 +360,33 @@ static int by_id(const void *a, const void *b)
                   ((const struct member *)b)->id, WR_CRED_MEMBER_ID);
 }
 
+/* The first `most` hosts of the members from all[i] on, clockwise. */
+static void print_set(const struct member *all, size_t n, size_t i,
+                      unsigned long most)
+{
+    const char *seen[64];
+    size_t seen_n = 0;
+
+    for (size_t k = 0; k < n && seen_n < most; k++) {
+        const char *host = all[(i + k) % n].host;
+        size_t j = 0;
+
+        while (j < seen_n && strcmp(seen[j], host) != 0)
+            j++;
+        if (j < seen_n)
+            continue;
+        seen[seen_n++] = host;
+        printf(" %s", host);
+    }
+    printf("\n");
+}
+
 /* The member at or after the key, clockwise: the definition itself. */
 static int cmd_owner(char **argv)
 {
     static struct member all[64 * 64];
     const unsigned v = (unsigned)strtoul(argv[1], NULL, 10);
+    const unsigned long most = argv[4] != NULL ? strtoul(argv[4], NULL, 10) : 1;
     uint8_t ring[WR_SIGN_PUBLIC], host[WR_CRED_HOST], key[WR_CRED_MEMBER_ID];
     char line[256];
     size_t n = 0;
@@ -391,7 +416,8 @@ static int cmd_owner(char **argv)
             die(line);
         while (i < n && memcmp(all[i].id, key, sizeof(key)) < 0)
             i++;
-        printf("%s %s\n", line, all[i % n].host);
+        printf("%s", line);
+        print_set(all, n, i, most < 64 ? most : 64);
     }
     fclose(f);
     return 0;
@@ -541,6 +567,31 @@ static int cmd_newer(char **argv)
     return 0;
 }
 
+static int cmd_digests(char **argv)
+{
+    char hex[2 * 32 + 1];
+    MDB_cursor *cursor;
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_val k, v;
+
+    if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, 8) != 0 ||
+        mdb_env_open(env, argv[0], MDB_RDONLY | MDB_NOTLS, 0600) != 0 ||
+        mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0 ||
+        mdb_dbi_open(txn, "index", 0, &dbi) != 0 ||
+        mdb_cursor_open(txn, dbi, &cursor) != 0)
+        die(argv[0]);
+    while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0 && k.mv_size == 32) {
+        wr_hex(wr_span(k.mv_data, k.mv_size), hex);
+        puts(hex);
+    }
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -553,7 +604,7 @@ int main(int argc, char **argv)
         {"pb", 1, cmd_pb},         {"key", 1, cmd_key},
         {"cid", 1, cmd_cid},       {"owner", 4, cmd_owner},
         {"ring", 1, cmd_ring},     {"rot", 2, cmd_rot},
-        {"newer", 1, cmd_newer},
+        {"newer", 1, cmd_newer},   {"digests", 1, cmd_digests},
     };
 
     if (argc < 2 || sodium_init() < 0)
