@@ -254,6 +254,7 @@ static void publish(struct batch *b)
 static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *taken)
 {
     struct batch b = {.m = m, .taken = taken, .usage = m->usage};
+    bool full;
     int rc;
 
     wr_store_reqs_init(&b.reqs);
@@ -264,7 +265,8 @@ static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *taken)
         return;
     }
     rc = attempt(&b, b.usage.space);
-    if (is_full(m, rc))
+    full = is_full(m, rc);
+    if (full)
         rc = on_full(&b, rc);
     if (is_full(m, rc)) {
         all_fail(&b.reqs, WR_EFULL);
@@ -279,7 +281,7 @@ static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *taken)
         wr_store_reqs_move(&b.reqs, taken);
         all_fail(&b.reqs, rc == ENOMEM ? WR_ENOMEM : WR_EIO);
     }
-    if (rc == 0 && !m->e.ballast && b.usage.space < WR_SPACE_NO_PUT)
+    if (rc == 0 && !full && !m->e.ballast && b.usage.space < WR_SPACE_NO_PUT)
         wr_lmdb_ballast_make(&m->e);
     publish(&b);
 }
