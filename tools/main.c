@@ -91,6 +91,9 @@ const struct command cli_commands[] = {
      "  --fingers          each member's successors and fingers\n", false},
     {"trace", cmd_trace, "trace KEY",
      "Look up who owns a CID or a 64-digit key, hop by hop.", NULL, false},
+    {"why", cmd_why, "why CID[/PATH]",
+     "Why a file or chunk is slow, missing or unsafe: who has it, who not.",
+     NULL, false},
     {"scrub", cmd_scrub, "scrub [--rate BYTES] [--background]",
      "Read every chunk of this host again, and replace what is rotten.",
      "  --rate BYTES       at most so many a second, as 20M (as it goes)\n"

@@ -6,6 +6,7 @@
  *     status            this host: state, store, links, counters
  *     peers [fingers]   every known host; each of our members and its view
  *     trace KEY         a lookup, hop by hop; KEY is 64 hexadecimal digits
+ *     survey, chunk, …  what all hosts have and see: survey.h
  *     leave             (local) hand everything over, then go for good
  *     scrub [RATE]      (local) read every chunk again, from now on
  *     reload            (local) the revocation list was replaced
@@ -21,8 +22,8 @@
 #include "sys/fs.h"
 #include "sys/log.h"
 
-static void reply(struct wr_super *s, wr_host to, uint64_t rid,
-                  enum wr_status status, json_t *o)
+void wr_super_reply(struct wr_super *s, wr_host to, uint64_t rid,
+                    enum wr_status status, json_t *o)
 {
     struct wr_msg m = {.kind = WR_MSG_REPORT, .rid = rid};
     char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
@@ -53,7 +54,8 @@ static void refuse(struct wr_super *s, const struct wr_hub_peer *peer,
                    const struct wr_msg *m, enum wr_status status,
                    const char *text)
 {
-    reply(s, peer->from, m->rid, status, json_pack("{s:s}", "error", text));
+    wr_super_reply(s, peer->from, m->rid, status,
+                   json_pack("{s:s}", "error", text));
 }
 
 static bool is_word(struct wr_span span, const char *word)
@@ -101,9 +103,9 @@ static void start_leave(struct wr_super *s, const struct wr_hub_peer *peer,
         return;
     }
     if (s->state == WR_SUPER_LEAVING) {
-        reply(s, peer->from, m->rid, WR_STATUS_OK,
-              json_pack("{s:s, s:I}", "state", "leaving", "pushed",
-                        (json_int_t)s->pushed));
+        wr_super_reply(s, peer->from, m->rid, WR_STATUS_OK,
+                       json_pack("{s:s, s:I}", "state", "leaving", "pushed",
+                                 (json_int_t)s->pushed));
         return;
     }
     struct wr_talk *talk = NULL;
@@ -116,8 +118,8 @@ static void start_leave(struct wr_super *s, const struct wr_hub_peer *peer,
     }
     s->state = WR_SUPER_LEAVING;
     WR_LOG_TEXT(INFO, "host", "leaving for good");
-    reply(s, peer->from, m->rid, WR_STATUS_OK,
-          json_pack("{s:s}", "state", "leaving"));
+    wr_super_reply(s, peer->from, m->rid, WR_STATUS_OK,
+                   json_pack("{s:s}", "state", "leaving"));
     wr_super_feed(
         s, &(struct wr_event){.kind = WR_EV_LEAVE,
                               .leave = {.token = (wr_token)(talk - s->talks)}});
@@ -142,8 +144,8 @@ static void start_scrub(struct wr_super *s, const struct wr_hub_peer *peer,
         refuse(s, peer, m, WR_STATUS_REFUSED, "a rate is a number of bytes");
     } else {
         wr_scrub_begin(s, rate);
-        reply(s, peer->from, m->rid, WR_STATUS_OK,
-              json_pack("{s:o}", "scrub", wr_scrub_view(s)));
+        wr_super_reply(s, peer->from, m->rid, WR_STATUS_OK,
+                       json_pack("{s:o}", "scrub", wr_scrub_view(s)));
     }
 }
 
@@ -163,8 +165,8 @@ static void reload(struct wr_super *s, const struct wr_hub_peer *peer,
     }
     const bool news = wr_cards_revoke(&s->cards, wr_span(bytes, n));
     free(bytes);
-    reply(s, peer->from, m->rid, WR_STATUS_OK,
-          json_pack("{s:b}", "changed", news));
+    wr_super_reply(s, peer->from, m->rid, WR_STATUS_OK,
+                   json_pack("{s:b}", "changed", news));
     if (news) {
         /* It is in the file; written once more, it could take the place of
          * one that the command writes right now. */
@@ -179,10 +181,10 @@ void wr_super_query(struct wr_super *s, const struct wr_hub_peer *peer,
     const struct wr_span what = m->query.what;
 
     if (is_word(what, "status"))
-        reply(s, peer->from, m->rid, WR_STATUS_OK, wr_view_status(s));
+        wr_super_reply(s, peer->from, m->rid, WR_STATUS_OK, wr_view_status(s));
     else if (is_word(what, "peers"))
-        reply(s, peer->from, m->rid, WR_STATUS_OK,
-              wr_view_peers(s, is_word(m->query.arg, "fingers")));
+        wr_super_reply(s, peer->from, m->rid, WR_STATUS_OK,
+                       wr_view_peers(s, is_word(m->query.arg, "fingers")));
     else if (is_word(what, "trace"))
         start_trace(s, peer, m);
     else if (is_word(what, "leave"))
@@ -191,7 +193,7 @@ void wr_super_query(struct wr_super *s, const struct wr_hub_peer *peer,
         start_scrub(s, peer, m);
     else if (is_word(what, "reload"))
         reload(s, peer, m);
-    else
+    else if (!wr_survey_query(s, peer, m))
         refuse(s, peer, m, WR_STATUS_REFUSED, "no such question");
 }
 
@@ -201,8 +203,9 @@ void wr_super_query_done(struct wr_super *s, const struct wr_fx *fx)
     struct wr_talk *talk = &s->talks[fx->done.token];
 
     if (talk->used && talk->kind == WR_TALK_TRACE)
-        reply(s, talk->from, talk->rid, (enum wr_status)fx->done.status,
-              wr_view_trace(s, &fx->done.answer));
+        wr_super_reply(s, talk->from, talk->rid,
+                       (enum wr_status)fx->done.status,
+                       wr_view_trace(s, &fx->done.answer));
     if (talk->used && talk->kind == WR_TALK_LEAVE) {
         if (fx->done.status == WR_STATUS_OK) {
             WR_LOG_TEXT(INFO, "host", "everything is handed over");

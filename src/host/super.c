@@ -450,6 +450,7 @@ static void on_upkeep(uv_timer_t *t)
 
     s->upkeeps++;
     s->saved_soon = false;
+    wr_survey_tick(s);
     if (s->cards.dirty && !s->saving)
         wr_super_save_members(s);
     if (s->upkeeps % TRIM_EVERY == 0)
@@ -543,6 +544,7 @@ static void done(struct wr_super *s)
             save_free(save);
         }
     }
+    wr_survey_done(s);
     wr_node_close(s->node);
     wr_outbox_done(&s->out);
     wr_bodytab_done(&s->bodies);

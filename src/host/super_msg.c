@@ -233,6 +233,9 @@ void wr_super_on_msg(void *arg, const struct wr_hub_peer *peer,
     case WR_MSG_QUERY:
         wr_super_query(s, peer, m);
         break;
+    case WR_MSG_REPORT:
+        wr_survey_report(s, peer->from, m->rid, body);
+        break;
     case WR_MSG_JOIN:
         on_join(s, peer, m);
         break;

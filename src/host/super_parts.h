@@ -7,6 +7,7 @@
  *     super_msg.c    messages from the hub: verified, then to the node; or the
  *                    host's own (admission, revocation)
  *     scrub.c        chunks are read again, rotten ones replaced
+ *     survey.c       one question to all hosts
  *     query.c        status, peers, trace and the other questions, as JSON
  */
 #ifndef WR_HOST_SUPER_PARTS_H
@@ -17,6 +18,7 @@
 #include "host/hub.h"
 #include "host/scrub.h"
 #include "host/super.h"
+#include "host/survey.h"
 #include "proto/node.h"
 #include "store/store.h"
 #include "wire/codec.h"
@@ -74,6 +76,7 @@ struct wr_super {
     wr_time timer_at;
 
     struct wr_scrub scrub;
+    struct wr_survey surveys[WR_SURVEYS];
     struct wr_talk talks[WR_SUPER_TALKS];
     enum wr_super_state {
         WR_SUPER_JOINING,
@@ -116,6 +119,9 @@ void wr_super_on_revoked(void *arg);
 void wr_super_left(struct wr_super *s);
 
 /* query.c */
+/* A REPORT to a leaf or host; takes `o` over. */
+void wr_super_reply(struct wr_super *s, wr_host to, uint64_t rid,
+                    enum wr_status status, json_t *o);
 void wr_super_query(struct wr_super *s, const struct wr_hub_peer *peer,
                     const struct wr_msg *m);
 /* A command of a talk ended. */

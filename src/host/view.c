@@ -132,6 +132,15 @@ json_t *wr_view_status(const struct wr_super *s)
         "counters", counters_json(&n->count));
 }
 
+const char *wr_view_liveness(const struct wr_super *s, wr_host h)
+{
+    const struct wr_core *c = &s->node->core;
+
+    if (h == s->self || wr_peers_alive(c, h))
+        return "up";
+    return wr_peers_away(c, h) ? "away" : "down";
+}
+
 static json_t *peer_json(const struct wr_super *s, wr_host h)
 {
     static const char *const roster[] = {"admitted", "left", "removed"};
@@ -151,12 +160,7 @@ static json_t *peer_json(const struct wr_super *s, wr_host h)
         host_json(s, h), "address", wr_addr_text(&host->addr, address), "site",
         card->cred.site, "state", roster[wr_cards_state(&s->cards, h)], "self",
         (int)self, "linked", (int)(!self && wr_hub_linked(s->hub, h)),
-        "liveness",
-        self                   ? "up"
-        : wr_peers_alive(c, h) ? "up"
-        : wr_peers_away(c, h)  ? "away"
-                               : "down",
-        "rtt_ms",
+        "liveness", wr_view_liveness(s, h), "rtt_ms",
         self || rtt == UINT32_MAX ? json_null() : json_real(rtt / 1000.0),
         "seen_s", (json_int_t)card->seen_s, "members", ids);
 }

@@ -12,6 +12,9 @@
 json_t *wr_view_status(const struct wr_super *s);
 json_t *wr_view_peers(const struct wr_super *s, bool fingers);
 
+/* "up", "away" (back soon, by its own word) or "down". */
+const char *wr_view_liveness(const struct wr_super *s, wr_host h);
+
 /* A lookup's ROUTED. */
 json_t *wr_view_trace(const struct wr_super *s, const struct wr_msg *routed);
 

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# why - in plain words: who has a file, who not, and what keeps it.
+. "$(dirname "$0")/lib.sh"
+
+WREATH_SCRUB=0
+export WREATH_SCRUB
+ring 3 1
+
+bytes file 3000000 "$W/file"
+bytes lone 50000 "$W/lone"
+bytes never 1000 "$W/never"
+cid=$(put l1 "$W/file" --wait all)
+lone=$(put l1 "$W/lone" --wait all --ttl 30d)
+result $? 'files are put'
+
+# says STATUS PATTERN NAME COMMAND...: its status and something that it prints.
+says()
+{
+    local want=$1 pattern=$2 got
+
+    shift 2
+    w "$@" >"$W/out"
+    got=$?
+    [ "$got" -eq "$want" ] || note "exit status $got in place of $want"
+    grep -Eq -e "$pattern" "$W/out" && [ "$got" -eq "$want" ] && return
+    sed 's/^/# /' "$W/out" >&3
+    return 1
+}
+
+check 'a file is well' says 0 'so +all is well' l1 why "$cid"
+check 'it says who keeps it' grep -Eq 'put .*kept for ever; 3 records' "$W/out"
+check 'how many blocks have how many copies' \
+    grep -Eq 'blocks +[0-9]+ on 3 hosts$' "$W/out"
+check 'a chunk with a date is told so' says 0 'kept until 20' l1 why "$lone"
+check 'and where it is' test "$(grep '^is on' "$W/out" | tr -cd , | wc -c)" -eq 2
+check 'each super-peer says the same' says 0 'all is well' s3 why "$cid"
+w s2 why "$cid" --json >"$W/report"
+check 'so does JSON' test "$(field verdict <"$W/report")" = well
+check 'in which each host has its say' \
+    test "$(field 'hosts.*.answer.here' <"$W/report" | grep -c true)" -eq 3
+check 'what nobody has is nowhere' says 3 'nowhere' l1 why \
+    "$("$CLUSTER_TOOL" cid "$W/never")"
+
+# ---- one that is silent ------------------------------------------------------------
+
+kill9 s3
+down()
+{
+    [ "$(w s1 peers --json | field 'hosts.*.liveness=down.host' | wc -l)" -eq "$1" ]
+}
+until_ok 30 down 1
+check 'with one host down there are fewer copies' \
+    says 0 'so .*fewer than 3 copies' l1 why "$cid"
+check 'and it is named' grep -Eq 'silent +[0-9a-f]{8} \(down\)' "$W/out"
+check 'what nobody has may be on the silent one' says 4 'bring up' l1 why \
+    "$("$CLUSTER_TOOL" cid "$W/never")"
+
+# ---- rot ------------------------------------------------------------------------------
+
+stop s2
+start s3
+"$CLUSTER_TOOL" rot "$W/s2/store/data.mdb" "$W/lone" >"$W/stdout"
+start s2
+settled 60 s1 s2 s3
+WREATH_SCRUB=0 w s2 get "$lone" -o "$W/lone2" >"$W/stdout" # It is noticed,
+w s2 scrub >"$W/stdout"                                    # and mended.
+check 'a chunk that was rotten is well again' says 0 'all is well' l1 why "$lone"
+check 'everybody has it' test "$(grep '^is on' "$W/out" | tr -cd , | wc -c)" -eq 2
+
+# ---- given up ---------------------------------------------------------------------------
+
+w l1 rm "$cid" >"$W/stdout"
+check 'what was given up is told so' says 0 'no put keeps it' l1 why "$cid"
+check 'with the state of the put' grep -q 'given up' "$W/out"
+
+# ---- wrong input --------------------------------------------------------------------------
+
+check 'no CID is a mistake' refused 2 'CID' l1 why
+check 'so is what is none' refused 2 'no CID' l1 why what
+check 'so are two' refused 2 'one CID' l1 why "$cid" "$lone"
+bytes inline 10 "$W/inline"
+stop s2
+check 'a host that does not run is told so' refused '1|4' 'run' s2 why "$cid"
+plan
