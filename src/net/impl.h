@@ -33,6 +33,7 @@ enum {
     TURN_MAX = 512 << 10, /* Read from one link before others have their go. */
     BODY_INLINE = 16 << 10, /* Up to here a body shares a record. */
     SCAN_MS = 100,
+    STOOD_STILL_MS = 2000,
 };
 
 _Static_assert((int)GATHER_MIN >= (int)WR_HEADER_MAX + WR_FRAME_HEAD +
@@ -80,6 +81,7 @@ enum wait {
     WAIT_KNOWN,    /* Accepted: message 3. */
     WAIT_DIAL,     /* Dialled: to be open. */
     WAIT_END,      /* Closed by us: the peer's end. */
+    WAIT_SLOW,     /* Open: the rest of a frame, or room for what we send. */
     WAITS,
 };
 
@@ -93,7 +95,8 @@ struct wr_net {
     void (*closed)(void *arg);
     void *closed_arg;
 
-    uv_timer_t scan; /* Deadlines. */
+    uv_timer_t scan;     /* Deadlines, */
+    uint64_t scanned_ms; /* and when they were looked at. */
     uv_prepare_t turn;
     uv_idle_t again; /* Keeps the loop turning while there is more to send. */
 
@@ -173,8 +176,11 @@ struct wr_link {
     struct wr_buf *body;
     uint32_t body_n; /* Of frame.body_n that have come. */
     bool in_body;
-    uint64_t turn; /* In which it last read, */
-    size_t turn_n; /* and how much. */
+    uint32_t stage, watched; /* Of frames: heads and bodies so far; the one */
+    uint64_t rx_due_ms;      /* that has to be whole by then. 0: none. */
+    uint64_t tx_due_ms;      /* As for what the kernel has not taken yet. */
+    uint64_t turn;           /* In which it last read, */
+    size_t turn_n;           /* and how much. */
 
     union {
         uv_connect_t connect;
@@ -197,6 +203,12 @@ void net_hold(struct wr_net *net);
 void net_release(struct wr_net *net);
 void net_wait(struct wr_link *l, enum wait w, uint32_t ms);
 void net_wait_no_more(struct wr_link *l);
+/* What an open link waits for has changed: rx_due_ms, tx_due_ms. */
+void net_wait_slow(struct wr_link *l);
+/* When `n` bytes that may begin to move now have to have moved. */
+uint64_t net_due(const struct wr_net *net, size_t n);
+/* Ends what has waited for too long. */
+void net_scan(struct wr_net *net, uint64_t now_ms);
 
 /* link.c */
 struct wr_link *link_new(struct wr_net *net, bool plain,
@@ -223,8 +235,9 @@ size_t shake_expects(const struct wr_link *l);
 /* rx.c */
 void rx_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret);
 void rx_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf);
-void rx_go_on(struct wr_link *l); /* After a pause. */
-void rx_free(struct wr_link *l);  /* All but the header. */
+void rx_go_on(struct wr_link *l);   /* After a pause. */
+void rx_free(struct wr_link *l);    /* All but the header. */
+void rx_unwatch(struct wr_link *l); /* It is us who wait. */
 
 /* tx.c */
 bool tx_put(struct wr_link *l, const struct wr_frame *f, struct wr_span header,

@@ -49,15 +49,24 @@ struct wr_link *link_new(struct wr_net *net, bool plain,
     return l;
 }
 
+/* None can fail on a live socket; a dead one tells at the first read. libuv's
+ * own keep-alive gives up after 10 s, which TCP_USER_TIMEOUT does not lift. */
 static void set_options(struct wr_link *l)
 {
-    const unsigned ms = WR_LINK_SILENT_MS;
+    static const int options[][3] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, WR_LINK_SILENT_MS},
+        {IPPROTO_TCP, TCP_KEEPIDLE, WR_LINK_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, WR_LINK_ASK_S},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+    };
     uv_os_fd_t fd;
 
-    /* Neither can fail on a live socket; a dead one tells at the first read. */
-    (void)uv_tcp_nodelay(&l->h.tcp, 1);
-    if (uv_fileno(&l->h.handle, &fd) == 0)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    if (uv_fileno(&l->h.handle, &fd) != 0)
+        return;
+    for (size_t i = 0; i < WR_ARRAY_LEN(options); i++)
+        (void)setsockopt(fd, options[i][0], options[i][1], &options[i][2],
+                         sizeof(int));
 }
 
 void link_read(struct wr_link *l, bool on)
@@ -227,6 +236,7 @@ size_t wr_link_queued_bytes(const struct wr_link *l)
 void wr_link_pause(struct wr_link *l)
 {
     l->paused = true;
+    rx_unwatch(l);
     ring_leave(&l->resumed);
     link_read(l, false);
 }

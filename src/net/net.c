@@ -51,16 +51,18 @@ static const char *too_late(const struct wr_link *l)
                      "wreath";
     case WAIT_END:
         return "closed";
+    case WAIT_SLOW:
+        return l->rx_due_ms != 0 && l->rx_due_ms <= l->deadline_ms
+                   ? "it sends too slowly"
+                   : "it reads too slowly";
     case WAITS:
         break;
     }
     WR_UNREACHABLE();
 }
 
-static void on_scan(uv_timer_t *t)
+void net_scan(struct wr_net *net, uint64_t now)
 {
-    struct wr_net *const net = t->data;
-    const uint64_t now = uv_now(net->cfg.loop);
     bool more = false;
 
     net_hold(net);
@@ -84,8 +86,35 @@ static void on_scan(uv_timer_t *t)
         more |= !ring_empty(&net->waits[i]);
     }
     if (!more)
-        uv_timer_stop(t);
+        uv_timer_stop(&net->scan);
     net_release(net);
+}
+
+/* Where it was us who stood still (stopped, or the machine asleep), nobody was
+ * late: what they sent meanwhile has not even been read. */
+static void forgive(struct wr_net *net, uint64_t ms)
+{
+    for (size_t i = 0; i < WAITS; i++) {
+        for (struct ring *r = net->waits[i].next; r != &net->waits[i];
+             r = r->next) {
+            struct wr_link *const l = RING_OF(r, struct wr_link, wait);
+
+            l->deadline_ms += ms;
+            l->rx_due_ms += l->rx_due_ms != 0 ? ms : 0;
+            l->tx_due_ms += l->tx_due_ms != 0 ? ms : 0;
+        }
+    }
+}
+
+static void on_scan(uv_timer_t *t)
+{
+    struct wr_net *const net = t->data;
+    const uint64_t now = uv_now(net->cfg.loop);
+
+    if (now - net->scanned_ms > STOOD_STILL_MS)
+        forgive(net, now - net->scanned_ms);
+    net->scanned_ms = now;
+    net_scan(net, now);
 }
 
 void net_wait_no_more(struct wr_link *l)
@@ -105,8 +134,31 @@ void net_wait(struct wr_link *l, enum wait w, uint32_t ms)
     l->deadline_ms = uv_now(net->cfg.loop) + ms;
     ring_join(&net->waits[w], &l->wait);
     net->waits_n[w]++;
-    if (!uv_is_active((uv_handle_t *)&net->scan))
-        WR_CHECK(uv_timer_start(&net->scan, on_scan, SCAN_MS, SCAN_MS) == 0);
+    if (uv_is_active((uv_handle_t *)&net->scan))
+        return;
+    net->scanned_ms = uv_now(net->cfg.loop);
+    WR_CHECK(uv_timer_start(&net->scan, on_scan, SCAN_MS, SCAN_MS) == 0);
+}
+
+uint64_t net_due(const struct wr_net *net, size_t n)
+{
+    return uv_now(net->cfg.loop) + WR_LINK_SILENT_MS + n * 1000 / WR_LINK_FLOOR;
+}
+
+void net_wait_slow(struct wr_link *l)
+{
+    const uint64_t now = uv_now(l->net->cfg.loop);
+    uint64_t due = l->rx_due_ms;
+
+    /* Who uses the local socket is trusted, and may be a `| less`. */
+    if (l->state != LINK_OPEN || l->plain)
+        return;
+    if (due == 0 || (l->tx_due_ms != 0 && l->tx_due_ms < due))
+        due = l->tx_due_ms;
+    if (due == 0)
+        net_wait_no_more(l);
+    else if (ring_empty(&l->wait) || l->deadline_ms != due)
+        net_wait(l, WAIT_SLOW, due > now ? (uint32_t)(due - now) : 0);
 }
 
 /* ---- the end of a turn ------------------------------------------------ */

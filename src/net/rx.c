@@ -46,6 +46,7 @@ static size_t gather(struct wr_link *l, const uint8_t *p, size_t n, size_t want)
 
 static void frame_done(struct wr_link *l)
 {
+    l->stage++;
     l->header_n = 0;
     l->in_body = l->skip = false;
     if (l->header_cap > HEADER_KEEP) {
@@ -96,6 +97,7 @@ static bool header_done(struct wr_link *l)
         wr_link_pause(l);
         return false;
     }
+    l->stage++;
     l->in_body = true;
     l->body_n = 0;
     l->skip = b == WR_LINK_SKIP;
@@ -136,6 +138,7 @@ static size_t whole_frame(struct wr_link *l, const uint8_t *p, size_t n)
     if (wr_frame_read(p, l->body_max, &f) != WR_OK || f.end || f.body_n > 0 ||
         n < WR_FRAME_HEAD + f.header_n)
         return 0;
+    l->stage++;
     deliver(l, wr_span(p + WR_FRAME_HEAD, f.header_n));
     return WR_FRAME_HEAD + f.header_n;
 }
@@ -317,6 +320,34 @@ static void take(struct wr_link *l, uint8_t *p, size_t n, size_t plain)
         keep(l, NULL, 0, p + at, n - at);
 }
 
+/* ---- who drips -------------------------------------------------------- */
+
+void rx_unwatch(struct wr_link *l)
+{
+    l->rx_due_ms = 0;
+    net_wait_slow(l);
+}
+
+/* A head, header or body that has begun has to come at WR_LINK_FLOOR at least:
+ * it holds memory, a body even of the process's pool. */
+static void watch(struct wr_link *l)
+{
+    const bool begun = l->header_n > 0 || l->in_body || l->stash_n > 0;
+
+    if (!link_live(l))
+        return;
+    if (!begun || l->paused || l->state != LINK_OPEN) {
+        if (l->rx_due_ms != 0)
+            rx_unwatch(l);
+        return;
+    }
+    if (l->rx_due_ms != 0 && l->watched == l->stage)
+        return;
+    l->watched = l->stage;
+    l->rx_due_ms = net_due(l->net, l->in_body ? l->frame.body_n : RECORD_MAX);
+    net_wait_slow(l);
+}
+
 /* ---- libuv ------------------------------------------------------------ */
 
 /* While a body comes in, much is asked for, but not far past its end: what a
@@ -400,6 +431,7 @@ void rx_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     take(l, net->read_room, before + (size_t)n, 0);
     if (link_live(l) && l->reading)
         give_way(l, (size_t)n);
+    watch(l);
 }
 
 void rx_go_on(struct wr_link *l)
@@ -420,4 +452,5 @@ void rx_go_on(struct wr_link *l)
     free(p);
     if (link_live(l) && !l->paused)
         link_read(l, true);
+    watch(l);
 }

@@ -213,6 +213,8 @@ static void on_written(uv_write_t *req, int status)
 
     l->writing--;
     l->out_sealed -= s->n;
+    l->tx_due_ms = 0;
+    net_wait_slow(l);
     net->stats.send_held -= s->n;
     free(s);
     if (status < 0 && link_live(l))
@@ -240,6 +242,8 @@ static void hold(struct wr_link *l, struct sealed *s, size_t from)
     net_hold(l->net);
     l->writing++;
     l->out_sealed += s->n;
+    l->tx_due_ms = net_due(l->net, s->n);
+    net_wait_slow(l);
     l->net->stats.send_held += s->n;
 }
 

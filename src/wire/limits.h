@@ -45,7 +45,13 @@ enum {
     WR_KNOCKS_NET = 4,     /* A /24 or /48 may as much as so many addresses. */
     WR_LINK_LINGER_MS = 2000,
     WR_LINK_SILENT_MS = 20000, /* Unacknowledged bytes: TCP_USER_TIMEOUT. */
-    WR_LINK_FDS_RESERVE = 64,  /* Descriptors that are not for links. */
+    /* A frame that has begun, and bytes that a peer has not taken yet, hold
+     * buffers that others wait for: who is slower than this, in bytes a second
+     * after a silence, is cut off. A modem of 56 kbit/s is not. */
+    WR_LINK_FLOOR = 4096,
+    WR_LINK_IDLE_S = 60, /* Then the kernel asks whether the peer is there. */
+    WR_LINK_ASK_S = 10,  /* Again, until WR_LINK_SILENT_MS are over. */
+    WR_LINK_FDS_RESERVE = 64, /* Descriptors that are not for links. */
 
     /* Words for people, and words of a query. */
     WR_NAME_MAX = 64,

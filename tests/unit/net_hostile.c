@@ -1,6 +1,9 @@
 /* Whatever a peer does ends in a reason; a stranger gets no byte; a liar gets
  * no frame through. Real sockets on loopback. */
+#include <netinet/tcp.h>
+
 #include "../support/netkit.h"
+#include "net/impl.h"
 
 TestSuite(net_hostile, .init = setup, .fini = teardown, .timeout = 60);
 
@@ -140,19 +143,15 @@ static bool pump(int from, int to, struct relay *r)
     return write(to, buf, (size_t)n) == n;
 }
 
-/* Dials through a relay of our own, says hello and closes; how many bytes
- * passed. */
-static size_t through_relay(size_t flip_at)
+/* Dials through a relay of our own. */
+static struct wr_link *dial_relay(struct relay *r)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
     socklen_t n = sizeof(in);
     const int ls = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct relay r = {.flip_at = flip_at};
     struct wr_addr at;
     struct wr_dial d = {.addr = &at, .ops = &ops, .owner = &w.a};
-    const unsigned closes = w.a.closes, opens = w.a.opens;
     struct wr_link *l;
-    bool sent = false;
 
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     cr_assert_eq(bind(ls, (struct sockaddr *)&in, sizeof(in)), 0);
@@ -160,10 +159,21 @@ static size_t through_relay(size_t flip_at)
     cr_assert_eq(getsockname(ls, (struct sockaddr *)&in, &n), 0);
     wr_addr_of_socket((struct sockaddr *)&in, &at);
     cr_assert_eq(wr_link_dial(w.a.net, &d, &l), WR_OK);
-    r.client = accept(ls, NULL, NULL);
-    r.server = raw();
-    fcntl(r.client, F_SETFL, O_NONBLOCK);
+    r->client = accept(ls, NULL, NULL);
+    r->server = raw();
+    fcntl(r->client, F_SETFL, O_NONBLOCK);
     close(ls);
+    return l;
+}
+
+/* Through it says hello and closes; how many bytes passed. */
+static size_t through_relay(size_t flip_at)
+{
+    struct relay r = {.flip_at = flip_at};
+    const unsigned closes = w.a.closes, opens = w.a.opens;
+    struct wr_link *const l = dial_relay(&r);
+    bool sent = false;
+
     w.b.frames = 0;
     while (w.a.closes == closes) {
         uv_run(&w.loop, UV_RUN_NOWAIT);
@@ -195,6 +205,172 @@ Test(net_hostile, one_flipped_bit_anywhere_is_noticed)
         if (w.b.opens > opened)
             cr_assert_neq(w.b.why, WR_OK, "byte %zu was changed", at);
         opened = w.b.opens;
+    }
+}
+
+/* ---- those who drip ----------------------------------------------------- */
+
+/* A link whose bytes pass through our hands. */
+static struct wr_link *open_relay(struct relay *r)
+{
+    struct wr_link *l;
+
+    *r = (struct relay){.flip_at = SIZE_MAX};
+    l = dial_relay(r);
+    while (w.a.opens == 0 || w.b.opens == 0) {
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+        cr_assert(pump(r->client, r->server, r));
+        cr_assert(pump(r->server, r->client, NULL));
+    }
+    return l;
+}
+
+/* As if so much time had passed. */
+static void later(struct wr_net *net, uint64_t ms)
+{
+    net_scan(net, uv_now(&w.loop) + ms);
+}
+
+static void end_relay(struct relay *r)
+{
+    close(r->client);
+    close(r->server);
+    UNTIL(w.a.closes == 1 && w.b.closes == 1);
+}
+
+/* A body that has begun holds a buffer: it has to come at a pace. */
+Test(net_hostile, who_drips_a_body_is_cut_off)
+{
+    enum { BODY = 512 << 10, DUE = WR_LINK_SILENT_MS + BODY / 4096 * 1000 };
+    struct wr_rng rng = {3};
+    struct wr_buf *const body = body_of(&rng, BODY);
+    struct relay r;
+    struct wr_link *const l = open_relay(&r);
+
+    cr_assert_eq(wr_link_send(l, wr_span("put", 3), body), WR_OK);
+    wr_buf_unref(body);
+    while (w.b.asked == 0) { /* Then no more of it. */
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+        cr_assert(pump(r.client, r.server, &r));
+    }
+    later(w.b.net, DUE - 1000);
+    uv_run(&w.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(w.b.closes, 0, "%s", w.b.text);
+    later(w.b.net, DUE + 1000);
+    UNTIL(w.b.closes == 1);
+    cr_assert_eq(w.b.why, WR_ETIMEOUT);
+    cr_assert_not_null(strstr(w.b.text, "too slowly"), "%s", w.b.text);
+    end_relay(&r);
+}
+
+/* A piece of a record, and never the rest. */
+Test(net_hostile, who_drips_a_header_is_cut_off)
+{
+    struct relay r;
+    struct wr_link *const l = open_relay(&r);
+    uint8_t byte;
+
+    cr_assert_eq(wr_link_send(l, wr_span("hello", 5), NULL), WR_OK);
+    while (read(r.client, &byte, 1) != 1)
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(write(r.server, &byte, 1), 1);
+    UNTIL(w.b.net->waits_n[WAIT_SLOW] == 1);
+    later(w.b.net, WR_LINK_SILENT_MS - 1000);
+    uv_run(&w.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(w.b.closes, 0, "%s", w.b.text);
+    later(w.b.net, 2 * WR_LINK_SILENT_MS);
+    UNTIL(w.b.closes == 1);
+    cr_assert_eq(w.b.why, WR_ETIMEOUT);
+    end_relay(&r);
+}
+
+/* Nobody is blamed for our own want of a buffer, nor for silence between
+ * frames. */
+Test(net_hostile, who_waits_for_us_is_not)
+{
+    struct wr_rng rng = {4};
+    struct wr_buf *const body = body_of(&rng, 9000);
+    struct wr_link *const l = dial_and_open();
+
+    later(w.b.net, 100 * WR_LINK_SILENT_MS);
+    w.b.refuse_asks = 1;
+    cr_assert_eq(wr_link_send(l, wr_span("put", 3), body), WR_OK);
+    wr_buf_unref(body);
+    UNTIL(w.b.asked == 1);
+    later(w.b.net, 100 * WR_LINK_SILENT_MS);
+    wr_link_resume(w.b.link);
+    UNTIL(w.b.frames == 1);
+    later(w.b.net, 100 * WR_LINK_SILENT_MS);
+    uv_run(&w.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(w.b.closes + w.a.closes, 0);
+}
+
+/* What is sent holds buffers as well. */
+Test(net_hostile, who_does_not_read_is_cut_off)
+{
+    struct wr_rng rng = {5};
+    struct wr_buf *const body = body_of(&rng, 256 << 10);
+    struct relay r;
+    struct wr_link *const l = open_relay(&r);
+
+    while (l->writing == 0 || wr_link_has_room(l, body->n)) {
+        if (wr_link_has_room(l, body->n))
+            cr_assert_eq(wr_link_send(l, wr_span("data", 4), body), WR_OK);
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+    }
+    wr_buf_unref(body);
+    later(w.a.net, WR_LINK_SILENT_MS - 1000);
+    uv_run(&w.loop, UV_RUN_NOWAIT);
+    cr_assert_eq(w.a.closes, 0, "%s", w.a.text);
+    later(w.a.net, 4 * WR_LINK_SILENT_MS);
+    UNTIL(w.a.closes == 1);
+    cr_assert_eq(w.a.why, WR_ETIMEOUT);
+    end_relay(&r);
+}
+
+/* A process that was stopped, or whose machine slept, blames nobody. */
+Test(net_hostile, nobody_is_late_while_we_stood_still)
+{
+    const int fd = raw();
+    struct wr_net_stats stats;
+    struct wr_link *l;
+    uint64_t due;
+
+    UNTIL((wr_net_stats(w.b.net, &stats), stats.half_open == 1));
+    l = RING_OF(w.b.net->waits[WAIT_STRANGER].next, struct wr_link, wait);
+    due = l->deadline_ms;
+    w.b.net->scanned_ms -= 2 * WR_HALF_OPEN_MS;
+    UNTIL(w.b.net->scanned_ms + WR_HALF_OPEN_MS > uv_now(&w.loop));
+    cr_assert_geq(l->deadline_ms, due + 2 * WR_HALF_OPEN_MS);
+    wr_net_stats(w.b.net, &stats);
+    cr_assert_eq(stats.half_open, 1);
+    close(fd);
+}
+
+/* Who is gone without a word is noticed, also where nothing is said. */
+Test(net_hostile, the_kernel_asks_after_silent_peers)
+{
+    static const int options[][3] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, WR_LINK_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, WR_LINK_ASK_S},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, WR_LINK_SILENT_MS},
+    };
+    struct wr_link *links[2];
+
+    links[0] = dial_and_open();
+    links[1] = w.b.link;
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < WR_ARRAY_LEN(options); i++) {
+            socklen_t n = sizeof(int);
+            uv_os_fd_t fd;
+            int v = -1;
+
+            cr_assert_eq(uv_fileno(&links[k]->h.handle, &fd), 0);
+            cr_assert_eq(getsockopt(fd, options[i][0], options[i][1], &v, &n),
+                         0);
+            cr_assert_eq(v, options[i][2], "option %zu", i);
+        }
     }
 }
 
