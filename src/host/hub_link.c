@@ -67,6 +67,29 @@ static enum wr_err payload_dialled(struct wr_conn *c, struct wr_span bytes,
     return WR_OK;
 }
 
+/* Whether another link of this kind, and of this credential, may come in: one
+ * peer leaves room for others, and guests leave room for the ring. */
+static bool has_place(const struct wr_hub *hub, enum wr_conn_kind kind,
+                      const struct wr_cred *cred)
+{
+    uint32_t same = 0, joiners = 0;
+    struct wr_net_stats net;
+
+    for (const struct wr_conn *c = hub->conns; c != NULL; c = c->next) {
+        joiners += c->kind == WR_CONN_JOINER;
+        same += c->kind != WR_CONN_JOINER && c->kind != WR_CONN_LOCAL &&
+                !c->dialled &&
+                memcmp(c->cred.host, cred->host, WR_CRED_HOST) == 0;
+    }
+    if (kind == WR_CONN_HOST)
+        return same < WR_HUB_LINKS_EACH;
+    wr_net_stats(hub->net, &net);
+    if (net.links >= net.links_max - net.links_max / WR_HUB_HOSTS_SHARE)
+        return false;
+    return kind == WR_CONN_JOINER ? joiners < WR_HUB_JOINERS
+                                  : same < WR_HUB_LINKS_EACH;
+}
+
 static enum wr_err payload_accepted(struct wr_link *l, struct wr_span bytes,
                                     const uint8_t remote[32])
 {
@@ -87,10 +110,13 @@ static enum wr_err payload_accepted(struct wr_link *l, struct wr_span bytes,
         if (err != WR_OK)
             return err;
     }
-    struct wr_conn *c =
-        accepted(l, bytes.n == 0                     ? WR_CONN_JOINER
-                    : cred.role == WR_ROLE_SUPERPEER ? WR_CONN_HOST
-                                                     : WR_CONN_LEAF);
+    const enum wr_conn_kind kind = bytes.n == 0 ? WR_CONN_JOINER
+                                   : cred.role == WR_ROLE_SUPERPEER
+                                       ? WR_CONN_HOST
+                                       : WR_CONN_LEAF;
+    if (!has_place(hub, kind, &cred))
+        return WR_EBUSY;
+    struct wr_conn *c = accepted(l, kind);
     if (c == NULL)
         return WR_ENOMEM;
     c->known = true;

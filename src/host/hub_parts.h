@@ -18,6 +18,9 @@ enum {
                                   are bounded by the pool, */
     WR_HUB_WAITING_BYTES = 4 << 20, /* or here: reports are not of the pool. */
     WR_HUB_SESSIONS = 16384, /* Leaves at a time, as descriptors allow. */
+    WR_HUB_LINKS_EACH = 64,  /* Of one credential: a leaf's commands at once. */
+    WR_HUB_JOINERS = 256,    /* Who only knows the ring secret. */
+    WR_HUB_HOSTS_SHARE = 4,  /* One link in so many is kept for hosts. */
     WR_HUB_LINGER_MS = 3000, /* From hub close to the end of patience. */
     WR_HUB_SWEEP_MS = 5000,
     /* For who was accepted to say HELLO. One of two links of a pair waits for

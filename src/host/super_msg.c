@@ -146,7 +146,12 @@ struct wr_talk *wr_super_talk(struct wr_super *s, enum wr_talk_kind kind,
                               wr_host from, uint64_t rid)
 {
     const wr_time now = wr_clock_now();
+    uint32_t held = 0;
 
+    for (size_t i = 0; i < WR_ARRAY_LEN(s->talks); i++)
+        held += s->talks[i].used && s->talks[i].from == from;
+    if (held >= WR_SUPER_TALKS_EACH)
+        return NULL;
     for (size_t i = 0; i < WR_ARRAY_LEN(s->talks); i++) {
         struct wr_talk *t = &s->talks[i];
 

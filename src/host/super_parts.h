@@ -28,7 +28,8 @@ enum {
     WR_SUPER_FX = 16384,    /* Of one step: 8 for each of 1,024 requests. */
     WR_SUPER_FX_BYTES = 1 << 20, /* Their arrays. */
     WR_SUPER_LATER = 16384,      /* Events that wait for the step to end. */
-    WR_SUPER_TALKS = 64,         /* Questions under way. */
+    WR_SUPER_TALKS = 64,         /* Questions under way, */
+    WR_SUPER_TALKS_EACH = 8,     /* and of one asker. */
     WR_SUPER_OPS = 1024, /* Data requests: a leaf asks as much at once. */
 };
 

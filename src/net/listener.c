@@ -141,8 +141,11 @@ static void on_connection(uv_stream_t *s, int status)
         return;
     }
     net->stats.accepted++;
+    /* Members that stand are never given up for who has yet to come in. */
     if (net->fds > net->cfg.links_max && net->waits_n[WAIT_STRANGER] > 0)
         evict_oldest(net, WAIT_STRANGER);
+    else if (net->fds > net->cfg.links_max && net->waits_n[WAIT_KNOWN] > 0)
+        evict_oldest(net, WAIT_KNOWN);
     if (net->fds > net->cfg.links_max) {
         net->stats.no_room++;
         link_gone(l, WR_EBUSY, "no room for more links");

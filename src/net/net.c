@@ -287,5 +287,6 @@ void wr_net_close(struct wr_net *net, void (*closed)(void *arg), void *arg)
 void wr_net_stats(const struct wr_net *net, struct wr_net_stats *ret)
 {
     *ret = net->stats;
+    ret->links_max = net->cfg.links_max;
     ret->half_open = net->waits_n[WAIT_STRANGER] + net->waits_n[WAIT_KNOWN];
 }

@@ -30,7 +30,8 @@ struct wr_net_cfg {
 };
 
 struct wr_net_stats {
-    uint32_t links;     /* That stand now, handshakes not counted. */
+    uint32_t links;     /* That stand now, handshakes not counted; of */
+    uint32_t links_max; /* these, handshakes counted. */
     uint32_t half_open; /* Accepted, handshake under way. */
     uint64_t accepted, dialled;
     uint64_t opened;       /* Handshakes that ended well, both ways. */

@@ -115,9 +115,24 @@ static uint64_t part_id(const struct wr_have *h, unsigned part)
     return h->id | (uint64_t)part << PART_SHIFT;
 }
 
-static struct wr_have *have_new(struct wr_replica *r, struct wr_core *c)
+/* A leaf has a quarter of the table at most. */
+static bool takes_too_much(const struct wr_replica *r, wr_host asker)
 {
-    for (uint32_t i = 0; i < r->haves_cap; i++) {
+    uint32_t held = 0;
+
+    if (!wr_host_is_leaf(asker))
+        return false;
+    for (uint32_t i = 0; i < r->haves_cap; i++)
+        held += r->haves[i].id != 0 && r->haves[i].asker == asker;
+    return held >= (r->haves_cap + 3) / 4;
+}
+
+static struct wr_have *have_new(struct wr_replica *r, struct wr_core *c,
+                                wr_host asker)
+{
+    const bool greedy = takes_too_much(r, asker);
+
+    for (uint32_t i = 0; i < r->haves_cap && !greedy; i++) {
         struct wr_have *h = &r->haves[i];
 
         if (h->id != 0)
@@ -574,7 +589,7 @@ void wr_have_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
         wr_replica_refuse(c, from, m, WR_STATUS_BAD);
         return;
     }
-    struct wr_have *h = have_new(r, c);
+    struct wr_have *h = have_new(r, c, from);
     if (h == NULL) {
         wr_replica_refuse(c, from, m, WR_STATUS_BUSY);
         return;

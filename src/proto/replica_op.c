@@ -21,13 +21,30 @@ static uint32_t leaf_share(const struct wr_replica *r)
     return most > 0 ? most : 1;
 }
 
+enum { WR_OPS_GREED = 4 };
+
+/* A greedy leaf finds the table full before others do: of four fifths it keeps
+ * its hands off the rest, of two each gets four ninths, and so on (dynamic
+ * thresholds: Choudhury and Hahne, 1998). Looked at from half full on. */
+static bool takes_too_much(const struct wr_replica *r, wr_host asker)
+{
+    const uint32_t most = leaf_share(r), free = most - r->leaf_ops;
+    uint32_t held = 0;
+
+    if (!wr_host_is_leaf(asker) || r->leaf_ops < most / 2)
+        return false;
+    for (uint32_t i = 0; i < r->ops_cap; i++)
+        held += r->ops[i].phase != WR_OP_FREE && r->ops[i].asker == asker;
+    return held >= WR_OPS_GREED * free;
+}
+
 struct wr_op *wr_op_new(struct wr_replica *r, struct wr_core *c,
                         enum wr_op_kind kind, wr_host asker, uint64_t back,
                         enum wr_level level)
 {
     const bool leaf = level != WR_LEVEL_OWNER;
 
-    if (!leaf || r->leaf_ops < leaf_share(r)) {
+    if (!leaf || (r->leaf_ops < leaf_share(r) && !takes_too_much(r, asker))) {
         for (uint32_t i = 0; i < r->ops_cap; i++) {
             if (r->ops[i].phase != WR_OP_FREE)
                 continue;

@@ -293,6 +293,27 @@ Test(have, without_room_for_lookups_says_no)
 }
 
 /* The parent owns the keys until the newcomer takes them, in the middle. */
+/* Of a table of eight one leaf has two. */
+Test(have, a_greedy_leaf_leaves_room_for_others)
+{
+    struct still *w = open_full(5, 44);
+    struct wr_id v[16];
+    unsigned busy = 0;
+
+    for (unsigned i = 0; i < 16; i++)
+        v[i] = still_key(w);
+    for (unsigned i = 0; i < 6; i++)
+        still_ask_as(w, 0, 1, have_msg(w, v, 16));
+    for (uint32_t i = 0; i < w->answers_n; i++)
+        busy += w->answers[i].had.status == WR_STATUS_BUSY;
+    cr_assert_eq(busy, 4);
+    still_ask_as(w, 0, 2, have_msg(w, v, 16));
+    cr_assert_eq(w->answers_n, 4); /* It waits for hosts, not for room. */
+    still_run(w, WR_SEC(31));
+    cr_assert_eq(w->answers_n, 7);
+    close_balanced(w);
+}
+
 Test(have, follows_a_range_that_the_parent_loses)
 {
     struct joining j = open_joining(39);

@@ -12,6 +12,7 @@
 #include "host/hub_parts.h"
 #include "net/addr.h"
 #include "net/dial.h"
+#include "net/impl.h"
 
 enum { SEEN_MAX = 8192 };
 
@@ -585,6 +586,44 @@ Test(hub, a_leaf_without_hello_does_not_stay)
 }
 
 /* ---- bounds ----------------------------------------------------------- */
+
+/* Another link of the guest; whether it came in. */
+static bool once_more(struct guest *g)
+{
+    const struct wr_addr to = wr_hub_bound(w.a.hub);
+    const struct wr_dial d = {.addr = &to, .ops = &guest_ops, .owner = g};
+    const unsigned opens = w.a.hub->conns_n, closes = g->closes;
+
+    cr_assert_eq(wr_link_dial(g->net, &d, &g->link), WR_OK);
+    UNTIL(w.a.hub->conns_n > opens || g->closes > closes);
+    return g->closes == closes;
+}
+
+/* The commands of a leaf open a link each; but one leaf may not take the
+ * places of all. */
+Test(hub, one_credential_has_so_many_links)
+{
+    struct guest *g = come(WR_ROLE_LEAF);
+
+    for (unsigned i = 1; i < WR_HUB_LINKS_EACH; i++)
+        cr_assert(once_more(g), "%u", i);
+    cr_assert_not(once_more(g));
+    cr_assert_eq(wr_hub_leaves(w.a.hub), WR_HUB_LINKS_EACH);
+}
+
+/* However many leaves there are, hosts find a place. */
+Test(hub, leaves_do_not_take_the_places_of_hosts)
+{
+    struct guest *g;
+
+    w.a.hub->net->cfg.links_max = 8;
+    g = come(WR_ROLE_LEAF);
+    for (unsigned i = 1; i < 8 - 8 / WR_HUB_HOSTS_SHARE; i++)
+        cr_assert(once_more(g), "%u", i);
+    cr_assert_not(once_more(g)); /* There are two places left: */
+    say(&w.b, know(&w.b, &w.a), false, 0);
+    UNTIL(w.a.msgs == 1);
+}
 
 /* A link that does not come to be holds frames up to a number, and memory that
  * is not of the pool up to a size. */

@@ -311,6 +311,36 @@ Test(replica_put, a_full_table_says_busy_and_when_to_come_again)
     close_balanced(w);
 }
 
+/* Answers so far that say BUSY. */
+static unsigned busy_n(const struct still *w)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < w->answers_n; i++)
+        n += w->answers[i].kind == WR_MSG_PUT_DONE &&
+             w->answers[i].put_done.status == WR_STATUS_BUSY;
+    return n;
+}
+
+/* However much one leaf asks, the next one finds room; alone it has most. */
+Test(replica_put, a_greedy_leaf_leaves_room_for_others)
+{
+    enum { ASKED = 100, OTHERS = 5 };
+    struct still *w = open_full(5, 16);
+    const uint32_t share = w->hosts[0].cfg.ops_max * 3 / 4;
+
+    for (unsigned i = 0; i < ASKED; i++)
+        still_ask_as(w, 0, 1, put_msg(w, still_key(w)));
+    cr_assert_geq(ASKED - busy_n(w), share * 3 / 4);
+    cr_assert_leq(ASKED - busy_n(w), share - OTHERS);
+    const unsigned before = busy_n(w);
+    for (uint32_t i = 0; i < OTHERS; i++)
+        still_ask_as(w, 0, 2 + i, put_msg(w, still_key(w)));
+    cr_assert_eq(busy_n(w), before);
+    still_run(w, WR_SEC(31));
+    close_balanced(w);
+}
+
 /* Hosts that are full of each other's leaves come through, for an owner's work
  * has room of its own. */
 Test(replica_put, hosts_full_of_leaves_do_not_wait_for_each_other_for_ever)

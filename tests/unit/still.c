@@ -396,13 +396,19 @@ void still_fingers(struct still *w, wr_time us)
     memset(w->sends, 0, sizeof(w->sends));
 }
 
-void still_ask(struct still *w, wr_host parent, struct wr_msg m)
+void still_ask_as(struct still *w, wr_host parent, uint32_t leaf,
+                  struct wr_msg m)
 {
     struct still_host *h = &w->hosts[parent];
 
     h->core.now = w->now;
-    wr_replica_recv(&h->replica, &h->core, WR_HOST_LEAF | 1, &m);
+    wr_replica_recv(&h->replica, &h->core, WR_HOST_LEAF | leaf, &m);
     still_drain(w, h);
+}
+
+void still_ask(struct still *w, wr_host parent, struct wr_msg m)
+{
+    still_ask_as(w, parent, 1, m);
 }
 
 void still_lookup(struct still *w, wr_host at, const struct wr_id *key,

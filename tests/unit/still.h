@@ -130,6 +130,9 @@ void still_cut(struct still *w, wr_host at, wr_host to);
 void still_fingers(struct still *w, wr_time us);
 /* A leaf's request to its parent. */
 void still_ask(struct still *w, wr_host parent, struct wr_msg m);
+/* Of the leaf with that number; the one above is 1. */
+void still_ask_as(struct still *w, wr_host parent, uint32_t leaf,
+                  struct wr_msg m);
 void still_lookup(struct still *w, wr_host at, const struct wr_id *key,
                   bool trace);
 struct wr_id still_key(struct still *w);
