@@ -18,27 +18,6 @@ bool wr_leafd_table_init(struct wr_leafd *d)
     return true;
 }
 
-/* The kind that answers a request; 0 if it is none that is relayed. */
-static unsigned answer_kind(unsigned kind)
-{
-    switch (kind) {
-    case WR_MSG_HAVE:
-        return WR_MSG_HAD;
-    case WR_MSG_PUT:
-        return WR_MSG_PUT_DONE;
-    case WR_MSG_GET:
-        return WR_MSG_DATA;
-    case WR_MSG_ROOT_PUT:
-        return WR_MSG_ROOT_DONE;
-    case WR_MSG_ROOT_GET:
-        return WR_MSG_ROOT;
-    case WR_MSG_QUERY:
-        return WR_MSG_REPORT;
-    default:
-        return 0;
-    }
-}
-
 static void release(struct wr_leafd *d, struct wr_leafd_slot *slot)
 {
     slot->client->asked--;
@@ -55,7 +34,7 @@ static struct wr_leafd_slot *slot_of(struct wr_leafd *d, const struct wr_msg *m)
     struct wr_leafd_slot *slot = &d->slots[m->rid % WR_LEAFD_SLOTS];
 
     if (slot->client == NULL || slot->generation != m->rid / WR_LEAFD_SLOTS ||
-        answer_kind(slot->ask.kind) != m->kind)
+        wr_msg_answer(slot->ask.kind) != m->kind)
         return NULL;
     return slot;
 }
@@ -75,7 +54,7 @@ struct wr_leafd_ask wr_leafd_ask_of(const struct wr_msg *m)
 
 void wr_leafd_refuse(struct wr_leafd_client *c, const struct wr_leafd_ask *ask)
 {
-    struct wr_msg m = {.kind = (uint8_t)answer_kind(ask->kind),
+    struct wr_msg m = {.kind = wr_msg_answer(ask->kind),
                        .rid = ask->rid,
                        .from = WR_MEMBER_NONE,
                        .to = WR_MEMBER_NONE};

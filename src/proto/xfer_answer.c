@@ -154,24 +154,6 @@ static struct verdict read_answer(const struct wr_msg *m)
     return v;
 }
 
-static bool answers(uint8_t answer, uint8_t ask)
-{
-    switch (ask) {
-    case WR_MSG_HAVE:
-        return answer == WR_MSG_HAD;
-    case WR_MSG_PUT:
-        return answer == WR_MSG_PUT_DONE;
-    case WR_MSG_GET:
-        return answer == WR_MSG_DATA;
-    case WR_MSG_ROOT_PUT:
-        return answer == WR_MSG_ROOT_DONE;
-    case WR_MSG_QUERY:
-        return answer == WR_MSG_REPORT;
-    default:
-        return false;
-    }
-}
-
 /* Whether `status` may pass by itself, for this request. */
 static bool passes(struct wr_xfer_req *q, uint8_t status)
 {
@@ -272,7 +254,7 @@ bool wr_xfer_recv(struct wr_xfer *x, const struct wr_msg *m, wr_time now,
     struct wr_xfer_req *q = i < x->cfg.requests_max ? &x->v[i] : NULL;
 
     if (q == NULL || q->state == WR_XFER_FREE ||
-        q->generation != m->rid >> 32 || !answers(m->kind, q->kind)) {
+        q->generation != m->rid >> 32 || m->kind != wr_msg_answer(q->kind)) {
         x->count.dropped++;
         wr_outbox_release(out, v.body);
         return true;

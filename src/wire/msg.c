@@ -52,6 +52,26 @@ bool wr_msg_bulk(unsigned kind)
     }
 }
 
+uint8_t wr_msg_answer(unsigned kind)
+{
+    switch (kind) {
+    case WR_MSG_HAVE:
+        return WR_MSG_HAD;
+    case WR_MSG_PUT:
+        return WR_MSG_PUT_DONE;
+    case WR_MSG_GET:
+        return WR_MSG_DATA;
+    case WR_MSG_ROOT_PUT:
+        return WR_MSG_ROOT_DONE;
+    case WR_MSG_ROOT_GET:
+        return WR_MSG_ROOT;
+    case WR_MSG_QUERY:
+        return WR_MSG_REPORT;
+    default:
+        return 0;
+    }
+}
+
 const char *wr_status_name(unsigned status)
 {
     switch (status) {

@@ -340,20 +340,8 @@ static uint8_t answer_of(uint8_t kind)
         return WR_MSG_NEXT;
     case WR_MSG_ROSTER_ASK:
         return WR_MSG_ROSTER;
-    case WR_MSG_HAVE:
-        return WR_MSG_HAD;
-    case WR_MSG_PUT:
-        return WR_MSG_PUT_DONE;
-    case WR_MSG_GET:
-        return WR_MSG_DATA;
-    case WR_MSG_ROOT_PUT:
-        return WR_MSG_ROOT_DONE;
-    case WR_MSG_ROOT_GET:
-        return WR_MSG_ROOT;
-    case WR_MSG_QUERY:
-        return WR_MSG_REPORT;
     default:
-        return 0;
+        return wr_msg_answer(kind);
     }
 }
 
