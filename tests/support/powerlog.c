@@ -586,7 +586,8 @@ static void names_settle(uint32_t dir)
 static void advance(const struct entry *e, uint32_t i)
 {
     struct wr_rng rng = {i};
-    const struct luck luck = {&rng, PIECE << 3 * (i & 1), (i / 2 % 3) * 4};
+    const struct luck luck = {&rng, (uint32_t)PIECE << 3 * (i & 1),
+                              (i / 2 % 3) * 4};
 
     switch (e->kind) {
     case WRITE:
@@ -674,7 +675,7 @@ static void dir_make(const struct name *names, uint32_t dir, const char *path,
 void powerlog_cut(uint32_t n, struct wr_rng *rng, const char *to)
 {
     static const uint32_t chances[] = {0, 1, 4, 7, 8};
-    const struct luck luck = {rng, PIECE << 3 * wr_rng_below(rng, 2),
+    const struct luck luck = {rng, (uint32_t)PIECE << 3 * wr_rng_below(rng, 2),
                               chances[wr_rng_below(rng, 5)]};
     struct name names[NODES_MAX];
 
