@@ -77,13 +77,13 @@ static void tell(const struct cli *cli, const struct wr_home *h)
     printf(
         "made ring %.16s, and this host is its first: %.8s\n\n"
         "  %s/ring.key   is the ring key. Without it nobody can invite or\n"
-        "  revoke: keep a copy somewhere safe.\n\n"
+        "  revoke: '%s backup --keys DIR' copies it to another disk.\n\n"
         "  Super-peers can read what they store, and any member who knows a\n"
         "  CID can get it: encrypt before you put where that matters.\n\n"
         "next:  %s superpeer\n"
         "then:  %s invite --super-peer    for another box\n"
         "       %s invite                 for a leaf\n",
-        ring, host, h->dir, self, self, self);
+        ring, host, h->dir, self, self, self, self);
 }
 
 int cmd_init(struct cli *cli, int argc, char **argv)
