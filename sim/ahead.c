@@ -9,12 +9,13 @@
 /* How many events before its own each stage is. */
 enum { AHEAD_HOST = 24, AHEAD_NODE = 14, AHEAD_TABLES = 6 };
 
-/* How much of each at most. Of a node of one member all but its table of peers
- * is within. */
+/* How much of each at most. Of a node of one member and a few successors, all
+ * but its table of peers is within. */
 enum {
     LINE = 64,
     PARCEL_BYTES = 128,
-    NODE_BYTES = 1600,
+    NODE_BYTES = sizeof(struct wr_node) + sizeof(struct wr_ring) +
+                 sizeof(struct wr_place) + 192,
     TABLE_BYTES = 640,
 };
 

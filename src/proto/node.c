@@ -255,7 +255,8 @@ static void settle(struct wr_node *n)
     spread_news(c);
     wr_boot_advance(c);
     wr_rings_advance(c);
-    wr_boot_advance(c); /* Whoever was exhausted just now (R12). */
+    if (c->incarnation != incarnation)
+        wr_boot_advance(c); /* Whoever was exhausted just now (R12). */
     wr_places_tick(c);
     wr_merge_tick(c);
     if (c->incarnation != incarnation && c->roster->cap > 0)
