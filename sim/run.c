@@ -203,6 +203,7 @@ static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
         .fingers_only = !s->ring_learn,
         .resets = s->network_resets,
         .codec = s->run_codec,
+        .liars_permille = (uint32_t)(s->ring_liars / 1000),
     };
     struct wr_node_cfg *n = &cfg.node;
 

@@ -89,6 +89,8 @@ enum {
       "members in a host's routing table")                                     \
     X(ring, sites, COUNT, "1", 1, 1000,                                        \
       "places where the hosts stand; copies go to several of them")            \
+    X(ring, liars, SHARE, "0 %", 0, 1e6,                                       \
+      "hosts that give wrong bytes, or nothing, to whoever reads a chunk")     \
                                                                                \
     X(network, latency, WORD, "king", 0, 0,                                    \
       "constant|uniform|king|file: how the latency of a pair is drawn")        \

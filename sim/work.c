@@ -158,6 +158,12 @@ void work_settle(struct wr_work *k, uint32_t i)
 
     while (k->out.n > 0)
         drain(k, i);
+    if (l->xfer != NULL && wr_xfer_let_down(l->xfer)) {
+        struct wr_leaf_out out = {0};
+
+        wr_leaf_leave(&l->core, k->w->now, &out);
+        perform(k, i, &out);
+    }
     due = wr_leaf_deadline(&l->core);
     if (l->xfer != NULL)
         due = wr_time_min(due, wr_xfer_deadline(l->xfer));

@@ -447,6 +447,24 @@ static void receive(struct wr_world *w, const struct wr_sim_event *e,
     wr_world_step(w, e->to, &ev);
 }
 
+/* What a liar has made of an answer with a chunk; false: nothing came. */
+static bool twist(const struct wr_world *w, wr_host from, struct wr_msg *m,
+                  struct wr_id *digest)
+{
+    struct wr_rng r = {w->cfg.seed ^ (from + 1) * UINT64_C(0x9e3779b97f4a7c15)};
+
+    if (m->kind != WR_MSG_DATA ||
+        wr_rng_below(&r, 1000) >= w->cfg.liars_permille)
+        return true;
+    if (wr_rng_below(&r, 2) == 0)
+        return false;
+    if (m->data.body.id != 0) {
+        m->bad_body = 1;
+        digest->b[0] ^= 1;
+    }
+    return true;
+}
+
 static void deliver_leaf(struct wr_world *w, const struct wr_sim_event *e)
 {
     struct wr_msg m = {0};
@@ -464,7 +482,7 @@ static void deliver_leaf(struct wr_world *w, const struct wr_sim_event *e)
         wr_uplink_news(w, e->to, e->kind == WORLD_UPLINK);
         return;
     }
-    if (!world_unpack(w, e, &m, &body))
+    if (!world_unpack(w, e, &m, &body) || !twist(w, e->from, &m, &body))
         return;
     if (has_uplink(w, e->to))
         world_digest(w, e, m.kind, m.rid);
@@ -488,6 +506,8 @@ static void deliver(struct wr_world *w, const struct wr_sim_event *e)
         return;
     }
     if (!world_stands(w, e))
+        return;
+    if (!twist(w, e->from, &m, &body))
         return;
     introduce(w, e, &m);
     w->delivered++;

@@ -36,6 +36,8 @@ struct wr_world_cfg {
     struct wr_simnet_cfg net;
     bool fingers_only; /* Nothing is learned from traffic. */
     bool resets;       /* Broken links are told of, as TCP does at once. */
+    uint32_t liars_permille; /* Of hosts: half of these give wrong bytes for a
+                                chunk, the others nothing. */
     bool codec; /* Each message is encoded and decoded, as on the wire. */
     bool trace; /* Every message and note, on standard error. */
 

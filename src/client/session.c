@@ -123,6 +123,13 @@ static void verify(uv_work_t *work)
     }
 }
 
+/* Wrong bytes, or no answer: another parent may do better. */
+static void change_parent(struct wr_session *s)
+{
+    if (wr_xfer_let_down(s->xfer))
+        wr_uplink_leave(s->up);
+}
+
 static void start_verifier(struct wr_session *s);
 static void finish_close(struct wr_session *s);
 
@@ -151,6 +158,7 @@ static void verified(uv_work_t *work, int status)
         return;
     }
     start_verifier(s);
+    change_parent(s);
     rearm(s);
 }
 
@@ -410,6 +418,7 @@ static void on_timer(uv_timer_t *timer)
         wr_xfer_moved(s->xfer, now_of(s));
     wr_xfer_tick(s->xfer, now_of(s), &s->out);
     drain(s);
+    change_parent(s);
     rearm(s);
 }
 

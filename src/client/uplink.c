@@ -16,6 +16,7 @@ enum {
     PORT_DEFAULT = 4077,
     SOCKET_CONTACT = 0xffff, /* Port of the contact that is a local socket. */
     NAMES_AGAIN_MS = 5000,   /* After no name could be resolved. */
+    MOVED_LEAST = 128,       /* Bytes: a ping and its answer are fewer. */
 };
 
 /* A frame that waits for room on the link. */
@@ -484,14 +485,23 @@ bool wr_uplink_moved(struct wr_uplink *up)
     struct wr_net_stats stats;
 
     wr_net_stats(up->net, &stats);
-    const uint64_t moved = stats.bytes_in + stats.bytes_out;
-    if (moved == up->sampled)
-        return false;
-    up->sampled = moved;
-    if (up->leaf.state != WR_LEAF_ATTACHED)
+    const uint64_t total = stats.bytes_in + stats.bytes_out;
+    const uint64_t moved = total - up->sampled;
+
+    up->sampled = total;
+    if (moved == 0 || up->leaf.state != WR_LEAF_ATTACHED)
         return false;
     wr_leaf_heard(&up->leaf, now_of(up));
-    return true;
+    return moved >= MOVED_LEAST;
+}
+
+void wr_uplink_leave(struct wr_uplink *up)
+{
+    struct wr_leaf_out out = {0};
+
+    wr_leaf_leave(&up->leaf, now_of(up), &out);
+    perform(up, &out);
+    rearm(up);
 }
 
 /* Names that no server could tell yet: a machine that has just started. */

@@ -72,7 +72,12 @@ uint32_t wr_uplink_waiting(const struct wr_uplink *up);
 /* There is room for bodies again. */
 void wr_uplink_room(struct wr_uplink *up);
 
-/* Whether bytes moved since the last call: a sign of life of the parent. To be
+/* The parent lets us down: on to another. Not from within a callback of the
+ * link. */
+void wr_uplink_leave(struct wr_uplink *up);
+
+/* Whether bytes moved since the last call, more than pings are: a sign that the
+ * parent works. To be
  * called every WR_UPLINK_SAMPLE_MS while requests are out. */
 bool wr_uplink_moved(struct wr_uplink *up);
 

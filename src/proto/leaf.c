@@ -216,6 +216,15 @@ void wr_leaf_heard(struct wr_leaf *l, wr_time now)
     l->pinged_at = 0;
 }
 
+void wr_leaf_leave(struct wr_leaf *l, wr_time now, struct wr_leaf_out *out)
+{
+    if (l->state != WR_LEAF_ATTACHED)
+        return;
+    emit(out, WR_LEAF_FX_HANG_UP, l->current);
+    drop(l, now, out);
+    advance(l, now, out);
+}
+
 void wr_leaf_recv(struct wr_leaf *l, const struct wr_msg *m, wr_time now,
                   struct wr_leaf_out *out)
 {

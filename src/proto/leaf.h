@@ -112,6 +112,10 @@ void wr_leaf_recv(struct wr_leaf *l, const struct wr_msg *m, wr_time now,
 /* A sign of life that is no message: bytes of a long one moved. */
 void wr_leaf_heard(struct wr_leaf *l, wr_time now);
 
+/* The parent does not do its part (wr_xfer_let_down()): on to the next. Does
+ * nothing unless it is ATTACHED. */
+void wr_leaf_leave(struct wr_leaf *l, wr_time now, struct wr_leaf_out *out);
+
 /* Call at wr_leaf_deadline() or any time after it. */
 void wr_leaf_tick(struct wr_leaf *l, wr_time now, struct wr_leaf_out *out);
 wr_time wr_leaf_deadline(const struct wr_leaf *l); /* WR_NEVER if none. */

@@ -16,7 +16,7 @@ struct wr_xfer_cfg wr_xfer_cfg_default(uint64_t seed)
         .haves_max = 8,
         .retry_min_us = WR_MS(50),
         .retry_max_us = WR_SEC(3),
-        .answer_us = WR_SEC(60),
+        .answer_us = WR_SEC(20),
         .jitter_permille = 500,
     };
 }

@@ -52,7 +52,8 @@ struct wr_xfer_cfg {
     uint32_t haves_max;       /* HAVE messages at once. */
     wr_time retry_min_us;     /* First wait after a refusal without a time. */
     wr_time retry_max_us;     /* Longest. */
-    wr_time answer_us;        /* An unanswered request is sent again. */
+    wr_time answer_us;        /* An unanswered request is sent again, once to
+                                 another parent; less than its patience. */
     uint32_t jitter_permille; /* Of each wait; 0 makes transcripts exact. */
 };
 
@@ -128,6 +129,11 @@ void wr_xfer_moved(struct wr_xfer *x, wr_time now);
 /* An answer; false if it is no kind that xfer handles (nothing happened). */
 bool wr_xfer_recv(struct wr_xfer *x, const struct wr_msg *m, wr_time now,
                   struct wr_outbox *out);
+
+/* Whether, since this was last asked, the parent brought bytes that were not
+ * what was wanted, or left a request unanswered while nothing moved. It may
+ * lie, or be out of order: another parent is to be tried (wr_leaf_leave()). */
+bool wr_xfer_let_down(struct wr_xfer *x);
 
 /* While held, requests gather and nothing is sent: for an asker with many at
  * once. Pump after letting go. */

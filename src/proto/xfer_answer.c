@@ -263,11 +263,22 @@ bool wr_xfer_recv(struct wr_xfer *x, const struct wr_msg *m, wr_time now,
     if (m->kind == WR_MSG_DATA && v.status == WR_STATUS_OK && !q->head &&
         !wr_id_eq(&m->data.digest, &q->digest))
         v.status = WR_STATUS_BAD;
-    if (v.status == WR_STATUS_BAD)
+    if (v.status == WR_STATUS_BAD) {
         x->count.bad++;
+        x->let_down = true;
+    }
     settle(x, q, v.status, v.retry_ms, m, now, out);
     wr_xfer_pump(x, now, out);
     return true;
+}
+
+/* When the parent will have let `q` down: an answer that is on its way moves
+ * bytes, however long it takes. */
+static wr_time unanswered_at(const struct wr_xfer *x,
+                             const struct wr_xfer_req *q)
+{
+    return wr_time_max(q->sent_at + x->cfg.answer_us,
+                       x->moved_at + x->cfg.answer_us / 4);
 }
 
 /* What is due for one request; the next time something will be. */
@@ -288,8 +299,9 @@ static wr_time tick_one(struct wr_xfer *x, struct wr_xfer_req *q, wr_time now,
     if (q->state == WR_XFER_WAITING && now >= q->again) {
         q->state = WR_XFER_QUEUED;
         wr_xfer_push_tail(x, &x->queue[q->class], wr_xfer_slot(x, q));
-    } else if (q->state == WR_XFER_SENT &&
-               now >= q->sent_at + x->cfg.answer_us) {
+    } else if (q->state == WR_XFER_SENT && now >= unanswered_at(x, q)) {
+        x->let_down = x->let_down || !q->let_down;
+        q->let_down = true;
         wr_xfer_detach(x, q);
         q->state = WR_XFER_QUEUED;
         wr_xfer_push_head(x, &x->queue[q->class], wr_xfer_slot(x, q));
@@ -297,8 +309,16 @@ static wr_time tick_one(struct wr_xfer *x, struct wr_xfer_req *q, wr_time now,
     if (q->state == WR_XFER_WAITING)
         return wr_time_min(end, q->again);
     if (q->state == WR_XFER_SENT)
-        return wr_time_min(end, q->sent_at + x->cfg.answer_us);
+        return wr_time_min(end, unanswered_at(x, q));
     return end;
+}
+
+bool wr_xfer_let_down(struct wr_xfer *x)
+{
+    const bool was = x->let_down;
+
+    x->let_down = false;
+    return was;
 }
 
 void wr_xfer_tick(struct wr_xfer *x, wr_time now, struct wr_outbox *out)

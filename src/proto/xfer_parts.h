@@ -39,6 +39,7 @@ struct wr_xfer_req {
     uint8_t last_kind;   /* And the message that it came in; 0: silence. */
     uint8_t asked, down, hosts_n;
     bool head, repeated;
+    bool let_down; /* Left unanswered: the next parent has all its patience. */
     uint16_t next, prev;  /* In its class's queue, or in `sent`. */
     uint16_t batch_next;  /* CLASS_HAVE, SENT: the next of its batch, */
     uint16_t batch, at;   /* which one, and its place in the message. */
@@ -76,6 +77,7 @@ struct wr_xfer {
     struct wr_xfer_cfg cfg;
     struct wr_rng rng;
     bool up, held;
+    bool let_down; /* By the parent, since that was last asked. */
     struct wr_xfer_req *v;
     struct wr_xfer_batch *batches;
     struct wr_xfer_note *notes;

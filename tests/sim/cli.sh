@@ -425,4 +425,10 @@ check 'shrink without a seed is a usage error'
 run 1 shrink 3 && grep -q 'does not fail' err
 check 'what does not fail is not made smaller'
 
+run 0 run liars --for 4min --quiet --json liars.json &&
+    grep -Eq '"gets":[0-9]{4}' liars.json &&
+    grep -Eq '"gets_failed":[0-2],' liars.json &&
+    ! grep -Eq '"wrong":[1-9]' liars.json
+check 'one host of five lies, and files come'
+
 echo "1..$n"

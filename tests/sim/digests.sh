@@ -123,6 +123,8 @@ same 'a crowd comes, and some leave' churn.session=exponential \
     event.b.share='10 %'
 same 'a rolling restart' ring.hosts=10 ring.members=9 ring.roster='2 s' \
     event.a.at='5 s' event.a.what=rolling event.a.every='2 s' event.a.for='1 s'
+same 'liars' ring.hosts=10 ring.members=7 ring.roster='3 s' ring.liars='20 %' \
+    leaves.count=20 load.files_every='20 s' load.gets_every='5 s'
 same 'leaves and files' ring.hosts=12 ring.members=7 ring.roster='3 s' \
     leaves.count=40 leaves.session=weibull leaves.session_shape=0.6 \
     leaves.session_mean='1 min' leaves.diurnal='50 %' leaves.move='1 min' \

@@ -213,6 +213,23 @@ Test(leaf, a_farewell_moves_at_once)
     cr_assert_eq(l.current, 1);
 }
 
+Test(leaf, a_parent_that_lets_it_down_is_left_for_another)
+{
+    struct wr_leaf l;
+    struct wr_leaf_out out = {0};
+
+    setup(&l, 2);
+    wr_leaf_leave(&l, 0, &out);
+    cr_assert_eq(out.n, 0, "there is nobody to leave");
+    wr_leaf_start(&l, 0, &out);
+    attach(&l, 1, NULL, 0);
+    out.n = 0;
+    wr_leaf_leave(&l, 2, &out);
+    cr_assert(has(&out, WR_LEAF_FX_HANG_UP));
+    cr_assert(has(&out, WR_LEAF_FX_LOST));
+    cr_assert_eq(dialled(&out), 1);
+}
+
 Test(leaf, a_dial_that_hangs_is_given_up)
 {
     struct wr_leaf l;

@@ -458,6 +458,56 @@ Test(xfer, a_lying_parent)
     free(w);
 }
 
+/* Who brings other bytes, or says nothing while nothing moves, is left; for one
+ * request that is left unanswered but once, or a leaf whose chunk is out of
+ * reach would go from host to host for ever. */
+Test(xfer, a_parent_that_lets_us_down_is_told_apart)
+{
+    struct world *w = malloc(sizeof(*w));
+    const struct wr_xfer_cfg cfg = config();
+    struct wr_msg m;
+
+    setup(w, cfg);
+    up(w);
+    ask_get(w, 1, 10);
+    cr_assert(!wr_xfer_let_down(w->x));
+    m = reply_to(w, &w->sent[0], WR_STATUS_OK);
+    m.data.digest = digest(77);
+    recv(w, &m);
+    cr_assert(wr_xfer_let_down(w->x));
+    cr_assert(!wr_xfer_let_down(w->x), "it is told once");
+    down(w);
+    up(w);
+    w->now += WR_SEC(1); /* A refusal waits before it asks again. */
+    wr_xfer_tick(w->x, w->now, &w->out);
+    drain(w);
+    answer(w, 0, WR_STATUS_OK);
+    expect_done(w, 1, WR_STATUS_OK);
+
+    ask_put(w, 2, 10);
+    w->now += cfg.answer_us - 1;
+    wr_xfer_moved(w->x, w->now); /* Its bytes are still on their way. */
+    w->now += 1;
+    wr_xfer_tick(w->x, w->now, &w->out);
+    cr_assert(!wr_xfer_let_down(w->x));
+    w->now += cfg.answer_us / 4;
+    wr_xfer_tick(w->x, w->now, &w->out);
+    cr_assert(wr_xfer_let_down(w->x));
+    drain(w);
+    down(w);
+    up(w);
+    w->now += cfg.answer_us;
+    wr_xfer_tick(w->x, w->now, &w->out);
+    drain(w);
+    cr_assert(!wr_xfer_let_down(w->x), "the next has all its patience");
+    down(w);
+    up(w);
+    answer(w, 0, WR_STATUS_OK);
+    expect_done(w, 2, WR_STATUS_OK);
+    teardown(w);
+    free(w);
+}
+
 Test(xfer, cancelled_requests_leave_nothing)
 {
     struct world *w = malloc(sizeof(*w));
