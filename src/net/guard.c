@@ -121,3 +121,21 @@ void wr_guard_charge(struct wr_guard *g, const struct wr_addr *a, wr_time now)
         if (p.v[i]->tokens_milli >= MILLI)
             p.v[i]->tokens_milli -= MILLI;
 }
+
+bool wr_guard_is_new(struct wr_guard *g, const uint8_t ephemeral[static 32])
+{
+    uint64_t mark = g->seed, part, *set;
+
+    for (size_t i = 0; i < 32; i += sizeof(part)) {
+        memcpy(&part, ephemeral + i, sizeof(part));
+        mark = mix(mark, part);
+    }
+    mark |= 1; /* 0 is nobody's. */
+    set = g->seen[mark / 2 % WR_GUARD_SETS];
+    for (size_t i = 0; i < WR_GUARD_SEEN; i++)
+        if (set[i] == mark)
+            return false;
+    memmove(set + 1, set, (WR_GUARD_SEEN - 1) * sizeof(*set));
+    set[0] = mark;
+    return true;
+}

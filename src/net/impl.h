@@ -34,6 +34,7 @@ enum {
     BODY_INLINE = 16 << 10, /* Up to here a body shares a record. */
     SCAN_MS = 100,
     STOOD_STILL_MS = 2000,
+    ACCEPT_MAX = 64, /* In one turn: 2 ms or so, were they strangers all. */
 };
 
 _Static_assert((int)GATHER_MIN >= (int)WR_HEADER_MAX + WR_FRAME_HEAD +
@@ -193,6 +194,9 @@ struct wr_listener {
     struct ring all;
     struct wr_net *net;
     bool plain, sinking, deaf, closed;
+    bool held;      /* libuv has one more, which waits for the next turn. */
+    uint64_t turn;  /* In which it last took somebody, */
+    uint32_t taken; /* and how many. */
     const struct wr_link_ops *ops;
     void *owner;
     struct wr_addr addr;
@@ -224,6 +228,9 @@ static inline bool link_live(const struct wr_link *l)
     return l->state != LINK_GONE;
 }
 const char *link_peer(const struct wr_link *l, char ret[static WR_ADDR_TEXT]);
+
+/* listener.c */
+void listener_turn(struct wr_listener *ls);
 
 /* shake.c */
 void shake_start(struct wr_link *l);

@@ -119,6 +119,18 @@ static void take_tcp(struct wr_link *l)
     link_start(l);
 }
 
+/* A flood takes turns with those who are here already. What is not accepted
+ * now stays with libuv, which takes no other meanwhile. */
+static bool its_turn(struct wr_listener *ls)
+{
+    if (ls->turn != ls->net->turns)
+        ls->taken = 0;
+    ls->turn = ls->net->turns;
+    ls->held = ls->taken == ACCEPT_MAX;
+    ls->taken += !ls->held;
+    return !ls->held;
+}
+
 static void on_connection(uv_stream_t *s, int status)
 {
     struct wr_listener *const ls = s->data;
@@ -130,6 +142,8 @@ static void on_connection(uv_stream_t *s, int status)
             shake_off(ls);
         return;
     }
+    if (!its_turn(ls))
+        return;
     l = link_new(net, ls->plain, ls->ops, ls->owner);
     if (l == NULL) {
         net->stats.no_room++;
@@ -156,6 +170,12 @@ static void on_connection(uv_stream_t *s, int status)
     } else {
         link_gone(l, WR_EPERM, "another user's");
     }
+}
+
+void listener_turn(struct wr_listener *ls)
+{
+    if (ls->held)
+        on_connection(&ls->h.stream, 0);
 }
 
 /* ---- listening -------------------------------------------------------- */

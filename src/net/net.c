@@ -196,6 +196,12 @@ static void on_turn(uv_prepare_t *p)
 
     net_hold(net);
     net->turns++;
+    for (struct ring *r = net->listeners.next; r != &net->listeners;) {
+        struct wr_listener *const ls = RING_OF(r, struct wr_listener, all);
+
+        r = r->next;
+        listener_turn(ls);
+    }
     for (unsigned n = 0; n < 16 && !ring_empty(&net->resumed); n++) {
         struct wr_link *const l =
             RING_OF(net->resumed.next, struct wr_link, resumed);

@@ -5,7 +5,7 @@
  *     -> s, se  payload           message 3: who dials
  *
  * A stranger does not know the psk: its message 1 fails before any X25519 and
- * nothing is answered, not even an error. */
+ * nothing is answered, not even an error. Nor is one that came before. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,8 +122,13 @@ static void take_first(struct wr_link *l, struct wr_span message)
         link_gone(l, WR_EAUTH, "a stranger: it does not know the ring secret");
         return;
     }
+    if (!wr_guard_is_new(&net->guard, message.p)) {
+        net->stats.strangers++;
+        link_gone(l, WR_EAUTH, "a stranger: it repeats what another one said");
+        return;
+    }
     wr_guard_refund(&net->guard, &l->addr, now);
-    l->charged = true; /* Again, if this comes to nothing: a replay. */
+    l->charged = true; /* Again, if this comes to nothing. */
     if (net->waits_n[WAIT_KNOWN] >= WR_HALF_KNOWN_MAX) {
         net->stats.evicted++;
         link_gone(RING_OF(net->waits[WAIT_KNOWN].next, struct wr_link, wait),

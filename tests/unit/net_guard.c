@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "net/addr.h"
 #include "net/guard.h"
 
@@ -87,6 +88,24 @@ Test(guard, those_who_know_the_secret_pay_nothing)
     for (unsigned i = 0; i < WR_KNOCKS_BURST; i++)
         wr_guard_charge(&g, &a, WR_SEC(1));
     cr_assert(!wr_guard_knock(&g, &a, WR_SEC(1)));
+}
+
+/* A recording is worth nothing, however many were made. */
+Test(guard, a_first_message_counts_once)
+{
+    enum { REPLAYS = 300 };
+    static struct wr_guard g;
+    static uint8_t keys[REPLAYS][32];
+    struct wr_rng rng = {11};
+
+    wr_guard_init(&g, 42);
+    for (unsigned i = 0; i < REPLAYS; i++) {
+        wr_rng_fill(&rng, keys[i], sizeof(keys[i]));
+        cr_assert(wr_guard_is_new(&g, keys[i]));
+    }
+    for (unsigned k = 0; k < 20; k++)
+        for (unsigned i = 0; i < REPLAYS; i++)
+            cr_assert_not(wr_guard_is_new(&g, keys[i]));
 }
 
 /* A flood from many addresses does not lock out one that was never seen. */

@@ -29,6 +29,59 @@ static size_t answered(int fd)
     return total;
 }
 
+/* A man in the middle. */
+struct relay {
+    int client, server;
+    size_t flip_at, passed; /* Client to server, in bytes. */
+};
+
+static bool pump(int from, int to, struct relay *r)
+{
+    uint8_t buf[8192];
+    const ssize_t n = read(from, buf, sizeof(buf));
+
+    if (n < 0)
+        return errno == EAGAIN;
+    if (n == 0)
+        return false;
+    if (r != NULL && r->flip_at >= r->passed &&
+        r->flip_at < r->passed + (size_t)n)
+        buf[r->flip_at - r->passed] ^= 0x10;
+    if (r != NULL)
+        r->passed += (size_t)n;
+    return write(to, buf, (size_t)n) == n;
+}
+
+/* Dials through a relay of our own. */
+static struct wr_link *dial_relay(struct relay *r)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t n = sizeof(in);
+    const int ls = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct wr_addr at;
+    struct wr_dial d = {.addr = &at, .ops = &ops, .owner = &w.a};
+    struct wr_link *l;
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    cr_assert_eq(bind(ls, (struct sockaddr *)&in, sizeof(in)), 0);
+    cr_assert_eq(listen(ls, 1), 0);
+    cr_assert_eq(getsockname(ls, (struct sockaddr *)&in, &n), 0);
+    wr_addr_of_socket((struct sockaddr *)&in, &at);
+    cr_assert_eq(wr_link_dial(w.a.net, &d, &l), WR_OK);
+    r->client = accept(ls, NULL, NULL);
+    r->server = raw();
+    fcntl(r->client, F_SETFL, O_NONBLOCK);
+    close(ls);
+    return l;
+}
+
+static void end_relay(struct relay *r)
+{
+    close(r->client);
+    close(r->server);
+    UNTIL(w.a.closes == 1 && w.b.closes == 1);
+}
+
 Test(net_hostile, no_byte_for_a_stranger)
 {
     struct wr_rng rng = {7};
@@ -78,6 +131,30 @@ Test(net_hostile, silence_does_not_keep_members_out)
         close(fds[i]);
 }
 
+/* So many at a time come in; all come in. */
+Test(net_hostile, a_flood_takes_turns_with_those_who_are_here)
+{
+    enum { CROWD = 3 * ACCEPT_MAX };
+    struct wr_net_stats stats;
+    uint64_t turns, before;
+    int fds[CROWD];
+
+    dial_and_open();
+    for (size_t i = 0; i < CROWD; i++)
+        fds[i] = raw_from(4, (uint8_t)(i / 100), (uint8_t)(1 + i % 100));
+    wr_net_stats(w.b.net, &stats);
+    before = stats.accepted;
+    turns = w.b.net->turns;
+    while (stats.accepted < before + CROWD) {
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+        wr_net_stats(w.b.net, &stats);
+        cr_assert_leq(stats.accepted - before,
+                      (w.b.net->turns - turns + 1) * ACCEPT_MAX);
+    }
+    for (size_t i = 0; i < CROWD; i++)
+        close(fds[i]);
+}
+
 /* One address may not fill the places of all. */
 Test(net_hostile, one_address_may_knock_so_often)
 {
@@ -93,6 +170,43 @@ Test(net_hostile, one_address_may_knock_so_often)
     dial_and_open(); /* From elsewhere. */
     for (size_t i = 0; i < KNOCKS; i++)
         close(fds[i]);
+}
+
+/* What a member said, said again by who listened: not a byte either. */
+Test(net_hostile, no_byte_for_a_recording)
+{
+    const uint64_t opened = w.b.opens;
+    uint8_t first[2 + 48];
+    struct wr_net_stats before, after;
+    struct relay r;
+    struct wr_link *const l = dial_relay(&r);
+    size_t n = 0;
+
+    while (n < sizeof(first)) {
+        const ssize_t k = read(r.client, first + n, sizeof(first) - n);
+
+        if (k > 0)
+            n += (size_t)k;
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+    }
+    cr_assert_eq(write(r.server, first, n), (ssize_t)n);
+    while (w.a.opens == 0 || w.b.opens == opened) { /* It is who it says. */
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+        cr_assert(pump(r.client, r.server, &r));
+        cr_assert(pump(r.server, r.client, NULL));
+    }
+    wr_net_stats(w.b.net, &before);
+    for (uint8_t i = 0; i < 10; i++) {
+        const int fd = raw_from(3, i, 1);
+
+        cr_assert_eq(write(fd, first, sizeof(first)), (ssize_t)sizeof(first));
+        cr_assert_eq(answered(fd), 0);
+    }
+    wr_net_stats(w.b.net, &after);
+    cr_assert_eq(after.strangers, before.strangers + 10);
+    cr_assert_eq(after.bytes_out, before.bytes_out);
+    cr_assert(wr_link_is_open(l));
+    end_relay(&r);
 }
 
 Test(net_hostile, another_secret_is_a_stranger)
@@ -120,53 +234,8 @@ Test(net_hostile, a_refused_credential_ends_the_link)
 }
 
 /* A man in the middle that flips one bit somewhere: never a frame that was
- * not sent, always an end with a reason. */
-struct relay {
-    int client, server;
-    size_t flip_at, passed; /* Client to server, in bytes. */
-};
-
-static bool pump(int from, int to, struct relay *r)
-{
-    uint8_t buf[8192];
-    const ssize_t n = read(from, buf, sizeof(buf));
-
-    if (n < 0)
-        return errno == EAGAIN;
-    if (n == 0)
-        return false;
-    if (r != NULL && r->flip_at >= r->passed &&
-        r->flip_at < r->passed + (size_t)n)
-        buf[r->flip_at - r->passed] ^= 0x10;
-    if (r != NULL)
-        r->passed += (size_t)n;
-    return write(to, buf, (size_t)n) == n;
-}
-
-/* Dials through a relay of our own. */
-static struct wr_link *dial_relay(struct relay *r)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    socklen_t n = sizeof(in);
-    const int ls = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct wr_addr at;
-    struct wr_dial d = {.addr = &at, .ops = &ops, .owner = &w.a};
-    struct wr_link *l;
-
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    cr_assert_eq(bind(ls, (struct sockaddr *)&in, sizeof(in)), 0);
-    cr_assert_eq(listen(ls, 1), 0);
-    cr_assert_eq(getsockname(ls, (struct sockaddr *)&in, &n), 0);
-    wr_addr_of_socket((struct sockaddr *)&in, &at);
-    cr_assert_eq(wr_link_dial(w.a.net, &d, &l), WR_OK);
-    r->client = accept(ls, NULL, NULL);
-    r->server = raw();
-    fcntl(r->client, F_SETFL, O_NONBLOCK);
-    close(ls);
-    return l;
-}
-
-/* Through it says hello and closes; how many bytes passed. */
+ * not sent, always an end with a reason. Says hello and closes; how many bytes
+ * passed. */
 static size_t through_relay(size_t flip_at)
 {
     struct relay r = {.flip_at = flip_at};
@@ -229,13 +298,6 @@ static struct wr_link *open_relay(struct relay *r)
 static void later(struct wr_net *net, uint64_t ms)
 {
     net_scan(net, uv_now(&w.loop) + ms);
-}
-
-static void end_relay(struct relay *r)
-{
-    close(r->client);
-    close(r->server);
-    UNTIL(w.a.closes == 1 && w.b.closes == 1);
 }
 
 /* A body that has begun holds a buffer: it has to come at a pace. */
