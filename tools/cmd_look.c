@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "cli.h"
 #include "leaf.h"
+#include "sys/clock.h"
 
 struct listing {
     const struct cli *cli;
@@ -72,32 +73,50 @@ static void on_entry(void *arg, const wreath_entry *e)
     puts(e->kind == WREATH_DIRECTORY ? "/" : "");
 }
 
+static bool has_expired(const wreath_root *r)
+{
+    return r->expires_s != 0 && wr_clock_wall_s() >= r->expires_s;
+}
+
+static const char *date_text(uint64_t at_s, char ret[32])
+{
+    const time_t at = (time_t)at_s;
+    struct tm tm;
+
+    localtime_r(&at, &tm);
+    strftime(ret, 32, "%Y-%m-%d %H:%M", &tm);
+    return ret;
+}
+
+static json_t *root_json(const wreath_root *r)
+{
+    json_t *name = json_string(r->name);
+
+    return json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:b}", "put", r->put,
+                     "cid", r->cid, "name", name != NULL ? name : json_null(),
+                     "state", r->state, "bytes", (json_int_t)r->size,
+                     "created_s", (json_int_t)r->created_s, "expires_s",
+                     (json_int_t)r->expires_s, "expired", (int)has_expired(r));
+}
+
 static void on_root(void *arg, const wreath_root *r)
 {
     struct listing *l = arg;
-    const time_t created = (time_t)r->created_s;
     const bool whole = r->cid[0] != '\0'; /* Else its size is not known. */
     char size[16], date[32];
-    struct tm tm;
 
     l->n++;
     if (l->cli->json) {
-        json_t *name = json_string(r->name);
-
-        json_array_append_new(
-            l->all,
-            json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I}", "put", r->put,
-                      "cid", r->cid, "name", name != NULL ? name : json_null(),
-                      "state", r->state, "bytes", (json_int_t)r->size,
-                      "created_s", (json_int_t)r->created_s, "expires_s",
-                      (json_int_t)r->expires_s));
+        json_array_append_new(l->all, root_json(r));
         return;
     }
-    localtime_r(&created, &tm);
-    strftime(date, sizeof(date), "%Y-%m-%d %H:%M", &tm);
-    printf("%s  %-4s %10s  %s  ", date, r->state,
+    printf("%s  %-7s %10s  %s  ", date_text(r->created_s, date),
+           has_expired(r) ? "expired" : r->state,
            whole ? cli_bytes(r->size, size) : "-", whole ? r->cid : r->put);
     print_name(l->cli, r->name);
+    if (whole && r->expires_s != 0)
+        printf("  (%s %s)", has_expired(r) ? "since" : "until",
+               date_text(r->expires_s, date));
     putchar('\n');
 }
 
@@ -133,7 +152,42 @@ int cmd_ls(struct cli *cli, int argc, char **argv)
     return status;
 }
 
-static void print_stat(const wreath_stat_result *r)
+/* Of one's own puts those that `stat` is about. */
+struct own {
+    const char *cid;
+    json_t *all;
+};
+
+static void on_own(void *arg, const wreath_root *r)
+{
+    struct own *own = arg;
+
+    if (strcmp(r->cid, own->cid) == 0)
+        json_array_append_new(own->all, root_json(r));
+}
+
+static void print_own(const json_t *all)
+{
+    const json_t *o;
+    char date[32];
+    size_t i;
+
+    json_array_foreach(all, i, o)
+    {
+        const uint64_t end =
+            (uint64_t)json_integer_value(json_object_get(o, "expires_s"));
+        const bool over = json_is_true(json_object_get(o, "expired"));
+
+        printf("put      %s, ", json_string_value(json_object_get(o, "put")));
+        if (end == 0)
+            puts("kept for good");
+        else
+            printf("%s %s\n", over ? "expired" : "kept until",
+                   date_text(end, date));
+    }
+}
+
+static void print_stat(const wreath_stat_result *r, const json_t *own)
 {
     char size[16];
 
@@ -150,19 +204,20 @@ static void print_stat(const wreath_stat_result *r)
     printf("copies   %u of its root block\n", r->copies);
     for (uint32_t i = 0; i < r->hosts_n; i++)
         printf("on       %s\n", r->hosts[i]);
+    print_own(own);
 }
 
-static void json_stat(const wreath_stat_result *r)
+static void json_stat(const wreath_stat_result *r, json_t *own)
 {
     json_t *hosts = json_array();
 
     for (uint32_t i = 0; i < r->hosts_n; i++)
         json_array_append_new(hosts, json_string(r->hosts[i]));
-    json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:o}", "cid",
-                          r->cid, "kind", kind_text(r->kind), "bytes",
-                          (json_int_t)r->size, "chunks", (json_int_t)r->chunks,
-                          "blocks", (json_int_t)r->blocks, "mode", (int)r->mode,
-                          "copies", (int)r->copies, "hosts", hosts);
+    json_t *o = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:o, s:O}", "cid", r->cid, "kind",
+        kind_text(r->kind), "bytes", (json_int_t)r->size, "chunks",
+        (json_int_t)r->chunks, "blocks", (json_int_t)r->blocks, "mode",
+        (int)r->mode, "copies", (int)r->copies, "hosts", hosts, "puts", own);
     if (r->kind == WREATH_LINK)
         json_object_set_new(o, "target", json_string(r->target));
     cli_json(o);
@@ -184,15 +239,19 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
     int status = cli_leaf_open(cli, "stat", NULL, &w);
     if (status != 0)
         return status;
-    const wreath_code code = wreath_stat(w, argv[first], &r, &error);
+    struct own own = {.cid = r.cid, .all = json_array()};
+    wreath_code code = wreath_stat(w, argv[first], &r, &error);
+    if (code == WREATH_OK)
+        code = wreath_roots(w, on_own, &own, &error);
     cli_leaf_close(w);
     if (code != WREATH_OK)
-        return cli_leaf_fail(cli, &error);
-    if (cli->json)
-        json_stat(&r);
+        status = cli_leaf_fail(cli, &error);
+    else if (cli->json)
+        json_stat(&r, own.all);
     else
-        print_stat(&r);
-    return 0;
+        print_stat(&r, own.all);
+    json_decref(own.all);
+    return status;
 }
 
 int cmd_rm(struct cli *cli, int argc, char **argv)

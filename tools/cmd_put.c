@@ -15,8 +15,6 @@ struct wishes {
 /* NULL, or what is wrong. */
 static const char *read_wishes(const struct wishes *w, wreath_put_options *o)
 {
-    wr_time ttl;
-
     *o = (wreath_put_options){
         .hash = w->hash, .profile = w->profile, .chunker = w->chunker};
     if (w->copies != NULL) {
@@ -31,9 +29,9 @@ static const char *read_wishes(const struct wishes *w, wreath_put_options *o)
     else if (strcmp(w->wait, "majority") != 0)
         return "--wait is one, majority or all";
     if (w->ttl != NULL) {
-        if (wr_duration_parse(w->ttl, &ttl) != WR_OK || ttl < WR_SEC(1))
-            return "--ttl is a duration, as 30d or 12h";
-        o->ttl_s = ttl / 1000000;
+        if (wr_until_parse(w->ttl, wr_clock_wall_s(), &o->ttl_s) != WR_OK)
+            return "--ttl is a duration, as 30d or 12h, or a date to come, "
+                   "as 2030-01-31";
     }
     return NULL;
 }

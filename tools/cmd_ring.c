@@ -68,6 +68,39 @@ static void print_scrub(const json_t *s)
                waiting, waiting == 1 ? " is" : "s are");
 }
 
+/* "sweep     next pass within the hour; 12 chunks deleted since the start" */
+static void print_sweep(const json_t *s)
+{
+    const char *clock = text_of(s, "clock");
+    const unsigned long long deleted = number_of(s, "chunks_deleted_total");
+    const unsigned long long unsure = number_of(s, "last_unsure");
+    char took[24];
+
+    if (s == NULL || clock == NULL)
+        return;
+    fputs("sweep     ", stdout);
+    if (strcmp(clock, "known") != 0) {
+        printf("rests, for the clock is %s; nothing expires\n", clock);
+        return;
+    }
+    if (strcmp(text_of(s, "state"), "running") == 0)
+        printf("%.0f %% of a pass; ",
+               100 * json_real_value(json_object_get(s, "position")));
+    if (number_of(s, "passes_total") == 0)
+        fputs("no full pass yet", stdout);
+    else
+        printf("last full pass %llu chunks in %s",
+               (unsigned long long)number_of(s, "last_chunks"),
+               cli_time((uint64_t)(1e6 * json_number_value(json_object_get(
+                                             s, "last_took_s"))),
+                        took));
+    printf(", %llu deleted since the start\n", deleted);
+    if (unsure > 0)
+        printf("unproven  %llu references may be of puts that are over; not "
+               "enough hosts answer to say so\n",
+               unsure);
+}
+
 static void print_status(const json_t *o)
 {
     const json_t *store = json_object_get(o, "store");
@@ -102,6 +135,7 @@ static void print_status(const json_t *o)
                ? "; THE DISK FAILED: nothing is acknowledged any more"
                : "");
     print_scrub(json_object_get(o, "scrub"));
+    print_sweep(json_object_get(o, "sweep"));
     printf("network   %u link%s (%u to leaves), %s sent, %s received\n", links,
            links == 1 ? "" : "s", leaves,
            cli_bytes(number_of(net, "sent_bytes"), a),

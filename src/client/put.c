@@ -10,7 +10,6 @@
 
 enum {
     ITEMS_MAX = 2048, /* Blocks read and not yet acknowledged. */
-    OPEN_DAYS = 7,    /* An open root expires so long after its start. */
 };
 
 struct item {
@@ -46,6 +45,7 @@ struct wr_put {
 
     struct wr_ask root_ask;
     enum phase { OPENING, SENDING, KEEPING, CLOSED } phase;
+    bool renewing;       /* The open record is told to live on. */
     bool root_due;       /* A record waits for room. */
     bool failed, ending; /* ending: the last save is under way. */
     uint64_t acked;      /* Bytes of blocks. */
@@ -120,6 +120,11 @@ static void on_root(struct wr_ask *ask, uint8_t status,
     if (status != WR_STATUS_OK) {
         wr_session_why(p->cfg.session, status, answer, "the put", &why);
         fail(p, &why);
+    } else if (p->renewing) {
+        p->renewing = false;
+        p->entry.version = p->root.version;
+        p->entry.expires = p->root.expiry;
+        start_save(p);
     } else if (p->phase == OPENING) {
         p->phase = SENDING;
         if (p->cfg.wait == WR_PUT_WAIT_ALL && p->cfg.copies == 0)
@@ -155,7 +160,7 @@ static void open_root(struct wr_put *p)
     wr_secret_random(nonce, sizeof(nonce));
     wr_root_init(&p->root, &p->cfg.home->id.sign, p->cfg.home->cred.host,
                  nonce);
-    p->root.expiry = now + OPEN_DAYS * UINT64_C(86400);
+    p->root.expiry = now + WR_ROOTS_OPEN_S;
     wr_root_sign(&p->root, &p->cfg.home->id.sign);
     memcpy(p->want.put.b, p->root.put, sizeof(p->want.put.b));
     memcpy(p->result.put, p->root.put, sizeof(p->result.put));
@@ -169,6 +174,34 @@ static void open_root(struct wr_put *p)
              p->cfg.name != NULL ? p->cfg.name : "");
     send_root(p);
     start_save(p);
+}
+
+/* A put that takes long renews its open record; false if it has slept for so
+ * long that hosts may hold it for over. */
+static bool keep_open(struct wr_put *p)
+{
+    const uint64_t now = wr_clock_wall_s();
+    struct wr_why why;
+
+    switch (wr_roots_open(p->root.expiry, now)) {
+    case WR_ROOTS_FRESH:
+        return true;
+    case WR_ROOTS_RENEW:
+        if (p->renewing)
+            return true;
+        p->renewing = true;
+        p->root.version++;
+        p->root.expiry = now + WR_ROOTS_OPEN_S;
+        wr_root_sign(&p->root, &p->cfg.home->id.sign);
+        send_root(p);
+        return true;
+    case WR_ROOTS_LATE:
+        wr_why(&why, WR_ETIMEOUT,
+               "the put stood still for a week; run the same command again");
+        fail(p, &why);
+        return false;
+    }
+    WR_UNREACHABLE();
 }
 
 static void keep_root(struct wr_put *p)
@@ -406,10 +439,14 @@ static void advance(struct wr_put *p)
     }
     if (p->root_due)
         send_root(p);
+    if (p->phase == SENDING && !keep_open(p)) {
+        advance(p);
+        return;
+    }
     if (p->phase == SENDING)
         send_queue(p);
     start_reading(p);
-    if (p->phase == SENDING && p->read_all && p->items_n == 0)
+    if (p->phase == SENDING && p->read_all && p->items_n == 0 && !p->renewing)
         keep_root(p);
 }
 
@@ -542,6 +579,7 @@ enum wr_err wr_drop_start(struct wr_drop **ret, struct wr_session *session,
     wr_root_init(&d->root, &home->id.sign, home->cred.host, e->nonce);
     d->root.version = e->version + 1;
     d->root.state = WR_ROOT_GIVEN_UP;
+    d->root.expiry = wr_clock_wall_s(); /* Since when; D11. */
     d->root.size = e->size;
     if (e->has_cid)
         d->root.cid_n = (uint8_t)wr_cid_encode(&e->cid, d->root.cid);

@@ -28,6 +28,15 @@ const char *wr_roots_state(enum wr_root_state state)
     return "?";
 }
 
+enum wr_roots_open wr_roots_open(uint64_t expires, uint64_t now_s)
+{
+    const uint64_t left = expires > now_s ? expires - now_s : 0;
+
+    if (left < WR_ROOTS_OPEN_S / 56) /* Three hours. */
+        return WR_ROOTS_LATE;
+    return left < WR_ROOTS_OPEN_S / 2 ? WR_ROOTS_RENEW : WR_ROOTS_FRESH;
+}
+
 static void path_of(const char *dir, const uint8_t put[static WR_ROOT_PUT],
                     char ret[WR_HOME_PATH_MAX])
 {

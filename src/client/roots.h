@@ -43,6 +43,16 @@ WR_MUST_USE enum wr_err wr_roots_list(const char *dir,
                                       struct wr_roots_entry **ret,
                                       size_t *ret_n, struct wr_why *why);
 
+/* An open record says for how long: a week after the last activity. One that
+ * expired may be swept already, and is not taken up again (D16). */
+enum { WR_ROOTS_OPEN_S = 7 * 24 * 3600 };
+enum wr_roots_open {
+    WR_ROOTS_FRESH,
+    WR_ROOTS_RENEW, /* Half of it is over. */
+    WR_ROOTS_LATE,  /* So much that a clock that is off may be past it. */
+};
+enum wr_roots_open wr_roots_open(uint64_t expires, uint64_t now_s);
+
 /* "open", "kept" or "given up". */
 const char *wr_roots_state(enum wr_root_state state);
 

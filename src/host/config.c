@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 
@@ -135,6 +136,37 @@ enum wr_err wr_duration_parse(const char *text, wr_time *ret_us)
         sum += v * us;
     } while (*p != '\0');
     *ret_us = sum;
+    return WR_OK;
+}
+
+enum wr_err wr_until_parse(const char *text, uint64_t now_s, uint64_t *ret_s)
+{
+    struct tm tm = {.tm_isdst = -1};
+    int day = 0, minute = 0;
+    time_t then;
+    wr_time us;
+
+    if (wr_duration_parse(text, &us) == WR_OK) {
+        *ret_s = us / 1000000;
+        return *ret_s > 0 ? WR_OK : WR_EINVAL;
+    }
+    if (sscanf(text, "%4d-%2d-%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+               &day) != 3 ||
+        (text[day] != '\0' && (sscanf(text + day, "%*1[ T]%2d:%2d%n",
+                                      &tm.tm_hour, &tm.tm_min, &minute) != 2 ||
+                               text[day + minute] != '\0')))
+        return WR_EINVAL;
+    if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+        tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59)
+        return WR_EINVAL;
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    day = tm.tm_mday;
+    then = mktime(&tm);
+    if (then < 0 || tm.tm_mday != day || /* The 31st of February. */
+        (uint64_t)then <= now_s)
+        return WR_EINVAL;
+    *ret_s = (uint64_t)then - now_s;
     return WR_OK;
 }
 

@@ -31,6 +31,12 @@ enum { WR_CONFIG_TEXT_MAX = 256 };
       "most bytes the store takes on disk; 0: what the disk has")              \
     X(scrub, BYTES, "1M", 0, UINT64_MAX,                                       \
       "bytes a second in which chunks are re-read; 0: only by 'wreath scrub'") \
+    X(sweep, TIME, "1h", 100000, 86400000000,                                  \
+      "between two looks for chunks of puts that are over")                    \
+    X(grace, TIME, "24h", 0, 31536000000000,                                   \
+      "a chunk that nothing refers to is deleted after")                       \
+    X(forget, TIME, "365d", 1000000, 315360000000000,                          \
+      "a put that is over is forgotten after; who was away longer is emptied") \
     X(copies, NUMBER, "3", 1, 8, "copies of each chunk, on distinct hosts")    \
     X(round, TIME, "3s", 100000, 600000000,                                    \
       "between two rounds of ring upkeep")                                     \
@@ -114,6 +120,11 @@ const char *wr_config_origin_text(enum wr_config_origin origin);
 
 /* "10G", "512 MiB", "4096" (powers of 1024). WR_EINVAL. */
 WR_MUST_USE enum wr_err wr_bytes_parse(const char *text, uint64_t *ret);
+
+/* How long until then: a duration as below, or a date ("2027-01-31", or
+ * "2027-01-31 18:00", in local time) that lies after `now_s`. WR_EINVAL. */
+WR_MUST_USE enum wr_err wr_until_parse(const char *text, uint64_t now_s,
+                                       uint64_t *ret_s);
 
 /* "7d", "1h30m", "250ms", "10s"; a bare number is seconds. WR_EINVAL. */
 WR_MUST_USE enum wr_err wr_duration_parse(const char *text, wr_time *ret_us);

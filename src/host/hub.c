@@ -8,6 +8,7 @@
 #include "host/hub_parts.h"
 #include "net/addr.h"
 #include "net/dial.h"
+#include "sys/clock.h"
 #include "sys/log.h"
 #include "wire/frame.h"
 
@@ -443,6 +444,18 @@ bool wr_hub_linked(const struct wr_hub *hub, wr_host h)
     const struct wr_conn *c = hub->hosts[h].conn[0];
 
     return c != NULL && c->greeted;
+}
+
+size_t wr_hub_walls(const struct wr_hub *hub, uint64_t *ret, size_t most)
+{
+    const wr_time now = wr_clock_now();
+    size_t n = 0;
+
+    for (const struct wr_conn *c = hub->conns; c != NULL && n < most;
+         c = c->next)
+        if (c->kind == WR_CONN_HOST && c->greeted && !c->bulk)
+            ret[n++] = c->wall_s + (now - c->wall_at) / WR_SEC(1);
+    return n;
 }
 
 uint32_t wr_hub_leaves(const struct wr_hub *hub)

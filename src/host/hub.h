@@ -93,6 +93,9 @@ void wr_hub_room(struct wr_hub *hub);
 
 /* Every host with an open link, and the local view of each. */
 bool wr_hub_linked(const struct wr_hub *hub, wr_host h);
+/* What the wall clocks of linked hosts say now, as their HELLOs told; how many
+ * at most. */
+size_t wr_hub_walls(const struct wr_hub *hub, uint64_t *ret, size_t most);
 uint32_t wr_hub_leaves(const struct wr_hub *hub);
 uint32_t wr_hub_links(const struct wr_hub *hub);
 

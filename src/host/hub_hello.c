@@ -177,6 +177,8 @@ static void hello_of_host(struct wr_conn *c, const struct wr_msg *m)
     }
     c->incarnation = m->hello.incarnation;
     c->revoked = m->hello.revoked;
+    c->wall_s = m->hello.wall_s;
+    c->wall_at = wr_clock_now();
     if (take_place(c))
         wr_hub_settle(c);
 }

@@ -8,6 +8,7 @@
 #ifndef WR_HOST_HUB_PARTS_H
 #define WR_HOST_HUB_PARTS_H
 
+#include "base/time.h"
 #include "host/hub.h"
 #include "net/link.h"
 #include "net/listener.h"
@@ -59,7 +60,9 @@ struct wr_conn {
     bool parked;       /* Behind another of its kind, should that one fail. */
     uint64_t since_ms; /* When it was made, as the loop's clock has it. */
     uint32_t incarnation; /* HOST: as its HELLO said. */
-    uint64_t revoked;     /* HOST: the number of its list, then. */
+    uint64_t revoked;     /* HOST: the number of its list, then, */
+    uint64_t wall_s;      /* and what its wall clock said, */
+    wr_time wall_at;      /* when. */
     wr_host host;         /* A slot, or a session. */
     struct wr_cred cred;  /* LEAF */
     struct wr_waiting *first, **last;

@@ -200,6 +200,10 @@ static enum wr_err open_node(struct wr_super *s)
     cfg.request_us = wr_config_number(config, WR_CONFIG_request);
     cfg.copies = (uint8_t)wr_config_number(config, WR_CONFIG_copies);
     cfg.ops_max = WR_SUPER_OPS;
+    cfg.sweep_us = wr_config_number(config, WR_CONFIG_sweep);
+    cfg.grace_s =
+        (uint32_t)(wr_config_number(config, WR_CONFIG_grace) / WR_SEC(1));
+    cfg.forget_s = wr_config_number(config, WR_CONFIG_forget) / WR_SEC(1);
     s->later = calloc(WR_SUPER_LATER, sizeof(*s->later));
     err = s->later == NULL ? WR_ENOMEM : WR_OK;
     if (err == WR_OK)
@@ -348,6 +352,7 @@ struct save {
     char *text;
     bool joined;
     uint32_t incarnation; /* Raised (R12) since the start; or 0. */
+    uint64_t seen_s;      /* The time; or 0. */
     uint8_t *revoked;     /* A newer list; or NULL. */
     size_t revoked_n;
     bool failed;
@@ -368,6 +373,8 @@ static void save_work(uv_work_t *work)
     }
     if (err == WR_OK && save->incarnation != 0)
         err = save_incarnation(save->s, save->incarnation, &why);
+    if (err == WR_OK && save->seen_s != 0)
+        err = wr_sweep_save(save->s, save->seen_s, &why);
     if (err == WR_OK && save->revoked != NULL) {
         wr_home_path(save->s->cfg.home->dir, "revoked", path);
         err = wr_file_write(path, 0644, wr_span(save->revoked, save->revoked_n),
@@ -407,6 +414,7 @@ static struct save *save_new(struct wr_super *s)
         return NULL;
     }
     s->incarnation_saved = s->incarnation;
+    save->seen_s = s->sweep.saved_s = s->sweep.seen_s;
     return save;
 }
 
@@ -451,7 +459,8 @@ static void on_upkeep(uv_timer_t *t)
     s->upkeeps++;
     s->saved_soon = false;
     wr_survey_tick(s);
-    if (s->cards.dirty && !s->saving)
+    wr_sweep_upkeep(s);
+    if ((s->cards.dirty || wr_sweep_unsaved(s)) && !s->saving)
         wr_super_save_members(s);
     if (s->upkeeps % TRIM_EVERY == 0)
         wr_pool_trim(s->pool);
@@ -536,7 +545,7 @@ static void done(struct wr_super *s)
     }
     /* Its last answers are events, whose effects may be worth saving. */
     wr_store_close(s->store);
-    if (s->cards.dirty && s->opened) {
+    if (s->opened) {
         struct save *save = save_new(s);
 
         if (save != NULL) {
@@ -558,11 +567,16 @@ static enum wr_err start(struct wr_super *s, struct wr_why *why)
 {
     char address[WR_ADDR_TEXT];
     enum wr_err err = open_cards(s, why);
+    bool aside = false;
 
     s->issuer = is_issuer(s);
     if (err == WR_OK)
         err = open_pool(s);
     if (err == WR_OK)
+        err = open_store(s, why);
+    if (err == WR_OK) /* Not while another process has it. */
+        err = wr_sweep_open(s, &aside, why);
+    if (err == WR_OK && aside)
         err = open_store(s, why);
     if (err == WR_OK) /* After the store's lock: one process per directory. */
         err = next_incarnation(s, why);

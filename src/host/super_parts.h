@@ -8,6 +8,7 @@
  *                    host's own (admission, revocation)
  *     scrub.c        chunks are read again, rotten ones replaced
  *     survey.c       one question to all hosts
+ *     sweep.c        the wall clock, for the node's sweep
  *     query.c        status, peers, trace and the other questions, as JSON
  */
 #ifndef WR_HOST_SUPER_PARTS_H
@@ -19,6 +20,7 @@
 #include "host/scrub.h"
 #include "host/super.h"
 #include "host/survey.h"
+#include "host/sweep.h"
 #include "proto/node.h"
 #include "store/store.h"
 #include "wire/codec.h"
@@ -78,6 +80,7 @@ struct wr_super {
 
     struct wr_scrub scrub;
     struct wr_survey surveys[WR_SURVEYS];
+    struct wr_sweep sweep;
     struct wr_talk talks[WR_SUPER_TALKS];
     enum wr_super_state {
         WR_SUPER_JOINING,

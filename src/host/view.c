@@ -118,7 +118,7 @@ json_t *wr_view_status(const struct wr_super *s)
         members += n->core.rings[i].phase == WR_RING_MEMBER;
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:I, s:b, s:i, s:i, s:i, s:i, s:i, s:I, s:I, "
-        "s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o}",
         "state", state_text(s), "host", host_json(s, s->self), "ring",
         hex_json(s->cfg.home->ring, WR_SIGN_PUBLIC), "address",
         wr_addr_text(&at, address), "uptime_s",
@@ -128,8 +128,9 @@ json_t *wr_view_status(const struct wr_super *s)
         "copies", (int)wr_roster_copies(&n->core), "durable",
         (int)wr_roster_durable(&n->core), "chunks_handed_over",
         (json_int_t)s->pushed, "incarnation", (json_int_t)s->incarnation,
-        "store", store_json(s), "scrub", wr_scrub_view(s), "net", net_json(s),
-        "counters", counters_json(&n->count));
+        "store", store_json(s), "scrub", wr_scrub_view(s), "sweep",
+        wr_sweep_view(s), "net", net_json(s), "counters",
+        counters_json(&n->count));
 }
 
 const char *wr_view_liveness(const struct wr_super *s, wr_host h)

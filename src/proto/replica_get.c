@@ -93,7 +93,8 @@ static void add_set(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     const unsigned first = op->targets_n;
 
     for (size_t i = 0; i < n; i++)
-        (void)wr_op_add(r, op, v[i]);
+        if (!r->sight->left(c, v[i])) /* Somebody may still name it. */
+            (void)wr_op_add(r, op, v[i]);
     nearest_first(r, c, op, first);
 }
 
@@ -172,7 +173,8 @@ static bool widen(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
         for (size_t i = 0, n = wr_routes_clockwise(r->routes, c, &op->key, v,
                                                    WR_READ_HOSTS);
              i < n; i++)
-            (void)wr_op_add(r, op, v[i]);
+            if (!r->sight->left(c, v[i]))
+                (void)wr_op_add(r, op, v[i]);
     op->widened = true;
     if (again || op->targets_n > before)
         return true;

@@ -140,6 +140,13 @@ bool wr_roster_admitted(const struct wr_core *c, wr_host host)
     return e != NULL && e->state == WR_ROSTER_ADMITTED;
 }
 
+bool wr_roster_gone(const struct wr_core *c, wr_host host)
+{
+    const struct wr_roster_entry *e = find(c, host);
+
+    return e != NULL && e->state != WR_ROSTER_ADMITTED;
+}
+
 wr_host wr_roster_next(const struct wr_core *c, uint32_t *at)
 {
     const struct wr_roster *r = c->roster;

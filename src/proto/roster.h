@@ -53,6 +53,9 @@ wr_host wr_roster_next(const struct wr_core *c, uint32_t *at);
 
 bool wr_roster_admitted(const struct wr_core *c, wr_host host);
 
+/* It has left or was removed, as far as we know. */
+bool wr_roster_gone(const struct wr_core *c, wr_host host);
+
 /* Equal where two know the same hosts, dead or gone ones among them. */
 uint64_t wr_roster_known(const struct wr_core *c);
 

@@ -73,6 +73,7 @@ const struct wr_sight wr_sight_node = {
     .known = wr_roster_known,
     .gone = wr_roster_gone_n,
     .compare = wr_roster_compare,
+    .left = wr_roster_gone,
     .admitted_next = wr_roster_next,
     .dead = dead,
     .up_permille = wr_peers_bet_permille,

@@ -34,6 +34,8 @@ struct wr_sight {
     uint64_t (*known)(const struct wr_core *c);
     uint32_t (*gone)(const struct wr_core *c);
     void (*compare)(struct wr_core *c, wr_host h);
+    /* `h` has left for good, or was removed. */
+    bool (*left)(const struct wr_core *c, wr_host h);
     /* Them in turn: start with *at = 0; WR_NO_HOST at the end. */
     wr_host (*admitted_next)(const struct wr_core *c, uint32_t *at);
     /* Held dead by the detector. */

@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 enum {
-    WR_WALL_OFF_S = 3600, /* More than this off the others is wrong. */
-    WR_WALL_PEERS = 64,   /* So many are asked at most. */
+    WR_WALL_OFF_S = 3600,         /* More than this off the others is wrong. */
+    WR_WALL_PEERS = 64,           /* So many are asked at most. */
+    WR_WALL_BUILT_S = 1767225600, /* 2026: no wreath is older. */
 };
 
 enum wr_wall {

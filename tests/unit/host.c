@@ -113,6 +113,38 @@ Test(host, durations)
     }
 }
 
+/* `--ttl`: how long from now. */
+Test(host, an_end_is_a_duration_or_a_date_to_come)
+{
+    const char *const bad[] = {"",
+                               "0",
+                               "-1h",
+                               "2001-01-01",
+                               "2030-13-01",
+                               "2030-02-31",
+                               "2030-01-0",
+                               "2030-01-31 24:00",
+                               "2030-01-31 -1:00",
+                               "2030-01-31 12:00x"};
+    const uint64_t now_s = 1800000000; /* 2027-01-15 */
+    uint64_t s = 0, day = 0, evening = 0;
+
+    cr_assert_eq(wr_until_parse("30d", now_s, &s), WR_OK);
+    cr_assert_eq(s, UINT64_C(30) * 86400);
+    cr_assert_eq(wr_until_parse("90m", now_s, &s), WR_OK);
+    cr_assert_eq(s, UINT64_C(5400));
+    cr_assert_eq(wr_until_parse("2030-06-15", now_s, &day), WR_OK);
+    cr_assert_eq(wr_until_parse("2030-06-15 18:30", now_s, &evening), WR_OK);
+    cr_assert_eq(evening - day, UINT64_C(18 * 3600 + 30 * 60));
+    cr_assert_eq(wr_until_parse("2030-06-15T18:30", now_s, &s), WR_OK);
+    cr_assert_eq(s, evening);
+    /* 22,080 days after 1970, by any zone's clock. */
+    cr_assert_lt((now_s + day + 14 * 3600) / 86400 - 22080, 2);
+    for (size_t i = 0; i < WR_ARRAY_LEN(bad); i++)
+        cr_assert_eq(wr_until_parse(bad[i], now_s, &s), WR_EINVAL, "%s",
+                     bad[i]);
+}
+
 Test(host, a_setting_that_is_none_names_the_nearest)
 {
     struct wr_config c;

@@ -140,6 +140,14 @@ uint64_t still_known(const struct wr_core *c)
     return us->stubborn ? 0 : ~us->unaware;
 }
 
+/* `gone` counts; nobody here says who. */
+static bool still_left(const struct wr_core *c, wr_host h)
+{
+    (void)c;
+    (void)h;
+    return false;
+}
+
 static uint32_t still_gone(const struct wr_core *c)
 {
     return still_us(c)->w->gone;
@@ -208,6 +216,7 @@ const struct wr_sight still_sight = {
     .joined = still_joined,
     .known = still_known,
     .gone = still_gone,
+    .left = still_left,
     .compare = still_compare,
     .admitted_next = still_admitted_next,
     .dead = still_dead,

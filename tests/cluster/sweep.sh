@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# sweep - what was given up goes from every disk, what shares its chunks stays,
+# and a host that was away brings nothing back.
+. "$(dirname "$0")/lib.sh"
+
+WREATH_SWEEP=500ms WREATH_GRACE=2s
+export WREATH_SWEEP WREATH_GRACE
+ring 3 1
+
+chunks()
+{
+    w "$1" status --json | field store.chunks
+}
+
+# chunks_are N HOST...: each keeps so many.
+chunks_are()
+{
+    local n=$1 name
+
+    shift
+    for name; do
+        [ "$(chunks "$name")" = "$n" ] || return 1
+    done
+}
+
+swept()
+{
+    [ "$(w "$1" status --json | field sweep.passes_total)" -ge "$2" ]
+}
+
+clock()
+{
+    [ "$(w "$1" status --json | field sweep.clock)" = "$2" ]
+}
+
+# ---- two files that share chunks ---------------------------------------------
+
+bytes shared 3000000 "$W/one"
+cp "$W/one" "$W/two"
+bytes more 2000000 "$W/rest"
+cat "$W/rest" >>"$W/two"
+one=$(put l1 "$W/one" --wait all)
+result $? 'a file is put'
+before=$(chunks s1)
+two=$(put l1 "$W/two" --wait all)
+result $? 'and one that begins with the same chunks'
+both=$(chunks s1)
+check 'they share some' test "$both" -lt $((2 * before + 10))
+until_ok 30 clock s1 known
+result $? 'the hosts agree on the time'
+w l1 rm "$one" >"$W/stdout"
+result $? 'the first is given up'
+until_ok 60 swept s1 3
+check 'the other stays whole' fetched l1 "$two" "$W/two"
+
+# What only the first had is its last chunk and its root node, at most.
+gone()
+{
+    local name
+
+    for name; do
+        [ "$(chunks "$name")" -lt "$both" ] || return 1
+    done
+}
+until_ok 60 gone s1 s2 s3
+result $? 'what only the first had goes from every disk'
+check 'and the other is still whole' fetched l1 "$two" "$W/two"
+check 'its list no longer has the first' \
+    bash -c '! grep -q "$1" <<<"$2"' - "$one" "$(w l1 ls)"
+check 'status tells of the sweep' \
+    bash -c '[[ $1 =~ sweep.*last\ full\ pass ]]' - "$(w s1 status)"
+
+# ---- a host that was away -----------------------------------------------------
+
+until_ok 60 chunks_are "$(chunks s2)" s1 s2 s3
+left=$(chunks s1)
+bytes away 1000000 "$W/third"
+third=$(put l1 "$W/third" --wait all)
+result $? 'a third file is put'
+stop s3
+w l1 rm "$third" >"$W/stdout"
+result $? 'and given up while a host is away'
+until_ok 60 chunks_are "$left" s1 s2
+result $? 'its chunks go from the others'
+start s3
+settled 60 s1 s2 s3
+until_ok 60 chunks_are "$left" s3
+result $? 'and from the host that was away, once it is back'
+check 'nobody has them again' chunks_are "$left" s1 s2 s3
+check 'what is kept is whole' fetched l1 "$two" "$W/two"
+
+# ---- what ends by itself ------------------------------------------------------
+
+w l1 put --ttl 30d "$W/rest" >"$W/month"
+result $? 'a file is put for a month'
+check 'the list says until when' bash -c '[[ $1 =~ until\ 20 ]]' - "$(w l1 ls)"
+check 'and stat' bash -c '[[ $1 =~ kept\ until\ 20 ]]' - \
+    "$(w l1 stat "$(cat "$W/month")")"
+w l1 put --ttl 1s "$W/third" >"$W/stdout"
+result $? 'another for a second'
+expired()
+{
+    w l1 ls | grep -q '  expired '
+}
+until_ok 10 expired
+result $? 'the list says that it has expired'
+for ttl in 0 -1h 2001-01-01 2030-02-31 2030-1x; do
+    check "--ttl $ttl is refused" \
+        refused 2 'ttl is a duration' l1 put --ttl="$ttl" "$W/third"
+done
+
+# ---- away for more than a year -------------------------------------------------
+
+stop s2
+echo $(($(date +%s) - 400 * 86400)) >"$W/s2/clock"
+start s2
+until_ok 30 serving s2
+check 'a host that was away for longer than a year starts as empty' \
+    test -d "$W/s2/store.old"
+check 'and says so' grep -q 'store.old' "$W/s2.log"
+stop s2
+echo $(($(date +%s) - 400 * 86400)) >"$W/s2/clock"
+check 'a second time it wants to be looked at' \
+    refused 5 'was away for 400 days.*store.old' s2 superpeer --log-level error
+plan
