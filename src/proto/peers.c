@@ -255,6 +255,15 @@ uint32_t wr_peers_bet_permille(const struct wr_core *c, wr_host host)
     return e->state == WR_PEER_UP ? chance(c, e) : 0;
 }
 
+enum wr_warmth wr_peers_warmth(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    if (e == NULL)
+        return WR_HOST_COLD;
+    return e->state == WR_PEER_UP ? WR_HOST_WARM : WR_HOST_DOUBTED;
+}
+
 uint32_t wr_peers_incarnation(const struct wr_core *c, wr_host host)
 {
     const struct wr_peer *e = find(c, host);

@@ -16,6 +16,7 @@
 #define WR_PROTO_PEERS_H
 
 #include "proto/core.h"
+#include "proto/sight.h"
 
 enum {
     WR_PEER_TRIES = 3,   /* Unanswered pings before others are asked. */
@@ -113,6 +114,9 @@ uint32_t wr_peers_up_permille(const struct wr_core *c, wr_host host);
  * detector has made up its mind: 0. A refused dial takes no time, and a request
  * could circle among the refusing. */
 uint32_t wr_peers_bet_permille(const struct wr_core *c, wr_host host);
+
+/* What it would cost to send it something (sight.h). */
+enum wr_warmth wr_peers_warmth(const struct wr_core *c, wr_host host);
 
 /* The incarnation that `host` was last heard with; 0 if never. */
 uint32_t wr_peers_incarnation(const struct wr_core *c, wr_host host);

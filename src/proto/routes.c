@@ -199,16 +199,6 @@ static bool alive(const struct wr_routes *r, const struct wr_core *c,
     return !wr_core_ours(c, ref) && !left_out(ask, h) && !r->sight->dead(c, h);
 }
 
-/* And its chance is good enough to bet a hop on it. */
-static bool usable(const struct wr_routes *r, const struct wr_core *c,
-                   const struct wr_route_ask *ask, wr_ref ref)
-{
-    const wr_host h = wr_ref_host(ref);
-
-    return !wr_core_ours(c, ref) && !left_out(ask, h) &&
-           r->sight->up_permille(c, h) >= WR_UP_MIN;
-}
-
 /* How many bits the distance from entry `i` to `key` has. Where the starts tell
  * it alone, whatever the rest would borrow, the id is not looked at. */
 static unsigned bits_from(const struct wr_routes *r, const struct wr_core *c,
@@ -222,7 +212,8 @@ static unsigned bits_from(const struct wr_routes *r, const struct wr_core *c,
 }
 
 /* The best of what was offered so far to precede the key. Progress is equal
- * when the distance left to go has equally many bits. */
+ * when the distance left to go has equally many bits, of which a link that has
+ * yet to be set up costs some. */
 struct best {
     wr_ref ref;
     unsigned bits;
@@ -230,11 +221,14 @@ struct best {
 };
 
 static void offer(const struct wr_routes *r, const struct wr_core *c,
-                  wr_ref ref, unsigned bits, struct best *b)
+                  wr_ref ref, unsigned bits, enum wr_warmth warmth,
+                  struct best *b)
 {
     const wr_time known = r->sight->rtt(c, wr_ref_host(ref));
     const wr_time rtt = known == 0 ? WR_NEVER : known;
 
+    if (warmth != WR_HOST_WARM)
+        bits += WR_ROUTE_COLD;
     if (b->ref == WR_NO_REF || bits < b->bits ||
         (bits == b->bits && rtt < b->rtt))
         *b = (struct best){.ref = ref, .bits = bits, .rtt = rtt};
@@ -307,6 +301,7 @@ static void offer_known(const struct wr_routes *r, const struct wr_core *c,
     uint32_t at = find(r, c->book, key);
 
     for (uint32_t k = 0, seen = 0; k < r->n && seen < WR_ROUTE_CHOICE; k++) {
+        enum wr_warmth warmth;
         unsigned bits;
 
         at = at == 0 ? r->n - 1 : at - 1;
@@ -315,9 +310,13 @@ static void offer_known(const struct wr_routes *r, const struct wr_core *c,
         bits = bits_from(r, c, at, key);
         if (farther(b, bits))
             break;
-        if (bits == 0 || !usable(r, c, ask, r->refs[at]))
+        if (bits == 0 || wr_core_ours(c, r->refs[at]) ||
+            left_out(ask, wr_ref_host(r->refs[at])))
             continue;
-        offer(r, c, r->refs[at], bits, b);
+        warmth = r->sight->warmth(c, wr_ref_host(r->refs[at]));
+        if (warmth == WR_HOST_DOUBTED)
+            continue;
+        offer(r, c, r->refs[at], bits, warmth, b);
         seen++;
     }
 }
@@ -343,7 +342,7 @@ static void offer_succs(const struct wr_routes *r, const struct wr_core *c,
 
         if (wr_id_between(near->id, id, key) && !farther(b, bits) &&
             alive(r, c, ask, ref))
-            offer(r, c, ref, bits, b);
+            offer(r, c, ref, bits, r->sight->warmth(c, wr_ref_host(ref)), b);
     }
 }
 
@@ -568,7 +567,7 @@ size_t wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
 }
 
 /* Fingers: member + 2^bit, from the farthest down to the first that our
- * successor already covers, member after member; then a new round. */
+ * successors already cover, member after member; then a new round. */
 
 /* A round ended: what it did not find again is a finger no more. */
 static void end_round(struct wr_routes *r)
@@ -606,30 +605,60 @@ static void refresh_one(struct wr_routes *r, struct wr_core *c)
     }
 }
 
+/* L11: whether a member is known, and not doubted, between `at` and twice as
+ * far from ours. It serves as well as the finger; should it be gone, the hop
+ * that finds out will find another. */
+static bool covered(const struct wr_routes *r, const struct wr_core *c,
+                    const struct wr_id *at, unsigned bit)
+{
+    const struct wr_id end = wr_id_add_pow2(at, bit);
+    const uint32_t start = find(r, c->book, at);
+
+    if (r->fingers_only)
+        return false;
+    for (uint32_t k = 0; k < r->n; k++) {
+        const uint32_t i = (start + k) % r->n;
+        const wr_ref ref = r->refs[i];
+
+        if (!follows(at, id_at(r, c, i), &end))
+            break;
+        if (!wr_core_ours(c, ref) &&
+            r->sight->warmth(c, wr_ref_host(ref)) != WR_HOST_DOUBTED)
+            return true;
+    }
+    return false;
+}
+
 bool wr_routes_finger_due(struct wr_routes *r, struct wr_core *c,
                           struct wr_id *ret)
 {
     const wr_ref *succs;
+    size_t n;
 
     if (c->now < r->finger_at)
         return false;
     r->finger_at = c->now + wr_core_interval(c, c->cfg->finger_us);
     refresh_one(r, c);
-    if (r->sight->succs(c, r->member, &succs) == 0) {
+    n = succs_of(r, c, r->member, &succs);
+    if (n == 0) {
         next_member(r, c);
         return false;
     }
     const struct wr_id *us =
         wr_book_id(c->book, wr_ref_of(c->cfg->self, r->member));
-    const struct wr_id at = wr_id_add_pow2(us, r->bit);
 
-    if (wr_id_owns(us, &at, wr_book_id(c->book, succs[0])) || r->bit == 0) {
-        next_member(r, c);
-        return false;
+    while (r->bit > 0) {
+        const struct wr_id at = wr_id_add_pow2(us, r->bit);
+
+        if (wr_id_owns(us, &at, wr_book_id(c->book, succs[n - 1])))
+            break;
+        if (!covered(r, c, &at, r->bit--)) {
+            *ret = at;
+            return true;
+        }
     }
-    r->bit--;
-    *ret = at;
-    return true;
+    next_member(r, c);
+    return false;
 }
 
 void wr_routes_finger(struct wr_routes *r, struct wr_core *c, wr_ref ref)

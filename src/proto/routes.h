@@ -17,8 +17,9 @@
 #include "proto/sight.h"
 
 enum {
-    WR_UP_MIN = 900,      /* Of 1000: an entry below it is not used. */
-    WR_ROUTE_CHOICE = 8,  /* Candidates weighed by their round trip. */
+    WR_UP_MIN = 900,      /* Of 1000: an entry below it is asked for a sign. */
+    WR_ROUTE_CHOICE = 32, /* Candidates weighed for one hop. */
+    WR_ROUTE_COLD = 2,    /* L10: what a link costs, in halvings of the way. */
     WR_ROUTE_SAMPLE = 16, /* Entries weighed when one must make room. */
 };
 

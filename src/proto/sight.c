@@ -77,6 +77,7 @@ const struct wr_sight wr_sight_node = {
     .admitted_next = wr_roster_next,
     .dead = dead,
     .up_permille = wr_peers_bet_permille,
+    .warmth = wr_peers_warmth,
     .rtt = rtt,
     .patience = wr_peers_patience,
     .silent = wr_peers_silent,

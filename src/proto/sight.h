@@ -12,6 +12,13 @@
 
 #include "proto/core.h"
 
+/* Of a host, for whoever would send it a lookup. */
+enum wr_warmth {
+    WR_HOST_DOUBTED, /* Dead, away or under suspicion: perhaps a time-out. */
+    WR_HOST_COLD,    /* Known by name: a link has to be set up first. */
+    WR_HOST_WARM,    /* Met, and no link to it has broken since. */
+};
+
 struct wr_sight {
     /* Whether one of our members answers for `key`; which one, in *ret. */
     bool (*owns)(const struct wr_core *c, const struct wr_id *key, wr_ref *ret);
@@ -44,6 +51,8 @@ struct wr_sight {
      * known up; 1000 for a host that has not had its chance to speak, 0 for
      * one that is held dead, away or under suspicion. */
     uint32_t (*up_permille)(const struct wr_core *c, wr_host h);
+    /* What a hop to it would cost. */
+    enum wr_warmth (*warmth)(const struct wr_core *c, wr_host h);
     /* The smoothed round trip; 0 if it is unknown. */
     wr_time (*rtt)(const struct wr_core *c, wr_host h);
     /* How long to wait for one answer. */

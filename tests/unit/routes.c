@@ -145,6 +145,7 @@ Test(routes, fingers_are_the_owners_of_their_targets)
     struct still *w = still_open(100, 1, 7, NULL);
     struct still_host *h = &w->hosts[0];
 
+    h->routes.fingers_only = true;
     wr_routes_finger(&h->routes, &h->core, wr_ref_of(1, 0));
     still_run(w, WR_SEC(3));
     const struct wr_id *us = wr_book_id(&w->book, wr_ref_of(0, 0));
@@ -161,5 +162,74 @@ Test(routes, fingers_are_the_owners_of_their_targets)
     }
     const struct wr_id far = wr_id_add_pow2(us, 255);
     cr_assert(knows(&h->routes, still_owner(w, &far)));
+    still_close(w);
+}
+
+/* A member of the ring between us and `key` whose distance to it has `bits`
+ * bits; WR_NO_REF if there is none. */
+static wr_ref at_bits(const struct still *w, const struct wr_id *key,
+                      unsigned bits)
+{
+    const struct wr_id *us = wr_book_id(&w->book, wr_ref_of(0, 0));
+
+    for (uint32_t i = 0; i < w->ring_n; i++) {
+        const struct wr_id *id = wr_book_id(&w->book, w->ring[i]);
+
+        if (wr_id_between(us, id, key) && wr_id_distance_bits(id, key) == bits)
+            return w->ring[i];
+    }
+    return WR_NO_REF;
+}
+
+/* L10: setting up a link costs two halvings of the way. */
+Test(routes, a_link_that_stands_is_preferred_unless_it_leads_too_far_round)
+{
+    struct still *w = still_open(400, 1, 8, NULL);
+    const struct wr_id *us = wr_book_id(&w->book, wr_ref_of(0, 0));
+    const struct wr_id key = wr_id_add_pow2(us, 255);
+    const unsigned bits = 250;
+    const wr_ref near = at_bits(w, &key, bits);
+
+    cr_assert_neq(near, WR_NO_REF);
+    for (unsigned more = 1; more <= 3; more += 2) {
+        struct still_host *h = &w->hosts[0];
+        const struct wr_route_ask ask = {.missed = WR_NO_REF};
+        const wr_ref far = at_bits(w, &key, bits + more);
+        struct wr_hop hop;
+
+        cr_assert_neq(far, WR_NO_REF);
+        wr_routes_learn(&h->routes, &h->core, near);
+        wr_routes_learn(&h->routes, &h->core, far);
+        cr_assert(wr_routes_next(&h->routes, &h->core, &key, &ask, &hop));
+        cr_assert_eq(hop.ref, near);
+        w->hosts[wr_ref_host(near)].cold = true;
+        cr_assert(wr_routes_next(&h->routes, &h->core, &key, &ask, &hop));
+        cr_assert_eq(hop.ref, more < 2 ? far : near);
+        w->hosts[wr_ref_host(near)].cold = false;
+        wr_routes_forget_host(&h->routes, &h->core, wr_ref_host(far));
+    }
+    still_close(w);
+}
+
+/* L11: only where nobody is known is a finger looked up. */
+Test(routes, a_stretch_with_a_living_member_needs_no_finger)
+{
+    struct still *w = still_open(100, 1, 9, NULL);
+    struct still_host *h = &w->hosts[0];
+    const struct wr_id *us = wr_book_id(&w->book, wr_ref_of(0, 0));
+    const struct wr_id half = wr_id_add_pow2(us, 255);
+    struct wr_id at;
+
+    still_full_tables(w);
+    for (unsigned i = 0; i < 10; i++) {
+        h->core.now = h->routes.finger_at;
+        cr_assert(!wr_routes_finger_due(&h->routes, &h->core, &at));
+    }
+    for (wr_host k = 1; k < w->n; k++)
+        w->hosts[k].held_dead =
+            wr_id_between(&half, wr_book_id(&w->book, wr_ref_of(k, 0)), us);
+    h->core.now = h->routes.finger_at;
+    cr_assert(wr_routes_finger_due(&h->routes, &h->core, &at));
+    cr_assert(wr_id_eq(&at, &half));
     still_close(w);
 }

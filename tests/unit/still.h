@@ -54,6 +54,7 @@ struct still_host {
     bool refuses;     /* Every dial, at once; no detector knows it. */
     bool in_ring;     /* The ring counts it in. */
     bool held_dead;   /* By every detector. */
+    bool cold;        /* Nobody has met it. */
     bool full;        /* Its disk takes nothing. */
     uint64_t unaware; /* Bit i: its roster lacks host i. */
     bool denies;      /* Owns nothing, as HAVE is told. */

@@ -187,6 +187,15 @@ static uint32_t still_up(const struct wr_core *c, wr_host h)
     return still_dead(c, h) ? 0 : 1000;
 }
 
+static enum wr_warmth still_warmth(const struct wr_core *c, wr_host h)
+{
+    struct still_host *us = still_us(c);
+
+    if (us->w->hosts[h].held_dead)
+        return WR_HOST_DOUBTED;
+    return us->w->hosts[h].cold ? WR_HOST_COLD : WR_HOST_WARM;
+}
+
 static wr_time still_rtt(const struct wr_core *c, wr_host h)
 {
     (void)c;
@@ -221,6 +230,7 @@ const struct wr_sight still_sight = {
     .admitted_next = still_admitted_next,
     .dead = still_dead,
     .up_permille = still_up,
+    .warmth = still_warmth,
     .rtt = still_rtt,
     .patience = still_patience,
     .silent = still_hush,
