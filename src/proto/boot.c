@@ -157,6 +157,8 @@ static void begin(struct wr_core *c, struct wr_ring *r, enum wr_ring_op op,
 {
     r->op = (uint8_t)op;
     r->op_peer = peer;
+    r->op_rid = wr_rng_next(c->rng); /* Of all its asks: the first of them may
+                                        be answered after the second. */
     r->op_asks = 0;
     r->succs_n = 0;       /* Until it has a list to knock with. */
     r->op_until = c->now; /* Asked by advance(). */
@@ -285,8 +287,9 @@ static void ask(struct wr_core *c, struct wr_ring *r)
     }
     r->op_asks++;
     r->op_at = c->now;
-    r->op_until = c->now + wr_peers_patience(c, host);
-    r->op_rid = wr_rng_next(c->rng);
+    r->op_until =
+        c->now + wr_time_min(wr_peers_patience(c, host) << (r->op_asks - 1),
+                             c->cfg->patience_max_us);
     wr_peers_sent(c, host);
     if (r->op == WR_OP_JOIN) {
         m = (struct wr_msg){.kind = WR_MSG_VIEW_ASK, .rid = r->op_rid};
