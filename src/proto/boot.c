@@ -164,9 +164,22 @@ static void begin(struct wr_core *c, struct wr_ring *r, enum wr_ring_op op,
     r->op_until = c->now; /* Asked by advance(). */
 }
 
-/* This way led nowhere: another, soon. */
+/* The next of ours after `mine` that is out; `mine` itself last. */
+static uint8_t next_out(const struct wr_core *c, uint8_t mine)
+{
+    uint8_t i = mine;
+
+    do
+        i = (uint8_t)((i + 1) % c->cfg->members);
+    while (i != mine && c->rings[i].phase != WR_RING_OUT);
+    return i;
+}
+
+/* This way led nowhere: another, soon, and first for another of ours, whose
+ * neighbours may be within reach. */
 static void fail(struct wr_core *c, struct wr_ring *r)
 {
+    c->boot->mine = next_out(c, c->boot->mine);
     r->op = WR_OP_NONE;
     r->op_peer = WR_NO_REF;
     r->op_until = WR_NEVER;
@@ -254,12 +267,16 @@ static void start(struct wr_core *c, struct wr_ring *r)
         begin(c, r, WR_OP_JOIN, sibling->self);
         return;
     }
-    /* First whoever answered as a member before, then all the others. */
+    /* First whoever answered as a member before, but once in a turn, for it may
+     * lead to one that is out again and again; then all the others. */
     h = c->boot->guide;
     c->boot->guide = WR_NO_HOST;
-    if (h == WR_NO_HOST || !wr_peers_alive(c, h))
+    if (h == WR_NO_HOST || !wr_peers_alive(c, h) || c->boot->guided)
         h = next_known(c);
+    else
+        c->boot->guided = true;
     if (h == WR_NO_HOST) { /* All have been asked. */
+        c->boot->guided = false;
         c->boot->retry_at =
             c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
         return;
@@ -400,14 +417,15 @@ void wr_boot_gone(struct wr_core *c, wr_host host)
 
 /* ---- time ---------------------------------------------------------------- */
 
-/* Our members enter one after another: the first that is out. */
+/* Our members enter one after another, for they share the walk: one that is
+ * exhausted meanwhile waits. */
 static struct wr_ring *joiner(const struct wr_core *c)
 {
-    for (uint8_t i = 0; i < c->cfg->members; i++) {
-        if (c->rings[i].phase == WR_RING_OUT)
-            return &c->rings[i];
-    }
-    return NULL;
+    struct wr_ring *r = &c->rings[c->boot->mine];
+
+    if (r->phase != WR_RING_OUT)
+        r = &c->rings[next_out(c, c->boot->mine)];
+    return r->phase == WR_RING_OUT ? r : NULL;
 }
 
 static bool may_be_alone(const struct wr_core *c)
@@ -486,6 +504,7 @@ void wr_boot_advance(struct wr_core *c)
     struct wr_ring *r;
 
     while (b->wanted && (r = joiner(c)) != NULL) {
+        b->mine = wr_ref_index(r->self);
         if (may_be_alone(c) && c->now >= b->alone_at) {
             start_alone(c); /* R10 */
             return;

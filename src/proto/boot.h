@@ -25,7 +25,9 @@ struct wr_boot {
     uint32_t turn;    /* Which known host comes next. */
     struct wr_walk walk;
     uint8_t known_n;
-    bool wanted; /* We are to be in the ring. */
+    uint8_t mine; /* Which of our members is joining, or did last. */
+    bool guided;  /* The guide has been asked again in this turn. */
+    bool wanted;  /* We are to be in the ring. */
     bool may_start;
     wr_host known[WR_BOOT_KNOWN];
 };
