@@ -180,6 +180,7 @@ static uint8_t next_out(const struct wr_core *c, uint8_t mine)
 static void fail(struct wr_core *c, struct wr_ring *r)
 {
     c->boot->mine = next_out(c, c->boot->mine);
+    c->boot->round = false;
     r->op = WR_OP_NONE;
     r->op_peer = WR_NO_REF;
     r->op_until = WR_NEVER;
@@ -263,7 +264,8 @@ static void start(struct wr_core *c, struct wr_ring *r)
     wr_host h;
 
     c->boot->walk = (struct wr_walk){0};
-    if (sibling != NULL) { /* R12, and all members after the first. */
+    if (sibling != NULL && !c->boot->round) {
+        /* R12, and all members after the first. */
         begin(c, r, WR_OP_JOIN, sibling->self);
         return;
     }
@@ -395,13 +397,22 @@ bool wr_boot_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
     return false;
 }
 
-/* Whoever was asked says nothing. */
+/* Whoever was asked says nothing. Our siblings lead to the same one again, so
+ * others are asked: there may be a way round it. */
 static void nowhere(struct wr_core *c, struct wr_ring *r)
 {
-    if (r->op == WR_OP_FIND)
+    const bool round =
+        r->op == WR_OP_JOIN && wr_rings_any(c) && !c->boot->round;
+
+    if (r->op == WR_OP_FIND) {
         go_on(c, r);
-    else
-        fail(c, r);
+        return;
+    }
+    fail(c, r);
+    if (round) {
+        c->boot->mine = wr_ref_index(r->self);
+        c->boot->round = true;
+    }
 }
 
 void wr_boot_gone(struct wr_core *c, wr_host host)

@@ -27,6 +27,7 @@ struct wr_boot {
     uint8_t known_n;
     uint8_t mine; /* Which of our members is joining, or did last. */
     bool guided;  /* The guide has been asked again in this turn. */
+    bool round;   /* Not through siblings: they led to one who is silent. */
     bool wanted;  /* We are to be in the ring. */
     bool may_start;
     wr_host known[WR_BOOT_KNOWN];

@@ -39,7 +39,7 @@ void wr_ring_be_out(struct wr_ring *r)
     r->pred = r->spare = r->hint = r->lost = WR_NO_REF;
     r->sure = r->ghost = r->told[0] = r->told[1] = WR_NO_REF;
     r->rival = false;
-    r->succs_n = r->guests = 0;
+    r->succs_n = r->guests = r->stuck = 0;
     wr_ring_op_end(r);
 }
 

@@ -23,6 +23,8 @@
 enum {
     WR_RING_ASKS = 12, /* R7: asks of one operation before it is given up;
                           more than the detector needs for its verdict. */
+    WR_RING_STUCK = 8, /* R2: rounds in which nobody may be let in, at most:
+                          the detector needs fewer for its verdict. */
 };
 
 enum wr_ring_phase {
@@ -48,6 +50,7 @@ struct wr_ring {
     wr_ref spare;   /* R6: the nearest that notified us, our pred apart. */
     wr_ref sure;    /* R8: our head on its own word; another: not yet heard. */
     uint8_t guests; /* R2: let in since a head of ours said that it is one. */
+    uint8_t stuck;  /* R2: rounds without a clear answer, in a row. */
     wr_ref ghost;   /* R5: our head's predecessor, which we hold for dead. */
     wr_ref told[2]; /* R4: our head, when the next behind it heard of us. */
     wr_ref lost;    /* R12: the last resort that is being tried. */

@@ -138,6 +138,7 @@ static void insert(struct wr_core *c, struct wr_ring *r, wr_ref j)
             (r->succs_n - 1u) * sizeof(r->succs[0]));
     r->succs[0] = r->sure = j;
     r->guests++;
+    r->stuck = 0;
     tell(c, r, j, WR_NOTIFY_HEAD);
     /* Which j, whose list is older, may not know. */
     wr_ring_hand_on(c, r, j, old);
@@ -151,18 +152,25 @@ static bool has_room(const struct wr_core *c, const struct wr_ring *r)
     return r->guests == 0 || r->guests + 1 < c->cfg->succs;
 }
 
-/* R2: `j`, which has our list, would be our head. Where somebody may be between
- * for all we know, for our own head has not spoken yet or is about to, it has
- * to knock again. */
+/* Whether somebody may be between us and our head for all we know, for that has
+ * not spoken yet or is about to. Not for ever: it may be out of our reach, and
+ * whoever comes between would not be, or it may be hostile. */
+static bool unsure(const struct wr_ring *r)
+{
+    return r->stuck < WR_RING_STUCK &&
+           (r->sure != r->succs[0] || r->ghost != WR_NO_REF ||
+            r->op == WR_OP_STABILISE || r->op == WR_OP_IMPROVE);
+}
+
+/* R2: `j`, which has our list, would be our head. Where somebody may be
+ * between, it has to knock again. */
 static void knocked(struct wr_core *c, struct wr_ring *r, wr_ref j)
 {
     if (j == r->succs[0])
         tell(c, r, j, WR_NOTIFY_HEAD);
     else if (!wr_ring_between(c, r->self, j, r->succs[0]))
         wr_ring_hand_on(c, r, j, last_before(c, r, j));
-    else if (r->sure == r->succs[0] && r->ghost == WR_NO_REF &&
-             r->op != WR_OP_STABILISE && r->op != WR_OP_IMPROVE &&
-             has_room(c, r))
+    else if (!unsure(r) && has_room(c, r))
         insert(c, r, j);
 }
 

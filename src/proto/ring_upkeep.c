@@ -87,10 +87,12 @@ void wr_ring_view(const struct wr_core *c, const struct wr_ring *r,
     ret->view.pred = WR_NO_REF;
     if (r->phase != WR_RING_MEMBER) {
         ret->view.state = WR_VIEW_NOT_MEMBER;
-    } else if (r->op != WR_OP_NONE && !r->op_heard) {
+    } else if (r->op != WR_OP_NONE && !r->op_heard &&
+               r->stuck < WR_RING_STUCK) {
         /* R7. One that was itself told "pending" has no query under way until
          * it asks again: were it to say "pending" meanwhile, members could
-         * wait for each other all the way round. */
+         * wait for each other all the way round; and for ever for one that
+         * asks somebody who is out of its reach. */
         ret->view.state = WR_VIEW_PENDING;
     } else {
         ret->view.state = WR_VIEW_MEMBER;
@@ -145,11 +147,18 @@ static void op_begin(struct wr_core *c, struct wr_ring *r, enum wr_ring_op op,
 static void drop_head(struct wr_core *c, struct wr_ring *r)
 {
     r->succs_n--;
+    r->stuck = 0;
     memmove(&r->succs[0], &r->succs[1], r->succs_n * sizeof(r->succs[0]));
     r->round_at = c->now;
     wr_rule_purge(c, r);
     if (r->succs_n == 0)
         exhaust(c, r);
+}
+
+static void unclear(struct wr_ring *r)
+{
+    if (r->stuck < WR_RING_STUCK)
+        r->stuck++;
 }
 
 /* R4: the head's own word. Then R5, if its predecessor lies between us. */
@@ -162,17 +171,22 @@ static void on_head(struct wr_core *c, struct wr_ring *r,
     wr_ring_op_end(r);
     /* A liar is worth as much as silence, but it is not dead: keep, and ask
      * again next round. */
-    if (head != r->succs[0] ||
-        !wr_rule_adopt(c, r, head, m->view.succs, m->view.succs_n))
+    if (head != r->succs[0])
         return;
+    if (!wr_rule_adopt(c, r, head, m->view.succs, m->view.succs_n)) {
+        unclear(r);
+        return;
+    }
     r->sure = head;
     r->guests = 0;
     r->ghost = WR_NO_REF;
     if (n == WR_NO_REF || !wr_book_has(c->book, n) || n == r->self ||
         !wr_ring_between(c, r->self, n, head) || !wr_rule_nearer(c, r, n)) {
+        r->stuck = 0;
         wr_ring_notify(c, r);
     } else if (wr_ring_gone(c, n)) {
         r->ghost = n; /* Either the head is behind, or we are. */
+        unclear(r);
         wr_peers_named(c, wr_ref_host(n), true);
         wr_ring_notify(c, r);
     } else {
@@ -196,7 +210,7 @@ static void on_nearer(struct wr_core *c, struct wr_ring *r,
     if (!wr_rule_adopt(c, r, n, m->view.succs, m->view.succs_n))
         return;
     r->sure = n;
-    r->guests = 0;
+    r->guests = r->stuck = 0;
     wr_ring_notify(c, r);
     if (hinted)
         wr_ring_hand_on(c, r, n, old);
@@ -340,6 +354,7 @@ static void ring_gone(struct wr_core *c, struct wr_ring *r, wr_host host)
         const wr_time spread =
             c->cfg->patience_min_us * c->cfg->jitter_permille / 1000;
 
+        r->stuck = 0;
         r->round_at =
             wr_time_min(r->round_at, c->now + wr_rng_below(c->rng, spread + 1));
     }
@@ -363,7 +378,9 @@ static void op_late(struct wr_core *c, struct wr_ring *r)
 
     if (r->op_asks >= WR_RING_ASKS) {
         r->rival = r->rival && r->op != WR_OP_RECTIFY; /* Until next time. */
-        wr_ring_op_end(r); /* R7: nothing has changed. */
+        if (r->op != WR_OP_RECTIFY)
+            r->stuck = WR_RING_STUCK; /* Alive, and out of our reach. */
+        wr_ring_op_end(r);            /* R7: nothing has changed. */
         return;
     }
     if (!r->op_heard)
