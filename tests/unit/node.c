@@ -524,7 +524,9 @@ static void talk_nonsense(struct wr_node *n, const wr_host *others,
             m.view.succs = refs;
             m.view.succs_n = (uint8_t)(fits ? refs_n % 3 : refs_n);
         } else if (m.kind == WR_MSG_NOTIFY) {
-            m.notify.as = (uint8_t)wr_rng_below(&rng, 5);
+            m.notify.as = of->op == WR_OP_JOIN && of->succs_n > 0
+                              ? WR_NOTIFY_HEAD
+                              : (uint8_t)wr_rng_below(&rng, 5);
             m.notify.between = wr_rng_below(&rng, 3) == 0 ? WR_NO_REF : refs[0];
         } else if (m.kind == WR_MSG_NEXT) {
             m.next.final = wr_rng_below(&rng, 2) == 0;
