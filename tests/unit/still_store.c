@@ -129,6 +129,7 @@ static uint32_t still_walk(struct still_host *h, const struct wr_fx *fx,
 
 void still_perform(struct still *w, struct still_host *h, struct wr_fx *fx)
 {
+    static const struct wr_put_id none;
     struct wr_event ev = {.kind = WR_EV_STORED};
     struct still_chunk *c = still_find(h, &fx->store.digest);
     struct still_root *r = still_find_root(h, &fx->store.digest);
@@ -138,12 +139,13 @@ void still_perform(struct still *w, struct still_host *h, struct wr_fx *fx)
 
     ev.stored.token = fx->store.token;
     if (fx->kind == WR_FX_STORE_PUT) {
-        if (h->full && c == NULL) {
+        if (h->full && (c == NULL || c->rotten)) {
             ev.stored.status = WR_STATUS_FULL;
         } else {
             c = still_keep_chunk(h, &fx->store.digest, fx->store.body.len,
                                  fx->store.hash);
-            still_ref(c, fx->store.put);
+            if (memcmp(&fx->store.put, &none, sizeof(none)) != 0)
+                still_ref(c, fx->store.put);
             c->rotten = false;
         }
         still_release(w, fx->store.body);

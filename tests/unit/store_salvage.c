@@ -229,6 +229,7 @@ Test(store_salvage, content_that_looks_like_extents_takes_no_chunks_place)
 {
     struct wr_store *s = open_at(dir.store);
     struct wr_buf *victim = kit_bytes(1, 5000), *liar = wr_buf_new(60000);
+    static const uint8_t zeros[5000];
     uint8_t victims[WR_DIGEST], liars[WR_DIGEST];
     struct wr_salvage tally;
 
@@ -239,7 +240,7 @@ Test(store_salvage, content_that_looks_like_extents_takes_no_chunks_place)
     const struct wr_extent fake = {.extents = 1,
                                    .length = 5000,
                                    .hash = 0xb220,
-                                   .bytes = wr_span(liar->p, 5000)};
+                                   .bytes = wr_span(zeros, sizeof(zeros))};
     /* At every place where a page of the liar's run may begin. */
     for (size_t at = PAGE - WR_EXTENT_HEADER; at + 6000 < liar->n;
          at += 2 * PAGE)
