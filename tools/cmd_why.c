@@ -10,6 +10,7 @@
 #include "crypto/root.h"
 #include "leaf.h"
 #include "object/unixfs.h"
+#include "store/salvage.h"
 #include "wire/id.h"
 
 enum {
@@ -485,10 +486,12 @@ static void print_blocks(const struct subject *x)
 static void print_put(const json_t *o)
 {
     const time_t expiry = (time_t)number_of(o, "expiry_s");
+    char nobody[WR_HEX_SIZE(WR_PUT_ID)];
     char date[32] = "for ever";
     struct tm tm;
 
-    if (strcmp(text_of(o, "put"), "7772656174682f73616c766167656400") == 0) {
+    wr_hex(wr_span(wr_put_id_salvaged, WR_PUT_ID), nobody);
+    if (strcmp(text_of(o, "put"), nobody) == 0) {
         puts("put       not known: its store was salvaged; it is kept");
         return;
     }
