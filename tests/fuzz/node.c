@@ -3,7 +3,7 @@
  * late, or with failures. Whatever happens:
  *
  *   - each body is released once, and not held for ever;
- *   - each lookup ends once;
+ *   - each lookup, and each chunk to be mended, ends once;
  *   - no effect is lost: a step's effects are bounded;
  *   - what is sent keeps the limits of the wire, and names a body that is
  * there;
@@ -75,7 +75,7 @@ struct world {
     uint32_t bodies;
     struct op ops[STORE_OPS];
     uint32_t ops_n;
-    bool asked[COMMANDS]; /* Lookups that have not ended. */
+    bool asked[COMMANDS]; /* Commands that have not ended. */
     uint32_t commands;
     bool leaves;
 };
@@ -220,13 +220,25 @@ static void hear(struct world *w, struct fuzz *f)
     step(w, &ev);
 }
 
-/* What a list of the store says: some of the digests behind `after`. */
+static int by_id(const void *a, const void *b)
+{
+    return wr_id_cmp(a, b);
+}
+
+/* What a list of the store says: some of the digests behind `after`, or of the
+ * positions of records. */
 static uint32_t list(const struct op *op, struct wr_id *digests, uint32_t *lens)
 {
+    const bool roots = op->kind == WR_FX_STORE_ROOT_NEXT;
+    struct wr_id all[FUZZ_DIGESTS];
+    const unsigned most = roots ? FUZZ_PUTS : FUZZ_DIGESTS;
     uint32_t n = 0;
 
-    for (unsigned i = 0; i < FUZZ_DIGESTS && n < op->n; i++) {
-        digests[n] = fuzz_digest(i);
+    for (unsigned i = 0; i < most; i++)
+        all[i] = roots ? fuzz_record(i, 0)->position : fuzz_digest(i);
+    qsort(all, most, sizeof(all[0]), by_id);
+    for (unsigned i = 0; i < most && n < op->n; i++) {
+        digests[n] = all[i];
         if (wr_id_cmp(&digests[n], &op->digest) <= 0)
             continue;
         lens[n++] = 1 + i;
@@ -236,7 +248,9 @@ static uint32_t list(const struct op *op, struct wr_id *digests, uint32_t *lens)
 
 static void answer(struct world *w, struct fuzz *f, uint32_t i)
 {
-    static const struct wr_put_id refs[2] = {{{1}}, {{2}}};
+    const struct wr_put_id refs[2] = {fuzz_record(0, 0)->put,
+                                      fuzz_record(3, 0)->put};
+    const struct fuzz_record *record;
     struct wr_id digests[FUZZ_DIGESTS];
     uint32_t lens[FUZZ_DIGESTS];
     uint8_t bits[WR_HAVE_MAX / 8] = {0};
@@ -268,8 +282,21 @@ static void answer(struct world *w, struct fuzz *f, uint32_t i)
                 ev.stored.status = WR_STATUS_BUSY;
             break;
         case WR_FX_STORE_ROOT_GET:
-            ev.stored.version = how % 8;
-            ev.stored.record = wr_span("a record", 8);
+            record = fuzz_record(how, how / 16);
+            for (unsigned k = 0; k < FUZZ_PUTS; k++)
+                if (wr_id_eq(&fuzz_record(k, 0)->position, &op.digest))
+                    record = fuzz_record(k, how / 16);
+            ev.stored.version = record->version;
+            ev.stored.record = record->bytes;
+            break;
+        case WR_FX_STORE_REFS:
+            ev.stored.refs_n = how % 3;
+            ev.stored.refs = refs;
+            if (op.n >= ev.stored.refs_n)
+                ev.stored.refs_n = 0;
+            break;
+        case WR_FX_STORE_REAP:
+            ev.stored.changed = (how & 1) != 0;
             break;
         case WR_FX_STORE_NEXT:
         case WR_FX_STORE_ROOT_NEXT:
@@ -297,6 +324,17 @@ static void command(struct world *w, struct fuzz *f)
         if (w->leaves)
             return;
         w->leaves = true;
+    } else if (how < 48) {
+        ev.kind = WR_EV_CLOCK;
+        ev.wall_s = how == 16 ? 0 : 2000000000 - 86400 * 8 + how * 86400u / 2;
+    } else if (how < 96) {
+        if (w->commands == COMMANDS)
+            return;
+        ev.kind = WR_EV_MEND;
+        ev.mend.token = w->commands++;
+        ev.mend.digest = fuzz_digest(how);
+        ev.mend.hash = 0xb220;
+        w->asked[ev.mend.token] = true;
     } else {
         if (w->commands == COMMANDS)
             return;

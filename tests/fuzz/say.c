@@ -1,6 +1,8 @@
 /* say.c - see say.h. */
 #include "say.h"
 
+#include "crypto/root.h"
+
 static struct {
     wr_ref refs[2][WR_SUCCS_MAX];
     wr_host hosts[WR_READ_HOSTS];
@@ -48,6 +50,43 @@ struct wr_id fuzz_digest(unsigned i)
     return id;
 }
 
+static void make_records(struct fuzz_record v[FUZZ_PUTS][FUZZ_STATES])
+{
+    static uint8_t bytes[FUZZ_PUTS][FUZZ_STATES][WR_ROOT_BYTES_MAX];
+    static const uint8_t seed[WR_SIGN_SEED] = {4}, host[WR_CRED_HOST] = {0x11};
+    struct wr_sign_key owner;
+
+    wr_sign_from_seed(seed, &owner);
+    for (unsigned i = 0; i < FUZZ_PUTS; i++) {
+        const uint8_t nonce[WR_ROOT_NONCE] = {(uint8_t)i};
+
+        for (unsigned k = 0; k < FUZZ_STATES; k++) {
+            struct fuzz_record *const to = &v[i][k];
+            struct wr_root r;
+
+            wr_root_init(&r, &owner, host, nonce);
+            r.version = k + 1;
+            r.state = (enum wr_root_state)(WR_ROOT_OPEN + k);
+            r.expiry = i == 3 ? 2000000000 : 0;
+            r.cid_n = k == 0 ? 0 : 36;
+            wr_root_sign(&r, &owner);
+            to->bytes = wr_span(bytes[i][k], wr_root_encode(&r, bytes[i][k]));
+            to->version = r.version;
+            memcpy(to->put.b, r.put, sizeof(to->put.b));
+            wr_root_position(r.put, to->position.b);
+        }
+    }
+}
+
+const struct fuzz_record *fuzz_record(unsigned put, unsigned state)
+{
+    static struct fuzz_record v[FUZZ_PUTS][FUZZ_STATES];
+
+    if (v[0][0].version == 0)
+        make_records(v);
+    return &v[put % FUZZ_PUTS][state % FUZZ_STATES];
+}
+
 /* ---- parts ------------------------------------------------------------ */
 
 static wr_host host(struct fuzz *f)
@@ -73,8 +112,10 @@ static struct wr_id key(struct fuzz *f, const struct fuzz_ask *ask)
 
     if (how < 96)
         return ask->key;
-    if (how < 192)
+    if (how < 160)
         return fuzz_digest(how);
+    if (how < 192)
+        return fuzz_record(how, 0)->position;
     return *wr_book_id(fuzz_hosts(), ref(f));
 }
 
@@ -108,10 +149,10 @@ static uint8_t status(struct fuzz *f)
 
 static struct wr_put_id put_id(struct fuzz *f)
 {
-    struct wr_put_id id = {{0}};
+    const uint8_t how = fuzz_u8(f);
+    const struct wr_put_id none = {{0}};
 
-    id.b[0] = fuzz_u8(f) % 4;
-    return id;
+    return how < 16 ? none : fuzz_record(how, 0)->put;
 }
 
 static struct wr_span some(struct fuzz *f, uint32_t max)
@@ -197,9 +238,18 @@ static void root(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
     m->root.status = status(f);
     m->root.retry_ms = retry(f);
     m->root.position = key(f, ask);
-    m->root.version = fuzz_u8(f);
-    m->root.record = some(f, WR_ROOT_RECORD_MAX);
     m->root.known = fuzz_u8(f);
+    if (fuzz_flag(f)) {
+        m->root.version = fuzz_u8(f);
+        m->root.record = some(f, WR_ROOT_RECORD_MAX);
+    } else {
+        const uint8_t which = fuzz_u8(f);
+        const struct fuzz_record *const r = fuzz_record(which, which / 64);
+
+        m->root.position = r->position;
+        m->root.version = r->version;
+        m->root.record = r->bytes;
+    }
 }
 
 static void ring(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)

@@ -32,6 +32,17 @@ void fuzz_asked(struct fuzz_asks *asks, wr_host to, const struct wr_msg *m);
 /* One of a few digests, in ascending order by `i`. */
 struct wr_id fuzz_digest(unsigned i);
 
+/* One of a few puts, and its root record: open, kept, or given up; versions as
+ * in this order. */
+enum { FUZZ_PUTS = 4, FUZZ_STATES = 3 };
+struct fuzz_record {
+    struct wr_put_id put;
+    struct wr_id position;
+    uint64_t version;
+    struct wr_span bytes;
+};
+const struct fuzz_record *fuzz_record(unsigned put, unsigned state);
+
 /* A message, and in *ret_from who may have said it; false: nobody could. What
  * it points to lives until the next call. */
 bool fuzz_say(struct fuzz *f, const struct fuzz_asks *asks, struct wr_msg *ret,
