@@ -208,6 +208,7 @@ void wr_lmdb_reopen(struct wr_lmdb *m)
                WR_KV_STR("why", why.text));
     pthread_mutex_lock(&m->mu);
     m->resting = false;
+    m->opened++;
     pthread_cond_broadcast(&m->to_read);
     pthread_mutex_unlock(&m->mu);
 }

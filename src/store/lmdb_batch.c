@@ -142,8 +142,10 @@ static int attempt_again(struct batch *b)
 static int tiny_commit(struct wr_lmdb *m)
 {
     MDB_txn *txn;
-    int rc = mdb_txn_begin(m->e.env, NULL, 0, &txn);
+    int rc = EIO;
 
+    if (m->e.env != NULL)
+        rc = mdb_txn_begin(m->e.env, NULL, 0, &txn);
     if (rc != 0)
         return rc;
     rc = wr_lmdb_totals_put(&m->e, txn, &m->e.totals);
@@ -157,8 +159,10 @@ static int tiny_commit(struct wr_lmdb *m)
 static bool is_dead(const struct wr_lmdb *m)
 {
     MDB_txn *txn;
-    const int rc = mdb_txn_begin(m->e.env, NULL, MDB_RDONLY, &txn);
+    int rc = MDB_PANIC; /* It could not be opened anew. */
 
+    if (m->e.env != NULL)
+        rc = mdb_txn_begin(m->e.env, NULL, MDB_RDONLY, &txn);
     if (rc == 0)
         mdb_txn_abort(txn);
     return rc == MDB_PANIC;
@@ -169,7 +173,7 @@ static bool is_dead(const struct wr_lmdb *m)
 static int revive(struct wr_lmdb *m)
 {
     wr_lmdb_reopen(m);
-    return m->e.env != NULL ? tiny_commit(m) : EIO;
+    return tiny_commit(m);
 }
 
 static int on_full(struct batch *b, int rc)
@@ -204,7 +208,7 @@ static void on_broken(struct batch *b, int rc)
     WR_LOG(ERROR, "store",
            "the disk failed; nothing is acknowledged until a restart",
            WR_KV_STR("path", m->e.path), WR_KV_STR("cause", mdb_strerror(rc)));
-    if (m->e.env != NULL && is_dead(m))
+    if (is_dead(m))
         wr_lmdb_reopen(m);
 }
 

@@ -59,6 +59,7 @@ struct wr_lmdb {
     pthread_cond_t to_write, to_read, is_done, at_rest;
     struct wr_store_reqs writes, reads, done; /* mu */
     uint32_t readers_idle, readers_busy;      /* mu */
+    uint32_t opened;                          /* mu; how often anew. */
     bool writer_idle, stop, upkeep, resting;  /* mu */
     struct wr_store_usage usage;              /* mu */
     size_t last_txn;                          /* mu; the last committed. */

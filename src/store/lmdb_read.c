@@ -4,6 +4,8 @@
  * requests, answers them from one snapshot and lets that go at once: a
  * snapshot that is held keeps LMDB from reusing pages.
  */
+#include <errno.h>
+
 #include "store/lmdb_parts.h"
 
 enum { TAKE_MAX = 16 };
@@ -367,9 +369,15 @@ static enum wr_err perform(const struct wr_lmdb_work *w, struct wr_store_req *r)
     WR_UNREACHABLE();
 }
 
-/* Waits for requests and takes some; false to stop. *ret_failed: the disk has
- * failed. */
-static bool take(struct wr_lmdb *m, struct wr_store_reqs *ret, bool *ret_failed)
+/* What a reader should know of the store when it begins. */
+struct moment {
+    bool failed;
+    uint32_t opened;
+};
+
+/* Waits for requests and takes some; false to stop. */
+static bool take(struct wr_lmdb *m, struct wr_store_reqs *ret,
+                 struct moment *ret_now)
 {
     struct wr_store_req *r;
     bool more;
@@ -389,7 +397,8 @@ static bool take(struct wr_lmdb *m, struct wr_store_reqs *ret, bool *ret_failed)
     more = m->reads.head != NULL && m->readers_idle > 0;
     if (ret->head != NULL)
         m->readers_busy++;
-    *ret_failed = m->usage.failed;
+    ret_now->failed = m->usage.failed;
+    ret_now->opened = m->opened;
     pthread_mutex_unlock(&m->mu);
     if (more)
         pthread_cond_signal(&m->to_read);
@@ -412,15 +421,46 @@ static void rest(struct wr_lmdb *m)
     pthread_mutex_unlock(&m->mu);
 }
 
+/* LMDB is dead: the writer has seen it, too, and opens it anew. False to stop.
+ */
+static bool await_reopening(struct wr_lmdb *m, const struct moment *now)
+{
+    bool go;
+
+    rest(m);
+    pthread_mutex_lock(&m->mu);
+    while (m->opened == now->opened && !m->stop)
+        pthread_cond_wait(&m->to_read, &m->mu);
+    while (m->resting)
+        pthread_cond_wait(&m->to_read, &m->mu);
+    go = !m->stop;
+    m->readers_busy++;
+    pthread_mutex_unlock(&m->mu);
+    return go;
+}
+
+/* A snapshot of now. False: it cannot be had. */
+static bool renew(struct wr_lmdb *m, uint32_t reader, const struct moment *now)
+{
+    int rc = EIO;
+
+    if (m->snapshots[reader] != NULL)
+        rc = mdb_txn_renew(m->snapshots[reader]);
+    if (rc == MDB_PANIC && await_reopening(m, now) &&
+        m->snapshots[reader] != NULL)
+        rc = mdb_txn_renew(m->snapshots[reader]);
+    return rc == 0;
+}
+
 /* Answers `reqs` from one snapshot. Once the disk has failed, what a snapshot
  * shows may be in memory alone: it is good enough to be read, for its sums are
  * compared, and not to be promised. */
-static void serve(struct wr_lmdb *m, uint32_t reader, bool failed,
+static void serve(struct wr_lmdb *m, uint32_t reader, const struct moment *now,
                   struct wr_store_reqs *reqs)
 {
+    const bool fresh = renew(m, reader, now);
     MDB_txn *txn = m->snapshots[reader];
     const struct wr_lmdb_work w = {.e = &m->e, .txn = txn};
-    const bool fresh = txn != NULL && mdb_txn_renew(txn) == 0;
     struct wr_store_reqs done;
     struct wr_store_req *r;
 
@@ -428,7 +468,7 @@ static void serve(struct wr_lmdb *m, uint32_t reader, bool failed,
         note_txn(m, reader, txn);
     wr_store_reqs_init(&done);
     while ((r = wr_store_reqs_take(reqs)) != NULL) {
-        if (!fresh || (failed && r->op == WR_STORE_HAVE))
+        if (!fresh || (now->failed && r->op == WR_STORE_HAVE))
             r->answer.err = WR_EIO;
         else
             r->answer.err = perform(&w, r);
@@ -449,14 +489,14 @@ void *wr_lmdb_reader(void *arg)
 {
     struct wr_lmdb *m = arg;
     struct wr_store_reqs reqs;
+    struct moment now;
     uint32_t reader;
-    bool failed;
 
     pthread_mutex_lock(&m->mu);
     reader = m->readers_n++;
     pthread_mutex_unlock(&m->mu);
     wr_store_reqs_init(&reqs);
-    while (take(m, &reqs, &failed))
-        serve(m, reader, failed, &reqs);
+    while (take(m, &reqs, &now))
+        serve(m, reader, &now, &reqs);
     return NULL;
 }

@@ -398,6 +398,41 @@ Test(store_lmdb, a_meta_page_that_fails_stops_writes_and_no_reads)
     wr_store_close(s);
 }
 
+static void on_read(void *arg, const struct wr_store_answer *a)
+{
+    unsigned *good = arg;
+
+    cr_assert_eq(a->err, WR_OK, "%s", wr_err_text(a->err));
+    *good += 1;
+    wr_buf_unref(a->buf);
+}
+
+/* Also those that come while LMDB is dead and not opened anew yet. */
+Test(store_lmdb, no_read_fails_while_a_meta_page_does)
+{
+    struct wr_store *s = must_open();
+    struct kit_answer k = {.got = false};
+    struct wr_store_put put = kit_chunk(2, 2, 100, 1);
+    unsigned good = 0, asked = 0;
+    uint8_t d[WR_DIGEST];
+
+    kit_digest(1, d);
+    cr_assert_eq(kit_put(s, 1, 1, 100, 1), WR_OK);
+    atomic_store(&meta_fails, EIO);
+    cr_assert_eq(wr_store_put(s, &put, kit_keep, &k), WR_OK);
+    while (!k.got || asked < 1000) {
+        if (asked - good < 64 &&
+            wr_store_read(s, d, pool, 0, on_read, &good) == WR_OK)
+            asked++;
+        wr_store_poll(s);
+    }
+    wr_store_drain(s);
+    cr_assert_eq(k.a.err, WR_EIO);
+    cr_assert_eq(good, asked);
+    wr_buf_unref(put.buf);
+    wr_store_close(s);
+}
+
 Test(store_lmdb, a_meta_page_without_room_refuses_and_goes_on)
 {
     struct wr_store *s = must_open();
