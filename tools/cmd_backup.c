@@ -28,8 +28,7 @@ static const char *const files[] = {
     "members", "contacts",   "wreath.ini", "incarnation", "identity"};
 static const char *const folders[] = {"tickets", "roots"};
 
-/* ---- copying
- * -------------------------------------------------------------------- */
+/* ---- copying ------------------------------------------------------------ */
 
 static bool is_there(const char *dir, const char *name)
 {
@@ -121,8 +120,7 @@ static bool same_file(const char *a, const char *b, const char *name)
     return same;
 }
 
-/* ---- when it was last done
- * --------------------------------------------------------- */
+/* ---- when it was last done ---------------------------------------------- */
 
 static void newest_in(const char *dir, const char *name, struct timespec *ret)
 {
@@ -170,8 +168,7 @@ static enum wr_err stamp_it(const char *dir, const char *dest,
     return wr_file_write(path, 0600, wr_span_str(text), why);
 }
 
-/* ---- the commands
- * -------------------------------------------------------------------- */
+/* ---- the commands ------------------------------------------------------- */
 
 static void on_copied(void *arg, uint64_t done, uint64_t total)
 {

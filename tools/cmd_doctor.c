@@ -99,9 +99,7 @@ static uint64_t number_of(const json_t *o, const char *key)
     return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------
- */
+/* ---- files -------------------------------------------------------------- */
 
 static void check_keys(struct doctor *d)
 {
@@ -245,26 +243,45 @@ static void check_speed(struct doctor *d)
          cli_bytes(rate, rate_text), (double)sync_us / 1000);
 }
 
-static void check_descriptors(struct doctor *d)
+/* What the super-peer may open, whose process has the store; else what one that
+ * is started from here could. */
+static unsigned long long descriptors(const struct doctor *d)
 {
+    char path[WR_HOME_PATH_MAX], line[256];
+    unsigned long long n = 0;
     struct rlimit limit;
+    uint8_t *pid;
+    size_t pid_n;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    const enum level level = limit.rlim_cur < FILES_LEAST  ? FAULT
-                             : limit.rlim_cur < FILES_GOOD ? NOTE
-                                                           : OK;
-    if (limit.rlim_cur == RLIM_INFINITY)
-        find(d, "files", OK, NULL, "as many open files as it takes");
-    else
-        find(d, "files", level,
-             "'ulimit -n 4096' where it is started; LimitNOFILE= in a unit",
-             "%llu open files at most, and so many connections",
-             (unsigned long long)limit.rlim_cur);
+    wr_home_path(d->cli->dir, "store.lock", path);
+    if (wr_file_read(path, 32, NULL, &pid, &pid_n) == WR_OK) {
+        snprintf(path, sizeof(path), "/proc/%lu/limits",
+                 strtoul((const char *)pid, NULL, 10));
+        free(pid);
+        FILE *f = fopen(path, "re");
+        while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+            (void)sscanf(line, "Max open files %llu", &n);
+        if (f != NULL)
+            fclose(f);
+    }
+    if (n == 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        n = limit.rlim_cur;
+    return n;
 }
 
-/* ---- the super-peer
- * -------------------------------------------------------------------------- */
+static void check_descriptors(struct doctor *d)
+{
+    const unsigned long long n = descriptors(d);
+
+    find(d, "files",
+         n < FILES_LEAST  ? FAULT
+         : n < FILES_GOOD ? NOTE
+                          : OK,
+         "'ulimit -n 4096' where it is started; LimitNOFILE= in a unit",
+         "%llu open files at most, connections among them", n);
+}
+
+/* ---- the super-peer ----------------------------------------------------- */
 
 static void check_running(struct doctor *d)
 {
@@ -325,9 +342,7 @@ static void check_scrub(struct doctor *d)
              (unsigned long long)((now_s - last_s) / 86400));
 }
 
-/* ---- the others
- * ---------------------------------------------------------------------------------
- */
+/* ---- the others --------------------------------------------------------- */
 
 static json_t *survey(struct doctor *d)
 {
@@ -429,9 +444,7 @@ static void check_clock(struct doctor *d, const json_t *hosts, uint64_t now)
          n, n == 1 ? "" : "s");
 }
 
-/* ---- a file there and back
- * ---------------------------------------------------------------------------
- */
+/* ---- a file there and back ---------------------------------------------- */
 
 static void check_canary(struct doctor *d)
 {

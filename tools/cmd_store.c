@@ -16,8 +16,7 @@
 
 enum { KEYS_MAX = 1000, KEYS_SHOWN = 3, DAMAGED = 6 };
 
-/* ---- fsck: the child
- * --------------------------------------------------------- */
+/* ---- fsck: the child ---------------------------------------------------- */
 
 static void child_found(void *arg, enum wr_fault fault, struct wr_span key)
 {
@@ -61,8 +60,7 @@ static _Noreturn void child(int fd, const char *path)
     _exit(fclose(out) == 0 ? 0 : 1);
 }
 
-/* ---- fsck: what it says
- * ---------------------------------------------------------- */
+/* ---- fsck: what it says ------------------------------------------------- */
 
 struct report {
     const char *path;
@@ -331,8 +329,7 @@ int cmd_fsck(struct cli *cli, int argc, char **argv)
     return status;
 }
 
-/* ---- salvage
- * ------------------------------------------------------------------------ */
+/* ---- salvage ------------------------------------------------------------ */
 
 static void on_salvage(void *arg, uint64_t done, uint64_t total)
 {

@@ -96,8 +96,7 @@ static json_t *survey(struct subject *x, const char *what, const char *arg)
     return hosts;
 }
 
-/* ---- the tree below
- * ------------------------------------------------------------------ */
+/* ---- the tree below ----------------------------------------------------- */
 
 static void add_block(struct subject *x, const struct wr_cid *cid)
 {
@@ -228,8 +227,7 @@ static size_t blocks_below(const struct subject *x, unsigned copies)
     return n;
 }
 
-/* ---- the puts that refer to it
- * -------------------------------------------------------- */
+/* ---- the puts that refer to it ------------------------------------------ */
 
 /* The newest record of the put that any host has, and how many have one. */
 static void add_put(struct subject *x, const char *put)
@@ -297,8 +295,7 @@ static void add_puts(struct subject *x)
     }
 }
 
-/* ---- what it comes to
- * ------------------------------------------------------------------ */
+/* ---- what it comes to --------------------------------------------------- */
 
 static bool should_have(const struct subject *x, const char *host)
 {
@@ -570,9 +567,7 @@ static void print_json(const struct subject *x)
     json_decref(o);
 }
 
-/* ---- the command
- * ---------------------------------------------------------------------------
- */
+/* ---- the command -------------------------------------------------------- */
 
 /* The CID that `what` names: itself, or behind a path. */
 static bool resolve(struct subject *x, const char *what)

@@ -20,8 +20,7 @@ enum {
 
 static const char meta_name[] = "scrub";
 
-/* ---- what outlives the process --------------------------------------------
- */
+/* ---- what outlives the process ------------------------------------------ */
 
 static void on_saved(void *arg, const struct wr_store_answer *a)
 {
@@ -113,8 +112,7 @@ static void on_known(void *arg, const struct wr_store_answer *a)
     uv_timer_start(&s->scrub.timer, s->scrub.timer.timer_cb, 0, 0);
 }
 
-/* ---- rotten chunks ----------------------------------------------------------
- */
+/* ---- rotten chunks ------------------------------------------------------ */
 
 static struct wr_rotten *rotten_find(struct wr_scrub *b, const uint8_t *digest)
 {
@@ -244,8 +242,7 @@ void wr_scrub_rotten(struct wr_super *s, const struct wr_chunk_info *chunk)
         uv_timer_start(&s->scrub.timer, s->scrub.timer.timer_cb, 0, 0);
 }
 
-/* ---- a pass
- * ------------------------------------------------------------------- */
+/* ---- a pass ------------------------------------------------------------- */
 
 static void start_pass(struct wr_scrub *b)
 {
@@ -413,8 +410,7 @@ void wr_scrub_begin(struct wr_super *s, uint64_t rate)
     uv_timer_start(&b->timer, on_timer, 0, 0);
 }
 
-/* ---- for people
- * ----------------------------------------------------------------- */
+/* ---- for people --------------------------------------------------------- */
 
 static json_t *tally_json(const struct wr_scrub_tally *t)
 {

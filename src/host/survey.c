@@ -39,8 +39,7 @@ static json_t *hex_json(const void *p, size_t n)
     return json_string(text);
 }
 
-/* ---- what we have
- * --------------------------------------------------------------- */
+/* ---- what we have ------------------------------------------------------- */
 
 /* Hands an answer of the store on; the asker is freed. */
 static void tell(struct asker *to, json_t *o)
@@ -185,8 +184,7 @@ static bool say(const struct asker *from, struct wr_span what,
     return false;
 }
 
-/* ---- what all have
- * ---------------------------------------------------------------- */
+/* ---- what all have ------------------------------------------------------ */
 
 static void finish(struct wr_super *s, struct wr_survey *v)
 {

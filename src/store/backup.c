@@ -21,8 +21,7 @@ static bool path_in(const char *dir, const char *name, char ret[PATH_MAX])
     return n > 0 && n < PATH_MAX;
 }
 
-/* ---- the new directory, which gets its name when all is in it
- * ---------------- */
+/* ---- the new directory, which gets its name when all is in it ----------- */
 
 struct target {
     char part[PATH_MAX], data[PATH_MAX];
@@ -76,8 +75,7 @@ static enum wr_err target_finish(struct target *t, const char *to,
     return err == WR_OK ? wr_dir_sync_parent(to, why) : err;
 }
 
-/* ---- backup
- * ------------------------------------------------------------------------ */
+/* ---- backup ------------------------------------------------------------- */
 
 struct copy {
     MDB_env *env;
@@ -181,8 +179,7 @@ enum wr_err wr_store_backup(const char *from, const char *to, wr_backup_fn *fn,
     return err;
 }
 
-/* ---- restore
- * ------------------------------------------------------------------------ */
+/* ---- restore ------------------------------------------------------------ */
 
 static enum wr_err copy_bytes(int in, const struct target *t, uint64_t total,
                               wr_backup_fn *fn, void *arg, struct wr_why *why)

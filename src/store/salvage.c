@@ -23,8 +23,7 @@ enum {
 
 const uint8_t wr_put_id_salvaged[WR_PUT_ID] = "wreath/salvaged";
 
-/* ---- the scratch table ------------------------------------------------------
- */
+/* ---- the scratch table -------------------------------------------------- */
 
 static enum wr_err note(struct wr_salvager *s, MDB_dbi dbi, const uint8_t *key,
                         size_t n)
@@ -70,8 +69,7 @@ void wr_salvage_progress(struct wr_salvager *s, uint64_t done)
         s->fn(s->arg, done, 2 * s->pages * s->page_bytes);
 }
 
-/* ---- into the new store
- * -------------------------------------------------------- */
+/* ---- into the new store ------------------------------------------------- */
 
 static void on_stored(void *arg, const struct wr_store_answer *a)
 {
@@ -141,8 +139,7 @@ static enum wr_err keep(struct wr_salvager *s, MDB_cursor *refs,
     return err;
 }
 
-/* ---- chunk by chunk
- * --------------------------------------------------------------- */
+/* ---- chunk by chunk ----------------------------------------------------- */
 
 /* Where the extents of one chunk lie. */
 struct chunk {
@@ -301,8 +298,7 @@ static enum wr_err rebuild(struct wr_salvager *s)
     return err == WR_OK ? s->stored : err;
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------- */
+/* ---- the whole ---------------------------------------------------------- */
 
 static bool path_in(const char *dir, const char *name, char ret[PATH_MAX])
 {
