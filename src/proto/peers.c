@@ -348,7 +348,7 @@ static void ask_helpers(struct wr_core *c, struct wr_peer *e)
     wr_time longest = 0;
 
     e->state = WR_PEER_PROBED;
-    e->helpers = 0;
+    e->helpers = e->denier = 0;
     e->rid = (uint32_t)(wr_rng_next(c->rng) >> 32);
     /* First those that are likely up: one that is not costs the whole wait. */
     for (uint32_t i = 0; i < 2 * p->n && e->helpers < WR_PEER_HELPERS; i++) {
@@ -545,17 +545,31 @@ static void on_probe(struct wr_core *c, wr_host from, const struct wr_msg *m)
                wr_peers_steady(c, target));
 }
 
-static void on_probed(struct wr_core *c, const struct wr_msg *m)
+/* One helper is one voice, however often it says no, or its word arrives. Two
+ * that share a mark count as one: then the time decides. */
+static void denied(struct wr_core *c, struct wr_peer *e, wr_host by)
+{
+    const uint8_t mark = (uint8_t)(1 + by % UINT8_MAX);
+
+    if (e->denier == mark) {
+        c->count->recv_stale_total++;
+        return;
+    }
+    e->denier = mark;
+    if (--e->helpers == 0)
+        bury(c, e);
+}
+
+static void on_probed(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     struct wr_peer *e = find(c, m->probe.target);
 
-    if (e == NULL || e->state != WR_PEER_PROBED || e->rid != m->rid) {
+    if (e == NULL || e->state != WR_PEER_PROBED || e->rid != m->rid)
         c->count->recv_stale_total++;
-    } else if (m->probe.alive) {
+    else if (m->probe.alive)
         cleared(c, e);
-    } else if (e->helpers > 0 && --e->helpers == 0) {
-        bury(c, e);
-    }
+    else
+        denied(c, e, from);
 }
 
 void wr_peers_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
@@ -572,7 +586,7 @@ void wr_peers_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
         on_probe(c, from, m);
         return;
     case WR_MSG_PROBED:
-        on_probed(c, m);
+        on_probed(c, from, m);
         return;
     case WR_MSG_BYE:
         wr_peers_part(c, from,

@@ -55,7 +55,10 @@ struct wr_peer {
     uint32_t up_s; /* Since when it is known to be up, in seconds. */
     uint32_t rid;  /* Of our ping or probe in flight. */
     uint8_t state; /* enum wr_peer_state */
-    uint8_t tries;
+    union {
+        uint8_t tries;
+        uint8_t denier; /* PROBED: a mark of who said no first; 0: nobody. */
+    };
     union {
         uint8_t helpers; /* PROBED: how many are yet to say no. */
         uint8_t named;   /* DEAD, AWAY: 1 if a live member says otherwise. */
