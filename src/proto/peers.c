@@ -622,16 +622,16 @@ static void due(struct wr_core *c, struct wr_peer *e)
             arm(c, e, c->peers->probe_at);
             return;
         }
+        ping(c, e);
+        arm_probe(c, e, doubled);
         if (e->named == 0) {
             c->peers->probe_at =
                 c->now +
                 wr_core_interval(c, c->cfg->probe_dead_us / WR_PEER_SHARE);
             c->peers->turn = (uint32_t)(e - c->peers->v) + 1;
+            e->tries = (uint8_t)(doubled + 1);
         }
-        e->named = 0;
-        ping(c, e);
-        arm_probe(c, e, doubled);
-        e->tries = (uint8_t)(doubled + 1);
+        e->named = 0; /* P7: what others say makes its turns no rarer. */
         return;
     case WR_PEER_UP:
     case WR_PEER_LEFT:

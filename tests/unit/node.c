@@ -410,6 +410,36 @@ Test(node, none_of_many_dead_is_forgotten)
     wr_book_done(&many);
 }
 
+/* P7: pings because others name it do not make its own turns rarer. */
+Test(node, whoever_is_named_often_keeps_its_turns)
+{
+    const wr_host self = add(1, 17), x = add(2, 17);
+    struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    struct wr_msg bye = {.kind = WR_MSG_BYE};
+    struct wr_event ev = {.kind = WR_EV_RECV, .from = x, .msg = &bye};
+    const wr_time named = WR_SEC(30);
+    unsigned pings = 0;
+    struct wr_node *n;
+
+    cfg.jitter_permille = 0;
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_ring(n, 0, &out);
+    wr_node_step(n, &ev, 0, &out);
+    wr_outbox_clear(&out);
+    for (wr_time now = WR_SEC(1); now <= named + cfg.probe_dead_us;
+         now += WR_SEC(1)) {
+        if (now <= named)
+            wr_peers_named(&n->core, x, true);
+        wr_node_tick(n, now, &out);
+        for (uint32_t i = 0; i < out.n; i++)
+            pings += out.v[i].kind == WR_FX_SEND && out.v[i].to == x &&
+                     out.v[i].msg.kind == WR_MSG_PING;
+        wr_outbox_clear(&out);
+    }
+    cr_assert_eq(pings, 30 + 1);
+    wr_node_close(n);
+}
+
 /* Removal wins for good, whatever is heard later. */
 Test(node, who_was_removed_does_not_come_back_by_hearsay)
 {
