@@ -80,7 +80,10 @@ listed()
 # ended WHAT STATUS FILE: it ended so, having said FILE.
 ended()
 {
-    if [ "$2" -eq 134 ] && listed; then
+    if grep -Eq 'ERROR: AddressSanitizer|runtime error' "$3"; then
+        found "$1: $(grep -Em 1 'ERROR: Addr|runtime error' "$3")"
+    elif [ "$2" -eq 134 ] && { listed ||
+        grep -q 'AddressSanitizer: CHECK failed' "$3"; }; then
         aborts=$((aborts + 1))
     elif [ "$2" -gt 125 ]; then
         found "$1: ended by status $2"

@@ -55,6 +55,7 @@ static int log_fd = -1;
 static char disk_dir[PATH_MAX];
 static uint64_t disk_bytes;
 static __thread bool inside; /* Our own calls do not count. */
+static bool begun;           /* Before, memory comes from `early`. */
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -131,6 +132,7 @@ __attribute__((constructor)) static void begin(void)
     const char *colon = disk != NULL ? strrchr(disk, ':') : NULL;
     void *frames[2];
 
+    begun = true;
     inside = true;
     at = number("WREATH_FAULT_AT", 0);
     times = number("WREATH_FAULT_TIMES", 1);
@@ -161,11 +163,12 @@ __attribute__((destructor)) static void finish(void)
 
 static void *next(const char *name)
 {
+    const bool was = inside;
     void *f;
 
     inside = true;
     f = dlsym(RTLD_NEXT, name);
-    inside = false;
+    inside = was;
     if (f == NULL)
         abort();
     return f;
@@ -179,19 +182,35 @@ static void *next(const char *name)
 
 /* --- Memory --------------------------------------------------------------- */
 
-/* For what dlsym() asks for while it looks for malloc(). */
-static _Alignas(16) uint8_t early[16384];
+/* For what is asked for before we have begun: by dlsym() while it looks for
+ * malloc(), and by a sanitizer while it looks for everything. */
+static _Alignas(16) uint8_t early[1 << 20];
 static size_t early_n;
+
+static bool is_early(const void *p)
+{
+    const uintptr_t from = (uintptr_t)early, is = (uintptr_t)p;
+
+    return is >= from && is < from + sizeof(early);
+}
 
 static void *early_get(size_t n)
 {
-    void *p = early + early_n;
+    uint8_t *p = early + early_n;
 
-    n = (n + 15) & ~(size_t)15;
-    if (n > sizeof(early) - early_n)
+    if (n > sizeof(early) - 32 - early_n)
         abort();
-    early_n += n;
-    return p;
+    memcpy(p, &n, sizeof(n));
+    early_n += 16 + ((n + 15) & ~(size_t)15);
+    return p + 16;
+}
+
+static size_t early_size(const void *p)
+{
+    size_t n;
+
+    memcpy(&n, (const uint8_t *)p - 16, sizeof(n));
+    return n;
 }
 
 static bool no_memory(const char *name, size_t bytes)
@@ -211,11 +230,10 @@ void *malloc(size_t n)
 {
     static void *(*real)(size_t);
 
-    if (real == NULL) {
-        if (inside)
-            return early_get(n);
+    if (!begun || (inside && real == NULL))
+        return early_get(n);
+    if (real == NULL)
         real = (void *(*)(size_t))(uintptr_t)next("malloc");
-    }
     return no_memory("malloc", n) ? NULL : real(n);
 }
 
@@ -223,17 +241,28 @@ void *calloc(size_t n, size_t each)
 {
     static void *(*real)(size_t, size_t);
 
-    if (real == NULL) {
-        if (inside)
-            return early_get(n * each);
+    if (!begun || (inside && real == NULL))
+        return early_get(n * each); /* Zero as it is. */
+    if (real == NULL)
         real = (void *(*)(size_t, size_t))(uintptr_t)next("calloc");
-    }
     return no_memory("calloc", n * each) ? NULL : real(n, each);
 }
 
 void *realloc(void *p, size_t n)
 {
-    NEXT(void *(void *, size_t), "realloc");
+    static void *(*real)(void *, size_t);
+
+    if (is_early(p)) {
+        void *q = malloc(n);
+
+        if (q != NULL)
+            memcpy(q, p, early_size(p) < n ? early_size(p) : n);
+        return q;
+    }
+    if (!begun || (inside && real == NULL))
+        return early_get(n);
+    if (real == NULL)
+        real = (void *(*)(void *, size_t))(uintptr_t)next("realloc");
     return no_memory("realloc", n) ? NULL : real(p, n);
 }
 
@@ -251,11 +280,10 @@ void *aligned_alloc(size_t align, size_t n)
 
 void free(void *p)
 {
-    const uintptr_t from = (uintptr_t)early, is = (uintptr_t)p;
+    if (p == NULL || is_early(p))
+        return;
     NEXT(void(void *), "free");
-
-    if (is < from || is >= from + sizeof(early))
-        real(p);
+    real(p);
 }
 
 /* --- A small disk -----------------------------------------------------------
