@@ -15,7 +15,8 @@ enum {
     RETRY_S = 60,        /* For a good copy; doubled each time, */
     RETRY_MAX_S = 3600,  /* up to an hour. */
     RECORD = 1,          /* Version of what is saved. */
-    RECORD_BYTES = 4 + WR_DIGEST + 12 * 8,
+    RECORD_BYTES =
+        4 + WR_DIGEST + 12 * 8 + 1 + WR_SCRUB_ROTTEN * (WR_DIGEST + 4),
 };
 
 static const char meta_name[] = "scrub";
@@ -45,6 +46,35 @@ static void read_tally(struct wr_reader *r, struct wr_scrub_tally *ret)
     ret->healed = wr_read_be64(r);
 }
 
+/* What waits for a good copy must not wait for the next pass to be found. */
+static void write_rotten(struct wr_writer *w, const struct wr_scrub *b)
+{
+    uint8_t n = 0;
+
+    for (size_t i = 0; i < WR_SCRUB_ROTTEN; i++)
+        n = (uint8_t)(n + b->rotten[i].used);
+    wr_write_u8(w, n);
+    for (size_t i = 0; i < WR_SCRUB_ROTTEN; i++) {
+        if (!b->rotten[i].used)
+            continue;
+        wr_write(w, b->rotten[i].digest, WR_DIGEST);
+        wr_write_be32(w, b->rotten[i].hash);
+    }
+}
+
+static void read_rotten(struct wr_reader *r, struct wr_scrub *ret)
+{
+    const uint8_t n = wr_read_u8(r);
+
+    if (n > WR_SCRUB_ROTTEN)
+        r->bad = true;
+    for (size_t i = 0; i < n && !r->bad; i++) {
+        ret->rotten[i] = (struct wr_rotten){.used = true, .pass = ret->pass};
+        wr_read_into(r, ret->rotten[i].digest, WR_DIGEST);
+        ret->rotten[i].hash = wr_read_be32(r);
+    }
+}
+
 static void save(struct wr_super *s)
 {
     struct wr_scrub *b = &s->scrub;
@@ -64,7 +94,8 @@ static void save(struct wr_super *s)
     wr_write_be64(&w, b->last_s);
     wr_write_be64(&w, b->found_total);
     wr_write_be64(&w, b->healed_total);
-    WR_CHECK(!w.bad && w.n == RECORD_BYTES);
+    write_rotten(&w, b);
+    WR_CHECK(!w.bad);
     if (wr_store_meta_put(s->store, meta_name, wr_span(bytes, w.n), on_saved,
                           NULL) == WR_OK)
         b->saved_at = wr_clock_now();
@@ -86,6 +117,7 @@ static void take(struct wr_scrub *b, struct wr_span bytes)
     was.last_s = wr_read_be64(&r);
     was.found_total = wr_read_be64(&r);
     was.healed_total = wr_read_be64(&r);
+    read_rotten(&r, &was);
     if (r.bad || r.left != 0 || version != RECORD)
         return; /* Of another version: the pass begins anew. */
     b->running = was.running;
@@ -98,6 +130,7 @@ static void take(struct wr_scrub *b, struct wr_span bytes)
     b->last_s = was.last_s;
     b->found_total = was.found_total;
     b->healed_total = was.healed_total;
+    memcpy(b->rotten, was.rotten, sizeof(b->rotten));
 }
 
 static void on_known(void *arg, const struct wr_store_answer *a)
@@ -216,6 +249,7 @@ void wr_scrub_mended(struct wr_super *s, uint32_t slot, enum wr_status status)
         if (b->running)
             b->now.healed++;
         x->used = false;
+        save(s);
     } else {
         uint64_t wait_s = RETRY_S;
 
@@ -235,11 +269,16 @@ void wr_scrub_mended(struct wr_super *s, uint32_t slot, enum wr_status status)
 
 void wr_scrub_rotten(struct wr_super *s, const struct wr_chunk_info *chunk)
 {
+    const uint64_t before = s->scrub.found_total;
+
     if (s->state == WR_SUPER_STOPPING)
         return;
     /* Without a place for it a pass finds it again. */
-    if (rotten_add(&s->scrub, chunk))
-        uv_timer_start(&s->scrub.timer, s->scrub.timer.timer_cb, 0, 0);
+    (void)rotten_add(&s->scrub, chunk);
+    if (s->scrub.found_total == before)
+        return; /* It waits already. */
+    save(s);
+    uv_timer_start(&s->scrub.timer, s->scrub.timer.timer_cb, 0, 0);
 }
 
 /* ---- a pass ------------------------------------------------------------- */
@@ -304,6 +343,7 @@ static void on_scrubbed(void *arg, const struct wr_store_answer *a)
 {
     struct wr_super *s = arg;
     struct wr_scrub *b = &s->scrub;
+    const uint64_t before = b->found_total;
 
     b->reading = false;
     if (s->state == WR_SUPER_STOPPING)
@@ -316,6 +356,8 @@ static void on_scrubbed(void *arg, const struct wr_store_answer *a)
     } else if (a->err == WR_EDAMAGED && !rotten_add(b, &a->chunks[0])) {
         b->next_at = wr_clock_now() + WR_SEC(1); /* The same once more. */
     } else {
+        if (b->found_total != before)
+            save(s);
         memcpy(b->cursor, a->chunks[0].digest, WR_DIGEST);
         b->has_cursor = true;
         b->now.chunks++;

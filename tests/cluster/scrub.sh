@@ -75,7 +75,10 @@ check 'which is said' complaint 'no good copy'
 check 'status counts them' test "$(scrub found_total)" -eq \
     $((total + rotten))
 stop s2
-start s1 s3 s2
+start s2
+until_ok 30 serving s2
+check 'a restart forgets none of them' test "$(scrub waiting)" -eq "$rotten"
+start s1 s3
 settled 60 s1 s2 s3
 check 'what was found is remembered over a restart' \
     test "$(scrub found_total)" -eq $((total + rotten))
