@@ -157,6 +157,8 @@ static void add(struct fuzz *f, const struct wr_fuzz_result *r)
     t->over_n += r->over_n;
     t->dropped_n += r->dropped_n;
     t->at += r->at;
+    if (r->placed_us > t->placed_us)
+        t->placed_us = r->placed_us;
     if (r->heal_us > t->heal_us) {
         t->heal_us = r->heal_us;
         f->slowest = f->from + f->done;
@@ -210,6 +212,8 @@ static void summary(const struct fuzz *f)
            t->breaks, f->dissolved);
     printf("healed       within %.1f s, the slowest: seed %" PRIu64 "\n",
            (double)t->heal_us / 1e6, f->slowest);
+    printf("placed       every copy within %.1f s, in 1 of %d seeds\n",
+           (double)t->placed_us / 1e6, WR_FUZZ_PLACED);
     printf("lookups      %" PRIu64 " right; in trouble %" PRIu64
            " wrong, %" PRIu64 " failed\n",
            t->right_n, t->wrong_n, t->lost_n);

@@ -92,6 +92,9 @@ static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
         world_must(realloc(item->refs, (item->refs_n + 1) * sizeof(*put)));
     item->refs[item->refs_n++] = *put;
     item->idle_since = 0;
+    const struct wr_sum ref = wr_sum_ref(item->key.b, put->b);
+
+    wr_sum_add(&item->sum, &ref);
 }
 
 static void unrefer(struct wr_disk_item *item, const struct wr_put_id *put)
@@ -100,6 +103,9 @@ static void unrefer(struct wr_disk_item *item, const struct wr_put_id *put)
         if (memcmp(&item->refs[i], put, sizeof(*put)) == 0) {
             memmove(&item->refs[i], &item->refs[i + 1],
                     (--item->refs_n - i) * sizeof(*put));
+            const struct wr_sum ref = wr_sum_ref(item->key.b, put->b);
+
+            wr_sum_take(&item->sum, &ref);
             return;
         }
 }
@@ -108,6 +114,8 @@ static void put(struct wr_disk *d, const struct wr_fx *fx, uint32_t len)
 {
     struct wr_disk_item *item = find_or_add(&d->chunks, &fx->store.digest);
 
+    if (item->sum.n == 0)
+        item->sum = wr_sum_chunk(item->key.b);
     item->rot = 0;
     item->hash = fx->store.hash;
     item->len = len;
@@ -182,6 +190,7 @@ static void root_put(struct wr_disk *d, const struct wr_fx *fx,
     item->len = (uint32_t)record->n;
     item->record = world_must(realloc(item->record, record->n));
     memcpy(item->record, record->p, record->n);
+    item->sum = wr_sum_root(item->key.b, item->version, *record);
 }
 
 static void next(const struct wr_disk_table *t, const struct wr_fx *fx,
@@ -242,6 +251,78 @@ static void refs(const struct wr_disk *d, const struct wr_fx *fx,
     }
 }
 
+/* ---- arcs ---------------------------------------------------------------- */
+
+/* What noticed rot has taken is not here. */
+static bool counts(const struct wr_disk_item *item)
+{
+    return item->rot != 2;
+}
+
+static void sum(const struct wr_disk_table *t, const struct wr_fx *fx,
+                struct wr_event *ret)
+{
+    static struct wr_sum sums[WR_ARC_PARTS];
+
+    memset(sums, 0, sizeof(sums));
+    for (unsigned p = 0; p < WR_ARC_PARTS; p++) {
+        const struct wr_id a = wr_id_part(&fx->store.digest, &fx->store.to, p);
+        const struct wr_id b =
+            wr_id_part(&fx->store.digest, &fx->store.to, p + 1);
+        uint32_t at = at_or_after(t, &a);
+
+        for (uint32_t i = 0; i < t->n && !wr_id_eq(&a, &b); i++, at++) {
+            const struct wr_disk_item *item = &t->v[at % t->n];
+
+            if (!wr_id_owns(&a, &item->key, &b) && !wr_id_eq(&a, &item->key))
+                break;
+            if (wr_id_owns(&a, &item->key, &b) && counts(item))
+                wr_sum_add(&sums[p], &item->sum);
+        }
+    }
+    ret->stored.sums = sums;
+    ret->stored.n = WR_ARC_PARTS;
+}
+
+static void range(const struct wr_disk_table *t, const struct wr_fx *fx,
+                  struct wr_event *ret)
+{
+    static struct wr_kept kept[WR_HAVE_MAX];
+    uint32_t at = at_or_after(t, &fx->store.digest), n = 0;
+
+    for (uint32_t i = 0; i < t->n && n < fx->store.n && n < WR_HAVE_MAX;
+         i++, at++) {
+        const struct wr_disk_item *item = &t->v[at % t->n];
+
+        if (wr_id_owns(&fx->store.digest, &item->key, &fx->store.to)) {
+            kept[n] = (struct wr_kept){.key = item->key,
+                                       .len = item->len,
+                                       .version = item->version,
+                                       .damaged = !counts(item)};
+            wr_sum_print(&item->sum, kept[n++].print);
+        } else if (!wr_id_eq(&fx->store.digest, &item->key)) {
+            break;
+        }
+    }
+    ret->stored.kept = kept;
+    ret->stored.n = n;
+}
+
+static void drop_same(struct wr_disk *d, const struct wr_fx *fx,
+                      struct wr_event *ret)
+{
+    const struct wr_disk_item *item = find(&d->chunks, &fx->store.digest);
+    uint8_t print[WR_PRINT];
+
+    if (item == NULL)
+        return;
+    wr_sum_print(&item->sum, print);
+    if (memcmp(print, fx->store.put.b, WR_PRINT) != 0)
+        return;
+    wr_disk_drop(&d->chunks, &fx->store.digest);
+    ret->stored.changed = true;
+}
+
 static void root_drop(struct wr_disk *d, const struct wr_fx *fx)
 {
     const struct wr_disk_item *item = find(&d->roots, &fx->store.digest);
@@ -290,6 +371,15 @@ void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
         return;
     case WR_FX_STORE_ROOT_DROP:
         root_drop(d, fx);
+        return;
+    case WR_FX_STORE_SUM:
+        sum(fx->store.roots ? &d->roots : &d->chunks, fx, ret);
+        return;
+    case WR_FX_STORE_RANGE:
+        range(fx->store.roots ? &d->roots : &d->chunks, fx, ret);
+        return;
+    case WR_FX_STORE_DROP_SAME:
+        drop_same(d, fx, ret);
         return;
     default:
         WR_UNREACHABLE();

@@ -18,7 +18,8 @@ struct wr_disk_item {
     uint64_t version;    /* Roots. */
     uint64_t idle_since; /* Chunks: without references, as REAP found it. */
     uint32_t refs_n;
-    uint8_t rot; /* Chunks: 1 the bytes are wrong, 2 it was noticed. */
+    struct wr_sum sum; /* As crypto/sum.h has it. */
+    uint8_t rot;       /* Chunks: 1 the bytes are wrong, 2 it was noticed. */
     union {
         struct wr_put_id *refs; /* Chunks: WR_DISK_REFS at most. */
         uint8_t *record;        /* Roots: `len` bytes. */

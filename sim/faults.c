@@ -43,6 +43,7 @@ static bool is_write(const struct wr_fx *fx)
     case WR_FX_STORE_DROP:
     case WR_FX_STORE_REAP:
     case WR_FX_STORE_ROOT_DROP:
+    case WR_FX_STORE_DROP_SAME:
         return true;
     case WR_FX_STORE_REF:
         return memcmp(&fx->store.put, &none, sizeof(none)) != 0;
@@ -55,7 +56,8 @@ static bool is_write(const struct wr_fx *fx)
 static bool removes(const struct wr_fx *fx)
 {
     return fx->kind == WR_FX_STORE_DROP || fx->kind == WR_FX_STORE_REAP ||
-           fx->kind == WR_FX_STORE_ROOT_DROP;
+           fx->kind == WR_FX_STORE_ROOT_DROP ||
+           fx->kind == WR_FX_STORE_DROP_SAME;
 }
 
 static bool lucky(struct wr_world *w, uint32_t permille)

@@ -289,11 +289,33 @@ static void check_puts(struct life *l)
     life_check(l);
 }
 
+/* For a share of lives: it takes some rounds of repair, and a misplaced copy
+ * stays for longer than a reader (D20). */
+static void check_placed(struct life *l)
+{
+    const wr_time begin = l->w.now;
+    uint32_t item;
+
+    if (l->plan->seed % WR_FUZZ_PLACED != 0 || !life_knows_all(l))
+        return;
+    do {
+        run_for(l, WR_SEC(10));
+        item = life_misplaced(l);
+    } while (!life_fails(l) && item < l->data.items_n &&
+             l->w.now - begin < quiet_max_us);
+    if (!life_fails(l) && item < l->data.items_n)
+        life_fail_placed(l, item);
+    l->ret->placed_us = l->w.now - begin;
+}
+
 static void check_released(struct life *l)
 {
     struct wr_check k;
 
     run_for(l, 2 * l->w.cfg.node.request_us);
+    /* What repair moves just now is no leak. */
+    for (unsigned i = 0; i < 20 && wr_bodies_held(&l->w.bodies) > 0; i++)
+        run_for(l, WR_SEC(1));
     (void)life_ideal(l, &k);
     if (!life_fails(l) && wr_bodies_held(&l->w.bodies) > 0)
         life_fail(l, "a body was never released", &k);
@@ -333,6 +355,7 @@ static void all(struct life *l)
     read_all(l, false);
     check_copies(l);
     check_puts(l);
+    check_placed(l);
     check_released(l);
 }
 

@@ -9,7 +9,8 @@
  *           must become one ideal ring within an hour, and stay one; lookups
  *           are right; what was acknowledged and has a copy among them is read.
  *   all     those that have not left come back. All that was ever acknowledged
- *           is read, and what is put now stands.
+ *           is read, and what is put now stands. In a share of lives all of
+ *           it comes to have n copies where they belong, and none elsewhere.
  *
  * Equal plans give equal digests, on every machine.
  */
@@ -20,7 +21,10 @@
 
 #include "plan.h"
 
-enum { WR_FUZZ_TEXT_MAX = 256 };
+enum {
+    WR_FUZZ_TEXT_MAX = 256,
+    WR_FUZZ_PLACED = 4, /* Of so many seeds one waits for all copies. */
+};
 
 /* Plain data: shrink sends it through a pipe. */
 struct wr_fuzz_result {
@@ -30,8 +34,9 @@ struct wr_fuzz_result {
     bool interrupted;
     bool dissolved; /* Nobody was left who could let others in. */
     uint64_t digest, events;
-    uint64_t breaks; /* Times that an assumption was broken. */
-    wr_time heal_us; /* Till the core was an ideal ring. */
+    uint64_t breaks;   /* Times that an assumption was broken. */
+    wr_time heal_us;   /* Till the core was an ideal ring. */
+    wr_time placed_us; /* Till every copy was where it belongs. */
     uint64_t right_n, wrong_n, lost_n; /* Lookups; */
     uint64_t done_n, no_n, failed_n;   /* leaves' requests; */
     uint64_t asked_n, had_n;           /* chunks of HAVEs; */

@@ -2,6 +2,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "fuzz_private.h"
 
@@ -224,6 +225,49 @@ void life_fail_sweep(struct life *l, wr_host h)
          c->reap->on ? "at work" : "at rest",
          wr_core_wall_s(c) > 0 ? "known" : "unknown", wr_reap_permille(c->reap),
          (unsigned long long)c->reap->passes + 1);
+}
+
+static struct wr_copies copies_of(const struct life *l, uint32_t item)
+{
+    const struct wr_data_item *it = &l->data.items[item];
+    struct wr_circle all;
+    struct wr_copies k;
+
+    if (wr_circle_init(&all, &l->w.book) != WR_OK)
+        abort();
+    wr_copies_of(&l->w, &all, it->root, &it->key, &k);
+    wr_circle_done(&all);
+    return k;
+}
+
+bool life_knows_all(const struct life *l)
+{
+    const struct wr_world_cfg *w = &l->w.cfg;
+
+    return w->node.routes_max >= (w->hosts - 1) * w->members;
+}
+
+uint32_t life_misplaced(const struct life *l)
+{
+    uint32_t i = 0;
+
+    for (; i < l->data.items_n; i++) {
+        const struct wr_copies k = copies_of(l, i);
+
+        if (l->data.items[i].acked && (k.stand < k.want || k.strays > 0))
+            break;
+    }
+    return i;
+}
+
+void life_fail_placed(struct life *l, uint32_t item)
+{
+    const struct wr_copies k = copies_of(l, item);
+
+    fail(l, "a copy is missing, or not where it belongs",
+         "item %u (%s): %u of %u copies stand, and %u elsewhere", item,
+         l->data.items[item].root ? "root" : "chunk", k.stand, k.want,
+         k.strays);
 }
 
 static void check_data(struct life *l)

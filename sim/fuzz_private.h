@@ -4,6 +4,7 @@
 #define WR_SIM_FUZZ_PRIVATE_H
 
 #include "check.h"
+#include "copies.h"
 #include "data.h"
 #include "fuzz.h"
 #include "puts.h"
@@ -65,6 +66,13 @@ void life_check_loss(struct life *l); /* Hosts went. */
 void life_fail(struct life *l, const char *why, const struct wr_check *k);
 void life_fail_item(struct life *l, const char *why, uint32_t item);
 void life_fail_sweep(struct life *l, wr_host h);
+/* Whether tables hold all members: who does not know them all cannot tell what
+ * is misplaced (D20). */
+bool life_knows_all(const struct life *l);
+/* The first acknowledged item that has not all its copies, or one too many;
+ * items_n: there is none. */
+uint32_t life_misplaced(const struct life *l);
+void life_fail_placed(struct life *l, uint32_t item);
 bool life_ideal(struct life *l, struct wr_check *ret);
 
 /* fuzz_act.c */

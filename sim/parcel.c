@@ -176,6 +176,13 @@ static struct shape shape_of(struct wr_msg *m)
         return (struct shape){
             OWN(m, root),
             {{(const void **)&m->root.record.p, m->root.record.n}}};
+    case WR_MSG_SYNC:
+        return (struct shape){OWN(m, sync),
+                              {{(const void **)&m->sync.arc.p, m->sync.arc.n}}};
+    case WR_MSG_SYNCED:
+        return (struct shape){
+            OWN(m, synced),
+            {{(const void **)&m->synced.list.p, m->synced.list.n}}};
     case WR_MSG_ATTACHED:
         return (struct shape){
             OWN(m, attached),

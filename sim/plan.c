@@ -127,6 +127,17 @@ uint32_t wr_plan_least(const struct wr_plan *p)
     return alone(&p->world) ? 1 : ring_least(&p->world) + 1;
 }
 
+/* From luck of its own, so that plans keep what else they draw. Patience is
+ * shorter than most absences, and longer than some. */
+static void draw_repair(const struct wr_plan *p, struct wr_world_cfg *w)
+{
+    struct wr_rng r = {p->seed ^ 0x4e9a14};
+
+    w->node.repair_us = WR_SEC(10 + wr_rng_below(&r, 50));
+    w->node.gone_us = WR_SEC(2 + wr_rng_below(&r, 120));
+    w->node.repair_rate = wr_rng_below(&r, 3) == 0 ? 2000 : 0;
+}
+
 static void draw_world(struct wr_plan *p, struct wr_rng *r)
 {
     static const uint8_t lists[] = {2, 3, 4, 8};
@@ -162,6 +173,7 @@ static void draw_world(struct wr_plan *p, struct wr_rng *r)
     if (wr_plan_has(p, WR_FAULT_FILES))
         draw_sweep(p, &w->node);
     w->codec = w->faults = true;
+    draw_repair(p, w);
     w->seed = p->seed;
     p->out_permille =
         (uint32_t)wr_rng_below(r, 800) * wr_plan_has(p, WR_FAULT_CORE);

@@ -297,6 +297,9 @@ static void perform(struct wr_world *w, wr_host h)
         case WR_FX_STORE_REFS:
         case WR_FX_STORE_REAP:
         case WR_FX_STORE_ROOT_DROP:
+        case WR_FX_STORE_SUM:
+        case WR_FX_STORE_RANGE:
+        case WR_FX_STORE_DROP_SAME:
             world_submit(w, h, fx);
             break;
         case WR_FX_RELEASE:

@@ -75,6 +75,9 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
     case WR_FX_STORE_REFS:
     case WR_FX_STORE_REAP:
     case WR_FX_STORE_ROOT_DROP:
+    case WR_FX_STORE_SUM:
+    case WR_FX_STORE_RANGE:
+    case WR_FX_STORE_DROP_SAME:
         wr_super_store(s, fx);
         return;
     case WR_FX_RELEASE:

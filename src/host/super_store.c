@@ -133,6 +133,39 @@ static void on_root_list(void *arg, const struct wr_store_answer *a)
     wr_super_feed(s, &ev);
 }
 
+static void on_sums(void *arg, const struct wr_store_answer *a)
+{
+    struct wr_event ev;
+    struct wr_super *s = begin(arg, a, &ev);
+
+    ev.stored.sums = a->sums;
+    ev.stored.n = a->n;
+    wr_super_feed(s, &ev);
+}
+
+static void on_kept(void *arg, const struct wr_store_answer *a)
+{
+    struct wr_kept kept[WR_HAVE_MAX] = {0};
+    struct wr_event ev;
+    struct wr_super *s = begin(arg, a, &ev);
+
+    WR_CHECK(a->n <= WR_HAVE_MAX);
+    for (uint32_t i = 0; i < a->n; i++) {
+        const bool root = a->roots != NULL;
+
+        memcpy(kept[i].key.b, root ? a->roots[i].key : a->chunks[i].digest,
+               WR_ID_BYTES);
+        wr_sum_print(root ? &a->roots[i].sum : &a->chunks[i].sum,
+                     kept[i].print);
+        kept[i].version = root ? a->roots[i].version : 0;
+        kept[i].len = root ? 0 : a->chunks[i].length;
+        kept[i].damaged = !root && a->chunks[i].damaged;
+    }
+    ev.stored.kept = kept;
+    ev.stored.n = a->n;
+    wr_super_feed(s, &ev);
+}
+
 static const uint8_t *put_id_or_null(const struct wr_put_id *put)
 {
     static const struct wr_put_id none;
@@ -192,6 +225,17 @@ static enum wr_err submit(struct wr_super *s, const struct wr_fx *fx,
     case WR_FX_STORE_DROP:
         return wr_store_drop(s->store, digest, put_id_or_null(&fx->store.put),
                              on_done, call);
+    case WR_FX_STORE_DROP_SAME:
+        return wr_store_drop_same(s->store, digest, fx->store.put.b, on_done,
+                                  call);
+    case WR_FX_STORE_SUM:
+        return wr_store_sum(s->store, fx->store.roots, digest, fx->store.to.b,
+                            WR_ARC_PARTS, on_sums, call);
+    case WR_FX_STORE_RANGE:
+        return wr_store_range(s->store, fx->store.roots, digest, fx->store.to.b,
+                              fx->store.n < WR_HAVE_MAX ? fx->store.n
+                                                        : WR_HAVE_MAX,
+                              on_kept, call);
     case WR_FX_STORE_REFS:
         return wr_store_refs(s->store, digest, fx->store.n, on_refs, call);
     case WR_FX_STORE_REAP:

@@ -41,11 +41,18 @@ struct wr_node_cfg {
     uint32_t have_ops_max; /* HAVE requests in flight. */
     uint32_t roster_max;   /* Hosts in the roster; 0 without one. */
 
-    wr_time sweep_us;      /* Between the beginnings of two sweeps of the store
-                              (reap.h); WR_NEVER: none. */
-    uint32_t grace_s;      /* Without references for so long a chunk goes. */
-    uint32_t slack_s;      /* What a clock that is known may be wrong by. */
-    uint64_t forget_s;     /* Over for so long a put's root record goes. */
+    wr_time sweep_us;  /* Between the beginnings of two sweeps of the store
+                          (reap.h); WR_NEVER: none. */
+    uint32_t grace_s;  /* Without references for so long a chunk goes. */
+    uint32_t slack_s;  /* What a clock that is known may be wrong by. */
+    uint64_t forget_s; /* Over for so long a put's root record goes. */
+
+    wr_time repair_us;    /* Between the ends of a round of repair (repair.h)
+                             and the next; WR_NEVER: none. */
+    uint64_t repair_rate; /* Bytes/s that repair moves at most; 0: any. */
+    wr_time gone_us;      /* A host that is dead for no longer counts as holding
+                             what it held. */
+
     uint32_t verdicts_max; /* Puts of which it is remembered whether they are
                               over; a power of two, 0 without a sweep. */
 };
@@ -99,6 +106,7 @@ struct wr_lookups;  /* proto/lookup.h: lookups in flight. */
 struct wr_replica;  /* proto/replica.h: data requests. */
 struct wr_verdicts; /* proto/verdict.h: which puts are over. */
 struct wr_reap;     /* proto/reap.h: the sweep. */
+struct wr_repair;   /* proto/repair.h: copies come back. */
 
 struct wr_core {
     const struct wr_node_cfg *cfg;
@@ -117,6 +125,7 @@ struct wr_core {
     struct wr_replica *replica;
     struct wr_verdicts *verdicts;
     struct wr_reap *reap;
+    struct wr_repair *repair;
     wr_time now;
     uint64_t wall_s;      /* By the last CLOCK event; 0: unknown. */
     wr_time wall_at;      /* When that came. */

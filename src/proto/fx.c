@@ -141,6 +141,10 @@ bool wr_outbox_keep_arrays(struct wr_outbox *o, struct wr_msg *m)
     case WR_MSG_ROOT_PUT:
     case WR_MSG_ROOT:
         return keep_span(o, &m->root.record);
+    case WR_MSG_SYNC:
+        return keep_span(o, &m->sync.arc);
+    case WR_MSG_SYNCED:
+        return keep_span(o, &m->synced.list);
     case WR_MSG_PING:
     case WR_MSG_PONG:
     case WR_MSG_PROBE:

@@ -21,11 +21,21 @@
 #define WR_PROTO_FX_H
 
 #include "base/time.h"
+#include "crypto/sum.h"
 #include "wire/msg.h"
 
 /* Who gets the answer of a store operation or command: opaque to the driver,
  * returned as it was given. */
 typedef uint64_t wr_token;
+
+/* What the store lists of an arc. */
+struct wr_kept {
+    struct wr_id key; /* A digest, or a root record's position. */
+    uint8_t print[WR_PRINT];
+    uint64_t version; /* Of a root record. */
+    uint32_t len;     /* Of a chunk. */
+    bool damaged;     /* Not here, but for its references. */
+};
 
 enum wr_ev_kind {
     WR_EV_RECV,      /* A message from an authenticated peer. */
@@ -60,7 +70,9 @@ struct wr_event {
             const struct wr_id *digests; /* STORE_NEXT: those after `after`, */
             const uint32_t *lens;        /* ascending; none: the end. */
             uint32_t n;
-            bool changed; /* STORE_REAP: the chunk is gone. */
+            const struct wr_sum *sums;  /* STORE_SUM */
+            const struct wr_kept *kept; /* STORE_RANGE */
+            bool changed; /* STORE_REAP, DROP: the chunk is gone. */
         } stored;
         uint32_t incarnation; /* LINK_UP */
         struct {
@@ -95,11 +107,14 @@ enum wr_fx_kind {
     WR_FX_STORE_NEXT,      /* Walk the chunks in key order, from after `digest`;
                               all zero: from the first. */
     WR_FX_STORE_ROOT_NEXT, /* The root records likewise. */
-    WR_FX_STORE_REFS, /* The put ids that refer to a chunk, `n` left out. */
-    WR_FX_STORE_DROP, /* Forget a chunk that others have confirmed; with a
-                         put id: that reference. */
-    WR_FX_STORE_REAP, /* Forget a chunk that nothing has referred to for
-                         `grace_s`; the store knows since when. */
+    WR_FX_STORE_REFS,  /* The put ids that refer to a chunk, `n` left out. */
+    WR_FX_STORE_SUM,   /* Of `arc`: of its sixteen parts (n is 16). */
+    WR_FX_STORE_RANGE, /* What is in `arc`, n at most; fewer: its end. */
+    WR_FX_STORE_DROP,  /* Forget a chunk that others have confirmed; with a
+                          put id: that reference. */
+    WR_FX_STORE_DROP_SAME, /* Forget a chunk if `put` is its print. */
+    WR_FX_STORE_REAP,      /* Forget a chunk that nothing has referred to for
+                              `grace_s`; the store knows since when. */
     WR_FX_STORE_ROOT_DROP, /* Forget a root record of that version. */
     WR_FX_RELEASE,         /* The core is done with a body. */
     WR_FX_DONE,            /* A command ended. */
@@ -141,13 +156,20 @@ struct wr_fx {
             uint32_t hash;
             bool head;   /* STORE_GET: no body. */
             bool repair; /* STORE_PUT: no put is waiting for it. */
+            bool roots;  /* STORE_SUM, RANGE: of them. */
             uint32_t n;  /* STORE_REF: digests; STORE_NEXT: at most so many. */
             uint32_t grace_s; /* STORE_REAP */
             uint64_t now_s;   /* STORE_REAP: the wall clock. */
-            struct wr_body body;
-            const struct wr_id *digests;
-            uint64_t version;
-            struct wr_span record;
+            union {
+                struct {
+                    struct wr_body body;
+                    const struct wr_id *digests;
+                    uint64_t version;
+                    struct wr_span record;
+                };
+                struct wr_id to; /* STORE_SUM, RANGE: the end of the arc that
+                                    begins after `digest`. */
+            };
         } store;
         struct wr_body release;
         struct {

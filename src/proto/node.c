@@ -37,6 +37,9 @@ struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members)
         .slack_s = 2 * 3600,
         .forget_s = 365 * 24 * 3600,
         .verdicts_max = 4096,
+        .repair_us = WR_NEVER,
+        .repair_rate = 16 << 20,
+        .gone_us = WR_SEC(3600),
     };
 }
 
@@ -105,6 +108,17 @@ static enum wr_err open_sweep(struct wr_node *n)
     return err;
 }
 
+static enum wr_err open_repair(struct wr_node *n)
+{
+    if (n->cfg.repair_us == WR_NEVER)
+        return WR_OK;
+    n->core.repair = calloc(1, sizeof(*n->core.repair));
+    if (n->core.repair == NULL)
+        return WR_ENOMEM;
+    wr_repair_init(&n->core);
+    return WR_OK;
+}
+
 /* Lookups and data, which see the ring through sight.h. */
 static enum wr_err open_data(struct wr_node *n, const struct wr_book *book)
 {
@@ -158,7 +172,8 @@ enum wr_err wr_node_open(struct wr_node **ret, const struct wr_node_cfg *cfg,
     wr_roster_init(&n->core, (void *)(block + l.roster), cfg->roster_max,
                    (void *)(block + l.asks));
     wr_merge_init(&n->core);
-    if (open_data(n, book) != WR_OK || open_sweep(n) != WR_OK) {
+    if (open_data(n, book) != WR_OK || open_sweep(n) != WR_OK ||
+        open_repair(n) != WR_OK) {
         wr_node_close(n);
         return WR_ENOMEM;
     }
@@ -173,6 +188,7 @@ void wr_node_close(struct wr_node *n)
     if (n->sweep != NULL)
         wr_verdicts_done(&n->sweep->verdicts);
     free(n->sweep);
+    free(n->core.repair);
     wr_replica_done(&n->replica);
     wr_lookups_done(&n->lookups);
     wr_routes_done(&n->routes);
@@ -183,6 +199,7 @@ size_t wr_node_size(const struct wr_node *n)
 {
     return n->size + wr_routes_size(&n->routes) + wr_lookups_size(&n->lookups) +
            wr_replica_size(&n->replica) +
+           (n->core.repair == NULL ? 0 : sizeof(*n->core.repair)) +
            (n->sweep == NULL
                 ? 0
                 : sizeof(*n->sweep) + wr_verdicts_size(&n->sweep->verdicts));
@@ -267,6 +284,8 @@ static void settle(struct wr_node *n)
     wr_replica_tick(c->replica, c);
     if (c->reap != NULL)
         wr_reap_tick(c);
+    if (c->repair != NULL)
+        wr_repair_tick(c);
     c->out = NULL;
 }
 
@@ -317,18 +336,28 @@ static void recv_host(struct wr_core *c, wr_host from, const struct wr_msg *m)
     case WR_MSG_ROUTED:
         wr_lookups_recv(c->lookups, c, from, m);
         return;
-    case WR_MSG_HAVE:
     case WR_MSG_HAD:
-    case WR_MSG_PUT:
     case WR_MSG_PUT_DONE:
-    case WR_MSG_GET:
     case WR_MSG_DATA:
-    case WR_MSG_ROOT_PUT:
     case WR_MSG_ROOT_DONE:
-    case WR_MSG_ROOT_GET:
     case WR_MSG_ROOT:
+        if (!wr_repair_recv(c, from, m))
+            wr_replica_recv(c->replica, c, from, m);
+        return;
+    case WR_MSG_HAVE:
+    case WR_MSG_PUT:
+    case WR_MSG_GET:
+    case WR_MSG_ROOT_PUT:
+    case WR_MSG_ROOT_GET:
         wr_replica_recv(c->replica, c, from, m);
         return;
+    case WR_MSG_SYNC:
+        wr_repair_ask(c, from, m);
+        return;
+    case WR_MSG_SYNCED:
+        if (wr_repair_recv(c, from, m))
+            return;
+        break;
     default:
         c->count->recv_unknown_total++;
         return;
@@ -501,7 +530,8 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
         recv(c, ev->from, ev->msg);
         break;
     case WR_EV_STORED:
-        if (c->reap == NULL || !wr_reap_stored(c, ev))
+        if ((c->reap == NULL || !wr_reap_stored(c, ev)) &&
+            !wr_repair_stored(c, ev))
             wr_replica_stored(c->replica, c, ev);
         break;
     case WR_EV_LINK_UP:
@@ -557,6 +587,8 @@ wr_time wr_node_deadline(const struct wr_node *n)
     at = wr_time_min(at, wr_replica_deadline(c->replica));
     if (c->reap != NULL)
         at = wr_time_min(at, wr_reap_deadline(c));
+    if (c->repair != NULL)
+        at = wr_time_min(at, wr_repair_deadline(c));
     return wr_time_min(at, wr_roster_deadline(c));
 }
 

@@ -12,6 +12,7 @@
 #include "proto/peers.h"
 #include "proto/place.h"
 #include "proto/reap.h"
+#include "proto/repair.h"
 #include "proto/replica.h"
 #include "proto/ring.h"
 #include "proto/roster.h"

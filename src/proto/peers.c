@@ -204,6 +204,16 @@ bool wr_peers_alive(const struct wr_core *c, wr_host host)
     return e == NULL || e->state <= WR_PEER_PROBED;
 }
 
+wr_time wr_peers_gone_us(const struct wr_core *c, wr_host host)
+{
+    const struct wr_peer *e = find(c, host);
+
+    if (e == NULL || e->state <= WR_PEER_PROBED)
+        return 0;
+    return e->state == WR_PEER_LEFT ? WR_NEVER
+                                    : c->now - wr_time_min(e->heard_at, c->now);
+}
+
 bool wr_peers_away(const struct wr_core *c, wr_host host)
 {
     const struct wr_peer *e = find(c, host);

@@ -99,6 +99,9 @@ wr_time wr_peers_patience(const struct wr_core *c, wr_host host);
 /* Not held for dead, away, or gone for good. Ourselves: always. */
 bool wr_peers_alive(const struct wr_core *c, wr_host host);
 
+/* How long it has not been alive; 0: it is. */
+wr_time wr_peers_gone_us(const struct wr_core *c, wr_host host);
+
 /* Said "back soon" and has not come back. */
 bool wr_peers_away(const struct wr_core *c, wr_host host);
 

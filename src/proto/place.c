@@ -81,7 +81,7 @@ static size_t add_admitted(const struct wr_core *c, const struct wr_ring *r,
 
 /* Other sites first, in the order of the ring within: the fire that takes a
  * site leaves a copy. Hosts without a named site share one. */
-static void order_by_site(const struct wr_core *c, wr_ref *set, size_t n)
+void wr_place_order(const struct wr_core *c, wr_ref *set, size_t n)
 {
     wr_ref again[WR_SET_MAX];
     uint32_t sites[WR_SET_MAX];
@@ -120,7 +120,7 @@ size_t wr_place_set(const struct wr_core *c, const struct wr_ring *r, size_t n,
             set[got++] = p->more[i];
     }
     got = add_admitted(c, r, set, got, WR_SET_MAX);
-    order_by_site(c, set, got);
+    wr_place_order(c, set, got);
     got = got < n ? got : n;
     memcpy(ret_refs, set, got * sizeof(set[0]));
     return got;

@@ -35,6 +35,10 @@ void wr_places_init(struct wr_core *c, wr_ref *refs);
 size_t wr_place_set(const struct wr_core *c, const struct wr_ring *r, size_t n,
                     wr_ref *ret_refs);
 
+/* Members of distinct hosts in the order of the ring, as L3 wants them: one of
+ * each site before a second of any. At most WR_SET_MAX. */
+void wr_place_order(const struct wr_core *c, wr_ref *set, size_t n);
+
 /* A VIEW that answers one of our asks; false if it does not. */
 bool wr_places_recv(struct wr_core *c, wr_host from, const struct wr_msg *m);
 void wr_places_gone(struct wr_core *c, wr_host host);

@@ -38,6 +38,7 @@ static bool ask_store(struct wr_core *c, struct wr_keep *k, struct wr_fx *fx,
     case WR_MSG_PUT:
         fx->kind = WR_FX_STORE_PUT;
         fx->store.put = m->put.put;
+        fx->store.repair = m->put.repair;
         fx->store.body = k->body = m->put.body;
         fx->store.hash = k->hash = m->put.hash;
         fx->store.digest = k->digest = m->put.digest;

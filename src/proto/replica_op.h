@@ -110,7 +110,7 @@ enum wr_replica_table {
 };
 
 /* Slots of WR_TABLE_WALK: who walks our store. */
-enum { WR_WALK_PUSH, WR_WALK_REAP };
+enum { WR_WALK_PUSH, WR_WALK_REAP, WR_WALK_REPAIR = 64 };
 
 enum { WR_SLOT_BITS = 14 };
 

@@ -549,6 +549,27 @@ size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
     return n;
 }
 
+bool wr_routes_arc(const struct wr_routes *r, const struct wr_core *c,
+                   const struct wr_id *key,
+                   bool (*counts)(const struct wr_core *c, wr_host h),
+                   struct wr_id *ret_from, struct wr_id *ret_to)
+{
+    const uint32_t start = find(r, c->book, key);
+    uint32_t to = 0, from = 1;
+
+    while (to < r->n && !counts(c, wr_ref_host(r->refs[(start + to) % r->n])))
+        to++;
+    if (to >= r->n)
+        return false;
+    to = (start + to) % r->n;
+    while (from < r->n &&
+           !counts(c, wr_ref_host(r->refs[(to + r->n - from) % r->n])))
+        from++;
+    *ret_to = *wr_book_id(c->book, r->refs[to]);
+    *ret_from = *wr_book_id(c->book, r->refs[(to + r->n - from) % r->n]);
+    return true;
+}
+
 size_t wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
                         const struct wr_id *key, wr_ref *ret, size_t max)
 {

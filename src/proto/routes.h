@@ -87,6 +87,13 @@ bool wr_routes_owner(const struct wr_routes *r, const struct wr_core *c,
 size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
                            const struct wr_id *key, wr_host *ret, size_t max);
 
+/* The arc between two known members of hosts that `counts`, which `key` is in:
+ * after `from`, up to `to`. False: none does. */
+bool wr_routes_arc(const struct wr_routes *r, const struct wr_core *c,
+                   const struct wr_id *key,
+                   bool (*counts)(const struct wr_core *c, wr_host h),
+                   struct wr_id *ret_from, struct wr_id *ret_to);
+
 /* At most `max` members of other hosts that precede `key`, the nearest first,
  * back to the first of ours. */
 size_t wr_routes_before(const struct wr_routes *r, const struct wr_core *c,

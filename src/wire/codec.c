@@ -505,6 +505,7 @@ static void put(struct io *io, struct wr_msg *m, Wreath__Put *w)
     u32(io, &m->put.hash, &w->hash);
     fixed(io, m->put.put.b, sizeof(m->put.put.b), &w->put);
     key(io, &m->put.digest, &w->digest);
+    flag(io, &m->put.repair, &w->repair);
 }
 
 static void put_done(struct io *io, struct wr_msg *m, Wreath__PutDone *w)
@@ -547,6 +548,27 @@ static void root(struct io *io, struct wr_msg *m, Wreath__Root *w)
     u64(io, &m->root.version, &w->version);
     span(io, &m->root.record, &w->record, WR_ROOT_RECORD_MAX);
     u64(io, &m->root.known, &w->known);
+}
+
+static void sync_(struct io *io, struct wr_msg *m, Wreath__Sync *w)
+{
+    flag(io, &m->sync.roots, &w->roots);
+    span(io, &m->sync.arc, &w->arc, 2 * (size_t)WR_ID_BYTES);
+    if (m->sync.arc.n != 2 * (size_t)WR_ID_BYTES)
+        fail(io, WR_EINVAL);
+    u64(io, &m->sync.count, &w->count);
+    fixed(io, m->sync.print, sizeof(m->sync.print), &w->print);
+    flag(io, &m->sync.refs, &w->refs);
+    u32(io, &m->sync.skip, &w->skip);
+}
+
+static void synced(struct io *io, struct wr_msg *m, Wreath__Synced *w)
+{
+    ENUM(io, &m->synced.status, w->status, STATUS_LAST);
+    ENUM(io, &m->synced.what, w->what, WR_SYNCED_REFS);
+    u32(io, &m->synced.retry_ms, &w->retry_ms);
+    u64(io, &m->synced.count, &w->count);
+    span(io, &m->synced.list, &w->list, WR_SYNC_BYTES);
 }
 
 static void hello(struct io *io, struct wr_msg *m, Wreath__Hello *w)
@@ -652,6 +674,12 @@ static void fields(struct io *io, struct wr_msg *m, Wreath__Message *w)
     case WR_MSG_ROOT_GET:
     case WR_MSG_ROOT:
         root(io, m, w->root);
+        return;
+    case WR_MSG_SYNC:
+        sync_(io, m, w->sync);
+        return;
+    case WR_MSG_SYNCED:
+        synced(io, m, w->synced);
         return;
     case WR_MSG_HELLO:
         hello(io, m, w->hello);

@@ -25,6 +25,7 @@ enum {
 
     /* Data. */
     WR_HAVE_MAX = 128,        /* Digests in one HAVE: 4 KiB, one batch. */
+    WR_SYNC_BYTES = 4096,     /* Of a SYNCED's list: 85 items, 128 put ids. */
     WR_ROSTER_MAX = 64,       /* Hosts in one roster message. */
     WR_ROOT_RECORD_MAX = 512, /* Bytes of a signed root record. */
     WR_CREDENTIAL_MAX = 384,  /* Bytes of a signed credential. */

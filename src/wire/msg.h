@@ -47,6 +47,8 @@
     X(ROOT_DONE, 39, false, false)                                             \
     X(ROOT_GET, 40, true, false)                                               \
     X(ROOT, 41, false, false)                                                  \
+    X(SYNC, 42, false, false) /* Do we hold the same of an arc? */             \
+    X(SYNCED, 43, false, false)                                                \
     /* Handled by the drivers (src/host, src/client), not by the core. */      \
     X(HELLO, 64, true, false)     /* First frame of each side of a link. */    \
     X(CARD, 65, false, false)     /* Introduces a host: its credential. */     \
@@ -146,6 +148,14 @@ struct wr_contact {
     struct wr_addr addr;
 };
 
+/* What the list of a SYNCED is. */
+enum wr_synced {
+    WR_SYNCED_EQUAL = 0, /* Nothing: the two hold the same. */
+    WR_SYNCED_PARTS = 1, /* The prints of the arc's sixteen parts. */
+    WR_SYNCED_ITEMS = 2, /* All that is in the arc: id and print, 48 bytes. */
+    WR_SYNCED_REFS = 3,  /* Put ids of one chunk. */
+};
+
 enum { WR_MEMBER_NONE = 0xff }; /* No member in particular: the host. */
 
 struct wr_msg {
@@ -231,6 +241,7 @@ struct wr_msg {
         struct { /* PUT */
             uint8_t level;
             uint8_t copies, durable; /* n and w asked for. */
+            bool repair;             /* Level COPY: nobody waits for it. */
             uint32_t hash;           /* Multihash code of the digest. */
             struct wr_put_id put;
             struct wr_id digest;
@@ -269,6 +280,23 @@ struct wr_msg {
             struct wr_span record; /* PUT, ROOT: signed bytes, opaque here. */
             uint64_t known;        /* As in DATA. */
         } root;
+        struct {        /* SYNC: how what the sender holds of an arc sums up
+                           (crypto/sum.h); or, of the chunk at its end, the put
+                           ids without the first `skip`. */
+            bool roots; /* Of root records; else of chunks. */
+            bool refs;
+            uint32_t skip;
+            uint64_t count;
+            struct wr_span arc; /* Two ids: from after the first, clockwise. */
+            uint8_t print[16];
+        } sync;
+        struct { /* SYNCED */
+            uint8_t status;
+            uint8_t what; /* enum wr_synced */
+            uint32_t retry_ms;
+            uint64_t count; /* What the sender holds of the arc. */
+            struct wr_span list;
+        } synced;
         struct { /* HELLO */
             uint64_t features;
             uint32_t incarnation;

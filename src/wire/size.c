@@ -74,7 +74,8 @@ static size_t put(const struct wr_msg *m)
 {
     return number(m->put.level) + number(m->put.copies) +
            number(m->put.durable) + number(m->put.hash) +
-           bytes(sizeof(m->put.put)) + bytes(WR_ID_BYTES);
+           bytes(sizeof(m->put.put)) + bytes(WR_ID_BYTES) +
+           number(m->put.repair);
 }
 
 static size_t data(const struct wr_msg *m)
@@ -157,6 +158,14 @@ static size_t fields(const struct wr_msg *m)
     case WR_MSG_ROOT_GET:
     case WR_MSG_ROOT:
         return root(m);
+    case WR_MSG_SYNC:
+        return number(m->sync.roots) + bytes(m->sync.arc.n) +
+               number(m->sync.count) + bytes(sizeof(m->sync.print)) +
+               number(m->sync.refs) + number(m->sync.skip);
+    case WR_MSG_SYNCED:
+        return number(m->synced.status) + number(m->synced.what) +
+               number(m->synced.retry_ms) + number(m->synced.count) +
+               bytes(m->synced.list.n);
     case WR_MSG_HELLO:
         return hello(m);
     case WR_MSG_CARD:

@@ -261,6 +261,9 @@ void script_perform(wr_host h)
         case WR_FX_STORE_REFS:
         case WR_FX_STORE_REAP:
         case WR_FX_STORE_ROOT_DROP:
+        case WR_FX_STORE_SUM:
+        case WR_FX_STORE_RANGE:
+        case WR_FX_STORE_DROP_SAME:
         case WR_FX_RELEASE:
             script_say("%s: asks its store\n", script.names[h]);
             break;

@@ -27,7 +27,8 @@ enum type {
     DIGESTS,
     BITS,
     CONTACTS,
-    SPAN,
+    SPAN, /* Of any length up to `most`, */
+    ARC,  /* or exactly. */
     ADDR,
 };
 
@@ -105,6 +106,7 @@ static const struct field table[] = {
     F(PUT, U32, put.hash, 0),
     F(PUT, BYTES, put.put, 16),
     F(PUT, BYTES, put.digest, 32),
+    F(PUT, BOOL, put.repair, 0),
     F(PUT_DONE, U8, put_done.status, 9),
     F(PUT_DONE, U8, put_done.copies, 255),
     F(PUT_DONE, U32, put_done.retry_ms, 0),
@@ -126,6 +128,17 @@ static const struct field table[] = {
     ROOT(ROOT_DONE),
     ROOT(ROOT_GET),
     ROOT(ROOT),
+    F(SYNC, BOOL, sync.roots, 0),
+    F(SYNC, ARC, sync.arc, 64),
+    F(SYNC, U64, sync.count, 0),
+    F(SYNC, BYTES, sync.print, 16),
+    F(SYNC, BOOL, sync.refs, 0),
+    F(SYNC, U32, sync.skip, 0),
+    F(SYNCED, U8, synced.status, 9),
+    F(SYNCED, U8, synced.what, 3),
+    F(SYNCED, U32, synced.retry_ms, 0),
+    F(SYNCED, U64, synced.count, 0),
+    F(SYNCED, SPAN, synced.list, WR_SYNC_BYTES),
     F(HELLO, U64, hello.features, 0),
     F(HELLO, U32, hello.incarnation, 0),
     F(HELLO, U64, hello.revoked, 0),
@@ -280,6 +293,9 @@ static void fill(struct world *w, const struct field *f, uint8_t *m)
         *(struct wr_span *)(void *)p =
             wr_span(w->random, below(w, 2) ? below(w, f->most + 1) : f->most);
         return;
+    case ARC:
+        *(struct wr_span *)(void *)p = wr_span(w->random, f->most);
+        return;
     case ADDR:
         if (below(w, 2)) {
             wr_rng_fill(&w->rng, p, 16);
@@ -350,6 +366,7 @@ static bool equal_field(const struct field *f, const uint8_t *a,
     case ADDR:
         return memcmp(p, q, 18) == 0;
     case SPAN:
+    case ARC:
         return wr_span_eq(*(const struct wr_span *)(const void *)p,
                           *(const struct wr_span *)(const void *)q);
     case HOSTS:

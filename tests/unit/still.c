@@ -227,7 +227,8 @@ static bool still_is_store(enum wr_fx_kind k)
            k == WR_FX_STORE_ROOT_GET || k == WR_FX_STORE_NEXT ||
            k == WR_FX_STORE_ROOT_NEXT || k == WR_FX_STORE_DROP ||
            k == WR_FX_STORE_REFS || k == WR_FX_STORE_REAP ||
-           k == WR_FX_STORE_ROOT_DROP;
+           k == WR_FX_STORE_ROOT_DROP || k == WR_FX_STORE_SUM ||
+           k == WR_FX_STORE_RANGE || k == WR_FX_STORE_DROP_SAME;
 }
 
 static void still_done(struct still *w, const struct wr_fx *fx)

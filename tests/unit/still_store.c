@@ -177,8 +177,10 @@ void still_perform(struct still *w, struct still_host *h, struct wr_fx *fx)
         ev.stored.status = WR_STATUS_NO;
     } else if (fx->kind == WR_FX_STORE_REFS || fx->kind == WR_FX_STORE_DROP ||
                fx->kind == WR_FX_STORE_REAP ||
-               fx->kind == WR_FX_STORE_ROOT_DROP) {
-        WR_UNREACHABLE(); /* These hosts do not sweep. */
+               fx->kind == WR_FX_STORE_ROOT_DROP ||
+               fx->kind == WR_FX_STORE_SUM || fx->kind == WR_FX_STORE_RANGE ||
+               fx->kind == WR_FX_STORE_DROP_SAME) {
+        WR_UNREACHABLE(); /* These hosts neither sweep nor repair. */
     } else {
         ev.stored.n = still_walk(h, fx, next);
         ev.stored.digests = next;

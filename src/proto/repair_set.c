@@ -1,0 +1,110 @@
+/* repair_set.c - see repair_set.h. */
+#include "proto/repair_set.h"
+
+#include "proto/peers.h"
+#include "proto/place.h"
+#include "proto/replica.h"
+#include "proto/ring.h"
+#include "proto/roster.h"
+#include "proto/routes.h"
+
+bool repair_may(const struct wr_core *c)
+{
+    return wr_rings_any(c) && wr_roster_admitted_n(c) > 1 &&
+           wr_roster_admitted(c, c->cfg->self);
+}
+
+bool repair_owned(const struct wr_core *c, unsigned member,
+                  struct wr_id *ret_from, struct wr_id *ret_to)
+{
+    const struct wr_ring *r = &c->rings[member];
+
+    if (r->phase != WR_RING_MEMBER || r->pred == WR_NO_REF ||
+        !wr_peers_alive(c, wr_ref_host(r->pred)))
+        return false;
+    *ret_from = *wr_core_id(c, r->pred);
+    *ret_to = *wr_core_id(c, r->self);
+    return true;
+}
+
+/* Held for dead, but it may be back with all that it had. */
+static bool may_hold(const struct wr_core *c, wr_host h)
+{
+    return wr_roster_admitted(c, h) &&
+           wr_peers_gone_us(c, h) <= c->cfg->gone_us;
+}
+
+static bool is_live(const struct wr_core *c, wr_host h)
+{
+    return wr_roster_admitted(c, h) && wr_peers_alive(c, h);
+}
+
+bool repair_knows_all(const struct wr_core *c)
+{
+    uint32_t members = 0, at = 0;
+    wr_host h;
+
+    while ((h = wr_roster_next(c, &at)) != WR_NO_HOST)
+        members += wr_book_host(c->book, h)->members;
+    return c->routes->n >= members;
+}
+
+bool repair_arc(const struct wr_core *c, const struct wr_id *key,
+                struct wr_id *ret_from, struct wr_id *ret_to)
+{
+    return c->repair->complete &&
+           wr_routes_arc(c->routes, c, key, may_hold, ret_from, ret_to);
+}
+
+size_t repair_set(const struct wr_core *c, const struct wr_id *to, bool gone,
+                  wr_host ret[WR_COPIES_MAX])
+{
+    const size_t n = wr_roster_copies(c);
+    wr_host known[4 * WR_SET_MAX];
+    wr_ref set[WR_SET_MAX];
+    size_t set_n = 0;
+
+    if (!c->repair->complete) { /* Of a range of ours the ring itself knows. */
+        set_n = c->replica->sight->place(c, to, set, n);
+        for (size_t i = 0; i < set_n; i++)
+            ret[i] = wr_ref_host(set[i]);
+        return set_n;
+    }
+    const size_t known_n =
+        wr_routes_clockwise(c->routes, c, to, known, WR_ARRAY_LEN(known));
+
+    for (size_t i = 0; i < known_n && set_n < WR_SET_MAX; i++)
+        if (gone ? may_hold(c, known[i]) : is_live(c, known[i]))
+            set[set_n++] = wr_ref_of(known[i], 0);
+    wr_place_order(c, set, set_n);
+    set_n = set_n < n ? set_n : n;
+    for (size_t i = 0; i < set_n; i++)
+        ret[i] = wr_ref_host(set[i]);
+    return set_n;
+}
+
+static uint64_t mix(uint64_t sum, uint64_t v)
+{
+    struct wr_rng r = {sum ^ v};
+
+    return wr_rng_next(&r);
+}
+
+uint64_t repair_ring(const struct wr_core *c)
+{
+    uint64_t sum = mix(c->roster->known, c->roster->admitted_n);
+
+    for (uint8_t i = 0; i < c->cfg->members; i++) {
+        const struct wr_ring *r = &c->rings[i];
+        wr_host set[WR_COPIES_MAX];
+
+        sum = mix(sum, r->phase);
+        if (r->phase != WR_RING_MEMBER)
+            continue;
+        sum = mix(sum, r->pred);
+        for (size_t k = repair_set(c, wr_core_id(c, r->self), false, set);
+             k-- > 0;)
+            sum = mix(sum, set[k]);
+    }
+    return sum;
+}

@@ -1,0 +1,417 @@
+/* Repair in small worlds: what is where it belongs, what is asked and moved for
+ * it, and what a strange answer does. Expectations are from rule L3 and from
+ * the disks (sim/copies.h), not from the module. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "../../sim/copies.h"
+#include "../support/simkit.h"
+#include "proto/repair.h"
+
+enum { HASH = 0xb220, LEN = 1000 };
+
+struct bed {
+    struct wr_world w;
+    struct wr_circle all;
+    struct wr_rng rng;
+};
+
+static struct wr_world_cfg cfg_of(uint32_t hosts, uint8_t members)
+{
+    struct wr_world_cfg cfg = simkit_ring(5, hosts, members, 1, 20);
+
+    cfg.resets = true;
+    cfg.node.repair_us = WR_SEC(60);
+    cfg.node.gone_us = WR_SEC(300);
+    cfg.node.round_us = WR_SEC(3);
+    return cfg;
+}
+
+/* `up` of `hosts` begin as a ring. */
+static struct bed *bed_open(const struct wr_world_cfg *cfg, uint32_t up)
+{
+    struct bed *b = calloc(1, sizeof(*b));
+
+    cr_assert_not_null(b);
+    b->rng.state = 77;
+    cr_assert_eq(wr_world_init(&b->w, cfg), WR_OK);
+    cr_assert_eq(wr_circle_init(&b->all, &b->w.book), WR_OK);
+    wr_world_begin(&b->w, NULL, up);
+    return b;
+}
+
+static void bed_close(struct bed *b)
+{
+    cr_assert_eq(wr_bodies_held(&b->w.bodies), 0);
+    cr_assert_eq(b->w.bodies_wrong, 0);
+    cr_assert_eq(b->w.codec_wrong, 0);
+    wr_circle_done(&b->all);
+    wr_world_done(&b->w);
+    free(b);
+}
+
+static void run_s(struct bed *b, unsigned s)
+{
+    wr_world_run(&b->w, b->w.now + WR_SEC(s));
+}
+
+static struct wr_id new_key(struct bed *b)
+{
+    struct wr_id key;
+
+    wr_rng_fill(&b->rng, key.b, sizeof(key.b));
+    return key;
+}
+
+static struct wr_put_id put_id(uint8_t number)
+{
+    return (struct wr_put_id){{number}};
+}
+
+/* On the disk of `h`, as if it had been there for long. */
+static void keep(struct bed *b, wr_host h, const struct wr_id *key,
+                 struct wr_put_id put)
+{
+    struct wr_fx fx = {.kind = WR_FX_STORE_PUT};
+    struct wr_event ev;
+
+    fx.store.digest = *key;
+    fx.store.hash = HASH;
+    fx.store.put = put;
+    wr_disk_do(&b->w.hosts[h].disk, &fx, LEN, &ev);
+}
+
+static void keep_root(struct bed *b, wr_host h, const struct wr_id *key,
+                      uint64_t version)
+{
+    struct wr_fx fx = {.kind = WR_FX_STORE_ROOT_PUT};
+    struct wr_event ev;
+
+    fx.store.digest = *key;
+    fx.store.version = version;
+    fx.store.record = wr_span(key->b, sizeof(key->b));
+    wr_disk_do(&b->w.hosts[h].disk, &fx, 0, &ev);
+}
+
+static struct wr_copies copies_of(struct bed *b, bool root,
+                                  const struct wr_id *key)
+{
+    struct wr_copies k;
+
+    wr_copies_of(&b->w, &b->all, root, key, &k);
+    return k;
+}
+
+static const struct wr_disk_item *item(struct bed *b, wr_host h,
+                                       const struct wr_id *key)
+{
+    return wr_disk_find(&b->w.hosts[h].disk.chunks, key);
+}
+
+static uint64_t sent(const struct bed *b, enum wr_msg_kind kind)
+{
+    return b->w.sent_n[kind];
+}
+
+static void all_stand(struct bed *b, bool root, const struct wr_id *keys,
+                      size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct wr_copies k = copies_of(b, root, &keys[i]);
+
+        cr_assert_eq(k.stand, k.want, "%zu: %u of %u", i, k.stand, k.want);
+        cr_assert_eq(k.strays, 0, "%zu: %u strays", i, k.strays);
+    }
+}
+
+static bool listed(const wr_host *v, size_t n, wr_host h)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i] == h)
+            return true;
+    return false;
+}
+
+static struct wr_msg message(enum wr_msg_kind kind, uint64_t rid)
+{
+    return (struct wr_msg){.kind = (uint8_t)kind,
+                           .from = WR_MEMBER_NONE,
+                           .to = WR_MEMBER_NONE,
+                           .rid = rid};
+}
+
+/* ---- what differs is mended ---------------------------------------------- */
+
+Test(repair, one_copy_anywhere_becomes_n_where_they_belong)
+{
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_id keys[60];
+
+    for (size_t i = 0; i < WR_ARRAY_LEN(keys); i++) {
+        keys[i] = new_key(b);
+        if (i % 3 == 0)
+            keep_root(b, (wr_host)(i % 8), &keys[i], 1);
+        else
+            keep(b, (wr_host)(i % 8), &keys[i], put_id(1));
+    }
+    run_s(b, 600);
+    for (size_t i = 0; i < WR_ARRAY_LEN(keys); i++)
+        all_stand(b, i % 3 == 0, &keys[i], 1);
+    bed_close(b);
+}
+
+Test(repair, references_and_versions_are_united)
+{
+    const struct wr_world_cfg cfg = cfg_of(5, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    const struct wr_id key = new_key(b), root = new_key(b);
+    wr_host set[WR_SET_MAX], roots[WR_SET_MAX];
+
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &root, roots), 3);
+    for (uint8_t i = 0; i < 3; i++) {
+        for (uint8_t k = 0; k < 2; k++)
+            keep(b, set[i], &key, put_id((uint8_t)(1 + 2 * i + k)));
+        keep_root(b, roots[i], &root, i == 1 ? 5 : 4);
+    }
+    run_s(b, 400);
+    for (uint8_t i = 0; i < 3; i++) {
+        cr_assert_eq(item(b, set[i], &key)->refs_n, 6);
+        cr_assert_eq(
+            wr_disk_find(&b->w.hosts[roots[i]].disk.roots, &root)->version, 5);
+    }
+    bed_close(b);
+}
+
+Test(repair, a_rotten_copy_counts_as_missing)
+{
+    const struct wr_world_cfg cfg = cfg_of(5, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    wr_host set[WR_SET_MAX];
+
+    for (unsigned i = 0; i < 3; i++) { /* The owner's, and others'. */
+        const struct wr_id key = new_key(b);
+        struct wr_fx fx = {.kind = WR_FX_STORE_GET};
+        struct wr_event ev = {.kind = WR_EV_STORED};
+
+        cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+        for (unsigned k = 0; k < 3; k++)
+            keep(b, set[k], &key, put_id(1));
+        wr_disk_rot(&b->w.hosts[set[i]].disk, &key);
+        fx.store.digest = key; /* Somebody reads it, and sees. */
+        wr_disk_do(&b->w.hosts[set[i]].disk, &fx, 0, &ev);
+        cr_assert_eq(ev.stored.status, WR_STATUS_BAD);
+        run_s(b, 200);
+        cr_assert_eq(item(b, set[i], &key)->rot, 0);
+        cr_assert_eq(item(b, set[i], &key)->refs_n, 1);
+    }
+    bed_close(b);
+}
+
+/* ---- who comes and goes -------------------------------------------------- */
+
+static void fill(struct bed *b, struct wr_id *keys, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        wr_host set[WR_SET_MAX];
+        uint32_t set_n;
+
+        keys[i] = new_key(b);
+        set_n = wr_copies_set(&b->w, &b->all, &keys[i], set);
+        for (uint32_t k = 0; k < set_n; k++)
+            keep(b, set[k], &keys[i], put_id(1));
+    }
+}
+
+Test(repair, a_joiner_gets_what_is_its_own_and_others_let_go)
+{
+    const struct wr_world_cfg cfg = cfg_of(7, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    struct wr_id keys[80];
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 30);
+    wr_world_up(&b->w, 5, 0);
+    wr_world_up(&b->w, 6, 1);
+    run_s(b, 600);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
+/* A misplaced copy stays for a reader's time after the set has it. */
+Test(repair, a_misplaced_copy_outlives_a_reader)
+{
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_id key[1];
+    wr_host set[WR_SET_MAX], stray = 0;
+    wr_time stood = 0;
+
+    run_s(b, 30);
+    fill(b, key, 1);
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
+    while (listed(set, 3, stray))
+        stray++;
+    for (unsigned i = 0; i < 3; i++)
+        wr_disk_drop(&b->w.hosts[set[i]].disk.chunks, key);
+    keep(b, stray, key, put_id(1));
+    while (item(b, stray, key) != NULL && b->w.now < WR_SEC(900)) {
+        wr_world_run(&b->w, b->w.now + WR_MS(100));
+        if (stood == 0 && copies_of(b, false, key).stand == 3)
+            stood = b->w.now;
+    }
+    cr_assert_null(item(b, stray, key));
+    cr_assert_gt(stood, 0);
+    cr_assert_geq(b->w.now - stood, cfg.node.request_us);
+    all_stand(b, false, key, 1);
+    bed_close(b);
+}
+
+/* A put came to the stray meanwhile, with a put id that the set lacks. */
+Test(repair, what_changed_is_not_dropped)
+{
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_id key[1];
+    wr_host set[WR_SET_MAX], stray = 0;
+    uint8_t put = 2;
+
+    fill(b, key, 1);
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
+    while (listed(set, 3, stray))
+        stray++;
+    keep(b, stray, key, put_id(1));
+    while (item(b, stray, key) != NULL && b->w.now < WR_SEC(600)) {
+        if (put < 8 && b->w.now > WR_SEC(10) * put)
+            keep(b, stray, key, put_id(put++));
+        wr_world_run(&b->w, b->w.now + WR_MS(50));
+    }
+    cr_assert_null(item(b, stray, key));
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(item(b, set[i], key)->refs_n, put - 1u);
+    bed_close(b);
+}
+
+Test(repair, a_reboot_copies_nothing_and_a_death_does)
+{
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_id keys[60];
+    uint64_t puts;
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 200);
+    puts = sent(b, WR_MSG_PUT);
+    cr_assert_eq(puts, 0, "%llu", (unsigned long long)puts);
+    wr_world_crash(&b->w, 3);
+    run_s(b, 240); /* Within the patience. */
+    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    wr_world_up(&b->w, 3, 0);
+    run_s(b, 200);
+    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    wr_world_crash(&b->w, 3);
+    run_s(b, 1000); /* It does not come back. */
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    cr_assert_gt(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    wr_world_up(&b->w, 3, 0); /* Or so it seemed. */
+    run_s(b, 600);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
+Test(repair, at_rest_all_copies_stand_and_little_is_said)
+{
+    const struct wr_world_cfg cfg = cfg_of(6, 4);
+    struct bed *b = bed_open(&cfg, 6);
+    static struct wr_id keys[200];
+    uint64_t asked, bytes;
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 200);
+    for (wr_host h = 0; h < 6; h++)
+        cr_assert(wr_repair_stands(b->w.hosts[h].node->core.repair));
+    asked = sent(b, WR_MSG_SYNC);
+    bytes = b->w.sent_bytes[WR_MSG_SYNC] + b->w.sent_bytes[WR_MSG_SYNCED];
+    cr_assert_eq(asked, sent(b, WR_MSG_SYNCED));
+    cr_assert_leq(bytes / (2 * asked), 256);
+    run_s(b, 300);
+    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    bed_close(b);
+}
+
+/* ---- what strangers say -------------------------------------------------- */
+
+static struct wr_msg sync_of(uint64_t rid, const struct wr_id arc[2])
+{
+    struct wr_msg m = message(WR_MSG_SYNC, rid);
+
+    m.sync.arc = wr_span(arc, 2 * sizeof(arc[0]));
+    return m;
+}
+
+/* Answers from a host whose mind is made up to say anything. */
+Test(repair, no_answer_makes_it_do_anything_but_ask)
+{
+    struct wr_world_cfg cfg = cfg_of(5, 4);
+    cfg.node.repair_us = WR_SEC(2);
+    struct bed *b = bed_open(&cfg, 5);
+    static struct wr_id keys[50];
+    struct wr_repair *r = b->w.hosts[0].node->core.repair;
+    uint8_t list[WR_SYNC_BYTES];
+    unsigned said = 0;
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    for (unsigned i = 0; i < 20000; i++) {
+        struct wr_event ev = {.kind = WR_EV_RECV};
+        struct wr_msg m;
+
+        wr_world_run(&b->w, b->w.now + WR_MS(10));
+        for (unsigned k = 0; k < WR_REPAIR_SYNCS; k++) {
+            const struct wr_repair_sync *s = &r->syncs[k];
+
+            if (s->phase != WR_SYNC_ASK || s->id == 0)
+                continue;
+            wr_rng_fill(&b->rng, list, sizeof(list));
+            m = message(WR_MSG_SYNCED, s->id);
+            m.synced.status = (uint8_t)wr_rng_below(&b->rng, 3);
+            m.synced.what = (uint8_t)wr_rng_below(&b->rng, 4);
+            m.synced.count = wr_rng_next(&b->rng);
+            m.synced.list = wr_span(
+                list, wr_rng_below(&b->rng, 2) == 0
+                          ? 16 * 16
+                          : 48 * wr_rng_below(&b->rng, WR_SYNC_BYTES / 48));
+            ev.from = s->hosts[s->hosts_i];
+            ev.msg = &m;
+            wr_world_step(&b->w, 0, &ev);
+            said++;
+        }
+    }
+    cr_assert_gt(said, 100);
+    run_s(b, 400);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
+Test(repair, who_asks_too_much_at_once_is_told_to_wait)
+{
+    const struct wr_world_cfg cfg = cfg_of(5, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    const struct wr_id arc[2] = {new_key(b), new_key(b)};
+    uint64_t before;
+
+    run_s(b, 5);
+    before = sent(b, WR_MSG_SYNCED);
+    for (unsigned i = 0; i < 50; i++) {
+        struct wr_msg m = sync_of(1000 + i, arc);
+        struct wr_event ev = {.kind = WR_EV_RECV, .from = 1, .msg = &m};
+
+        wr_world_step(&b->w, 0, &ev);
+    }
+    /* All but a few are answered at once: BUSY. */
+    cr_assert_geq(sent(b, WR_MSG_SYNCED) - before, 50 - WR_REPAIR_EACH);
+    run_s(b, 5);
+    cr_assert_geq(sent(b, WR_MSG_SYNCED) - before, 50);
+    bed_close(b);
+}
