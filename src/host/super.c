@@ -353,6 +353,7 @@ struct save {
     bool joined;
     uint32_t incarnation; /* Raised (R12) since the start; or 0. */
     uint64_t seen_s;      /* The time; or 0. */
+    char *accounts;       /* Or NULL: they are as they were. */
     uint8_t *revoked;     /* A newer list; or NULL. */
     size_t revoked_n;
     bool failed;
@@ -375,6 +376,10 @@ static void save_work(uv_work_t *work)
         err = save_incarnation(save->s, save->incarnation, &why);
     if (err == WR_OK && save->seen_s != 0)
         err = wr_sweep_save(save->s, save->seen_s, &why);
+    if (err == WR_OK && save->accounts != NULL) {
+        wr_home_path(save->s->cfg.home->dir, "accounts", path);
+        err = wr_file_write(path, 0644, wr_span_str(save->accounts), &why);
+    }
     if (err == WR_OK && save->revoked != NULL) {
         wr_home_path(save->s->cfg.home->dir, "revoked", path);
         err = wr_file_write(path, 0644, wr_span(save->revoked, save->revoked_n),
@@ -415,6 +420,9 @@ static struct save *save_new(struct wr_super *s)
     }
     s->incarnation_saved = s->incarnation;
     save->seen_s = s->sweep.saved_s = s->sweep.seen_s;
+    if (s->account.dirty)
+        save->accounts = wr_account_dump(&s->account);
+    s->account.dirty = s->account.dirty && save->accounts == NULL;
     return save;
 }
 
@@ -422,6 +430,7 @@ static void save_free(struct save *save)
 {
     free(save->text);
     free(save->revoked);
+    free(save->accounts);
     free(save);
 }
 
@@ -433,6 +442,7 @@ static void save_done(uv_work_t *work, int status)
     if (status != 0 || save->failed) { /* With the next change, then. */
         save->s->incarnation_saved = 0;
         save->s->revoked_saved = 0;
+        save->s->account.dirty = save->s->account.dirty || save->accounts;
     }
     save_free(save);
 }
@@ -448,6 +458,20 @@ void wr_super_save_members(struct wr_super *s)
         save_done(&save->work, UV_ECANCELED);
 }
 
+/* One put a second: a leaf's quota has room again once it is over. */
+static void settle_accounts(struct wr_super *s)
+{
+    struct wr_put_id put;
+    enum wr_verdict v;
+
+    if (s->hub == NULL || !wr_account_next(&s->account, &put))
+        return;
+    v = wr_node_judge(s->node, &put, wr_clock_now(), &s->out);
+    wr_super_drain(s);
+    if (v == WR_VERDICT_GONE)
+        wr_account_over(&s->account, &put);
+}
+
 static void on_upkeep(uv_timer_t *t)
 {
     struct wr_super *s = t->data;
@@ -460,12 +484,16 @@ static void on_upkeep(uv_timer_t *t)
     s->saved_soon = false;
     wr_survey_tick(s);
     wr_sweep_upkeep(s);
+    settle_accounts(s);
     if ((s->cards.dirty || wr_sweep_unsaved(s)) && !s->saving)
         wr_super_save_members(s);
     if (s->upkeeps % TRIM_EVERY == 0)
         wr_pool_trim(s->pool);
-    if (s->upkeeps % STORE_EVERY == 0)
+    if (s->upkeeps % STORE_EVERY == 0) {
         wr_store_tick(s->store);
+        if (s->account.dirty && !s->saving)
+            wr_super_save_members(s);
+    }
     wr_store_usage(s->store, &usage);
     snprintf(status, sizeof(status), "STATUS=%s",
              usage.failed                     ? "refusing puts: disk failed"
@@ -557,6 +585,7 @@ static void done(struct wr_super *s)
     wr_node_close(s->node);
     wr_outbox_done(&s->out);
     wr_bodytab_done(&s->bodies);
+    wr_account_close(&s->account);
     wr_pool_free(s->pool);
     wr_cards_done(&s->cards);
     wr_book_done(&s->book);
@@ -580,6 +609,8 @@ static enum wr_err start(struct wr_super *s, struct wr_why *why)
         err = open_store(s, why);
     if (err == WR_OK) /* After the store's lock: one process per directory. */
         err = next_incarnation(s, why);
+    if (err == WR_OK)
+        err = wr_account_open(&s->account, s->cfg.home->dir);
     if (err == WR_OK)
         err = open_node(s);
     if (err == WR_OK)

@@ -58,6 +58,8 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
     switch (fx->kind) {
     case WR_FX_SEND:
         m = fx->msg;
+        if (wr_host_is_leaf(fx->to))
+            wr_account_done(&s->account, fx->to, &m);
         body = wr_msg_body(&m);
         wr_hub_send(s->hub, fx->to, &fx->msg,
                     body != NULL && body->id != 0

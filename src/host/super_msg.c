@@ -62,6 +62,23 @@ static bool owner_fits(const struct wr_hub_peer *peer, const struct wr_msg *m)
            wr_root_is_of(&r, peer->cred);
 }
 
+/* A leaf's quota: what is beyond it is answered here. */
+static bool afford(struct wr_super *s, const struct wr_hub_peer *peer,
+                   const struct wr_msg *m, const struct wr_buf *body)
+{
+    struct wr_msg answer = {.kind = WR_MSG_PUT_DONE, .rid = m->rid};
+
+    if (!wr_host_is_leaf(peer->from))
+        return true;
+    if (m->kind != WR_MSG_PUT ||
+        wr_account_admits(&s->account, peer->cred, peer->from, m, body->n,
+                          wr_clock_now()))
+        return true;
+    answer.put_done.status = WR_STATUS_FULL;
+    wr_hub_send(s->hub, peer->from, &answer, NULL);
+    return false;
+}
+
 static void to_node(struct wr_super *s, const struct wr_hub_peer *peer,
                     const struct wr_msg *m, struct wr_buf *body)
 {
@@ -70,6 +87,10 @@ static void to_node(struct wr_super *s, const struct wr_hub_peer *peer,
     struct wr_body *name = wr_msg_body(&copy);
 
     copy.bad_body = !verified(m, body) || !owner_fits(peer, m);
+    if (!copy.bad_body && peer->cred != NULL && !afford(s, peer, m, body)) {
+        wr_buf_unref(body);
+        return;
+    }
     if (copy.bad_body || name == NULL) {
         wr_buf_unref(body);
         body = NULL;

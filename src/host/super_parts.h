@@ -15,6 +15,7 @@
 #define WR_HOST_SUPER_PARTS_H
 
 #include "client/bodytab.h"
+#include "host/account.h"
 #include "host/cards.h"
 #include "host/hub.h"
 #include "host/scrub.h"
@@ -81,6 +82,7 @@ struct wr_super {
     struct wr_scrub scrub;
     struct wr_survey surveys[WR_SURVEYS];
     struct wr_sweep sweep;
+    struct wr_account account;
     struct wr_talk talks[WR_SUPER_TALKS];
     enum wr_super_state {
         WR_SUPER_JOINING,

@@ -574,6 +574,16 @@ void wr_node_tick(struct wr_node *n, wr_time now, struct wr_outbox *out)
     settle(n);
 }
 
+enum wr_verdict wr_node_judge(struct wr_node *n, const struct wr_put_id *put,
+                              wr_time now, struct wr_outbox *out)
+{
+    struct wr_core *c = enter(n, now, out);
+    const enum wr_verdict v = wr_verdict_of(c, put);
+
+    settle(n);
+    return v;
+}
+
 wr_time wr_node_deadline(const struct wr_node *n)
 {
     const struct wr_core *c = &n->core;

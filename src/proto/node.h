@@ -12,7 +12,7 @@
 #ifndef WR_PROTO_NODE_H
 #define WR_PROTO_NODE_H
 
-#include "proto/core.h"
+#include "proto/verdict.h"
 
 enum { WR_START_MAX = 256 }; /* Members that start as one ring. */
 
@@ -59,6 +59,10 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
 
 /* Call at wr_node_deadline() or any time after it; early calls do nothing. */
 void wr_node_tick(struct wr_node *n, wr_time now, struct wr_outbox *out);
+/* Whether a put is over, as wr_verdict_of() (verdict.h). */
+enum wr_verdict wr_node_judge(struct wr_node *n, const struct wr_put_id *put,
+                              wr_time now, struct wr_outbox *out);
+
 wr_time wr_node_deadline(const struct wr_node *n); /* WR_NEVER if none. */
 
 /* Ours now: to be persisted, and passed to PING, HELLO and the next start

@@ -109,6 +109,33 @@ for ttl in 0 -1h 2001-01-01 2030-02-31 2030-1x; do
         refused 2 'ttl is a duration' l1 put --ttl="$ttl" "$W/third"
 done
 
+# ---- a leaf's quota -----------------------------------------------------------
+
+w s1 invite --quiet --quota 2M -o "$W/quota.ticket"
+w l2 join "$W/quota.ticket" >"$W/stdout"
+result $? 'a leaf with a quota joins'
+# It stays with one parent: a quota holds for each by itself.
+"$WREATH" --dir "$W/l2" leaf >"$W/l2.out" 2>>"$W/l2.log" </dev/null &
+OTHERS+=($!)
+until_ok 30 test -s "$W/l2.out" || bail 'the leaf does not get attached'
+bytes first 1500000 "$W/first"
+bytes second 1500000 "$W/second"
+first=$(put l2 "$W/first")
+result $? 'it puts what it may'
+check 'more is refused, in plain words' \
+    refused 5 'quota is used up' l2 put "$W/second"
+check 'what it put stays' fetched l1 "$first" "$W/first"
+check 'others are not concerned' put l1 "$W/second"
+w l2 rm "$first" >"$W/stdout"
+result $? 'it gives the first up'
+for put in $(w l2 ls | awk '$3 == "open" { print $5 }'); do
+    w l2 rm "$put" >"$W/stdout"
+    result $? 'and what was cut off'
+done
+bytes third 1400000 "$W/fourth"
+until_ok 60 put l2 "$W/fourth"
+result $? 'and soon may put as much again'
+
 # ---- away for more than a year -------------------------------------------------
 
 stop s2
