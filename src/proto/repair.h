@@ -98,8 +98,8 @@ enum wr_sync_phase {
     WR_SYNC_ASK,   /* The host is asked. */
     WR_SYNC_MERGE, /* Its items against ours, page by page. */
     WR_SYNC_WAIT,  /* For the last jobs. */
-    WR_SYNC_LIST,  /* Misplaced, and safe elsewhere: listed, */
-    WR_SYNC_DROP,  /* and dropped. */
+    WR_SYNC_LIST,  /* Misplaced, and safe elsewhere: a page is listed, */
+    WR_SYNC_DROP,  /* and, when the set has said so once more, dropped. */
 };
 
 struct wr_repair_sync {
@@ -128,6 +128,12 @@ struct wr_repair_sync {
     uint8_t own_n, own_i;
     bool own_end;
     struct wr_id cursor;
+
+    bool leaving;            /* Of the arc after `begin` up to `end` */
+    struct wr_id begin, end; /* we let go, page by page: each is synced */
+    struct wr_kept page[WR_REPAIR_PAGE]; /* once more, and what was listed */
+    uint8_t page_n;                      /* before that goes. */
+    bool page_roots, page_end;
 };
 
 struct wr_repair_served {

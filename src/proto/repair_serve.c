@@ -48,6 +48,22 @@ static bool ask_store(struct wr_core *c, struct wr_repair_served *v,
     return true;
 }
 
+/* What we are about to let go of counts for nobody: else two hosts might, each
+ * for the other's sake. */
+static bool is_leaving(const struct wr_repair *r, const struct wr_id *from,
+                       const struct wr_id *to)
+{
+    for (unsigned i = 0; i < WR_REPAIR_SYNCS; i++) {
+        const struct wr_repair_sync *s = &r->syncs[i];
+
+        if (s->phase != WR_SYNC_FREE && s->leaving &&
+            (wr_id_owns(&s->begin, to, &s->end) ||
+             wr_id_owns(from, &s->end, to)))
+            return true;
+    }
+    return false;
+}
+
 void wr_repair_ask(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     struct wr_repair *r = repair_of(c);
@@ -70,7 +86,8 @@ void wr_repair_ask(struct wr_core *c, wr_host from, const struct wr_msg *m)
     memcpy(v->from.b, m->sync.arc.p, WR_ID_BYTES);
     memcpy(v->to.b, m->sync.arc.p + WR_ID_BYTES, WR_ID_BYTES);
     memcpy(v->print, m->sync.print, WR_PRINT);
-    if (!ask_store(c, v, v->refs ? WR_FX_STORE_REFS : WR_FX_STORE_SUM,
+    if ((!v->refs && is_leaving(r, &v->from, &v->to)) ||
+        !ask_store(c, v, v->refs ? WR_FX_STORE_REFS : WR_FX_STORE_SUM,
                    v->refs ? m->sync.skip : WR_ARC_PARTS)) {
         v->id = 0;
         refuse(c, from, m->rid, WR_STATUS_BUSY);

@@ -390,48 +390,81 @@ static void paged(struct wr_repair_sync *s, const struct wr_event *ev)
 
 /* ---- letting go ---------------------------------------------------------- */
 
-static void begin_drop(struct wr_repair_sync *s, bool roots)
+/* Page by page: what is listed is synced with the set once more, and then goes
+ * if it is still what was listed. So what comes here meanwhile, of a put that
+ * counts us, is not among what goes: the set may not have it. */
+static void list_page(struct wr_repair_sync *s, bool roots,
+                      const struct wr_id *after)
 {
-    s->roots = roots;
-    s->cursor = s->arc_from;
+    s->page_roots = s->roots = roots;
+    s->cursor = *after;
     s->phase = WR_SYNC_LIST;
     s->id = 0;
 }
 
-/* Each only if it is still what was listed. */
-static void drop_page(struct wr_core *c, struct wr_repair_sync *s,
-                      const struct wr_event *ev)
+static void begin_leaving(struct wr_repair_sync *s)
 {
-    paged(s, ev);
+    s->leaving = true;
+    s->begin = s->arc_from;
+    s->end = s->arc_to;
+    list_page(s, false, &s->begin);
+}
+
+static void page_ended(struct wr_core *c, struct wr_repair_sync *s)
+{
+    s->id = 0;
+    if (!s->page_end)
+        list_page(s, s->page_roots, &s->arc_to);
+    else if (!s->page_roots)
+        list_page(s, true, &s->begin);
+    else
+        repair_sync_ended(c, s);
+}
+
+static void listed(struct wr_core *c, struct wr_repair_sync *s,
+                   const struct wr_event *ev)
+{
+    const uint32_t n =
+        ev->stored.n < WR_REPAIR_PAGE ? ev->stored.n : WR_REPAIR_PAGE;
+
+    s->page_n = (uint8_t)n;
+    s->page_end = n < WR_REPAIR_PAGE;
+    if (n == 0) {
+        page_ended(c, s);
+        return;
+    }
+    memcpy(s->page, ev->stored.kept, n * sizeof(s->page[0]));
+    s->arc_from = s->cursor;
+    s->arc_to = s->page[n - 1].key;
+    s->page_end = s->page_end || wr_id_eq(&s->arc_to, &s->end);
+    s->hosts_i = 0;
+    s->roots = s->printed[0] = s->printed[1] = false;
+    begin_pass(s);
+}
+
+static void drop_page(struct wr_core *c, struct wr_repair_sync *s)
+{
     s->phase = WR_SYNC_DROP;
     draw_id(c, s);
     s->until = c->now + STORE_PATIENCE_US;
     s->drops = 0;
-    for (unsigned i = 0; i < s->own_n; i++) {
-        struct wr_fx *fx = wr_outbox_push(
-            c->out, s->roots ? WR_FX_STORE_ROOT_DROP : WR_FX_STORE_DROP_SAME);
+    for (unsigned i = 0; i < s->page_n; i++) {
+        struct wr_fx *fx =
+            wr_outbox_push(c->out, s->page_roots ? WR_FX_STORE_ROOT_DROP
+                                                 : WR_FX_STORE_DROP_SAME);
 
         if (fx == NULL)
             break;
         fx->store.token = s->id;
-        fx->store.digest = s->own[i].key;
-        if (s->roots)
-            fx->store.version = s->own[i].version;
+        fx->store.digest = s->page[i].key;
+        if (s->page_roots)
+            fx->store.version = s->page[i].version;
         else
-            memcpy(fx->store.put.b, s->own[i].print, WR_PRINT);
+            memcpy(fx->store.put.b, s->page[i].print, WR_PRINT);
         s->drops++;
     }
-}
-
-static void drop_ended(struct wr_core *c, struct wr_repair_sync *s)
-{
-    s->id = 0;
-    if (!s->own_end)
-        s->phase = WR_SYNC_LIST;
-    else if (!s->roots)
-        begin_drop(s, true);
-    else
-        repair_sync_ended(c, s);
+    if (s->drops == 0)
+        s->id = 0;
 }
 
 /* ---- running ------------------------------------------------------------- */
@@ -446,9 +479,12 @@ static void pass_ended(struct wr_core *c, struct wr_repair_sync *s)
         s->hosts_i++;
         s->roots = false;
         begin_pass(s);
-    } else if (s->home && may_go(c, s)) {
-        begin_drop(s, false);
+    } else if (s->leaving && !s->failed && !s->unclean) {
+        drop_page(c, s);
+    } else if (s->home && !s->leaving && may_go(c, s)) {
+        begin_leaving(s);
     } else {
+        repair_of(c)->now.waiting += s->leaving; /* Another time. */
         repair_sync_ended(c, s);
     }
 }
@@ -477,11 +513,11 @@ void repair_sync_run(struct wr_core *c, struct wr_repair_sync *s)
             pass_ended(c, s);
             break;
         case WR_SYNC_LIST:
-            ask_store(c, s, WR_FX_STORE_RANGE, &s->cursor, &s->arc_to,
+            ask_store(c, s, WR_FX_STORE_RANGE, &s->cursor, &s->end,
                       WR_REPAIR_PAGE);
             break;
         case WR_SYNC_DROP:
-            drop_ended(c, s);
+            page_ended(c, s);
             break;
         case WR_SYNC_FREE:
             return;
@@ -518,9 +554,7 @@ void repair_sync_stored(struct wr_core *c, struct wr_repair_sync *s,
     } else if (s->phase == WR_SYNC_MERGE) {
         paged(s, ev);
     } else if (s->phase == WR_SYNC_LIST) {
-        drop_page(c, s, ev);
-        if (s->drops == 0)
-            s->id = 0;
+        listed(c, s, ev);
     }
     repair_sync_run(c, s);
 }
@@ -535,7 +569,7 @@ void repair_sync_tick(struct wr_core *c, struct wr_repair_sync *s)
         give_up(c, s);
     }
     if (s->phase == WR_SYNC_DROP) { /* The store does not answer. */
-        s->own_end = s->roots = true;
+        s->page_end = s->page_roots = true;
         s->drops = 0;
     }
     s->id = 0;

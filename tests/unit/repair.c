@@ -293,6 +293,55 @@ Test(repair, what_changed_is_not_dropped)
     bed_close(b);
 }
 
+/* What is misplaced was seen to stand a reader's time ago. */
+static bool has_lingered(const struct bed *b, const struct wr_repair *r)
+{
+    for (unsigned i = 0; i < WR_REPAIR_HOMES; i++)
+        if (r->homes[i].since != WR_NEVER &&
+            b->w.now - r->homes[i].since >= WR_REPAIR_LINGER_US)
+            return true;
+    return false;
+}
+
+/* A put counts the stray while the last of the set is being asked: an owner
+ * that takes one of the set for dead does so. */
+Test(repair, what_came_after_the_set_was_asked_is_not_dropped)
+{
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_id key[2];
+    wr_host set[WR_SET_MAX], stray = 0;
+    bool came = false;
+
+    fill(b, key, 1);
+    key[1] = key[0];
+    key[1].b[31] ^= 1;
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
+    while (listed(set, 3, stray))
+        stray++;
+    keep(b, stray, key, put_id(1));
+    while (item(b, stray, key) != NULL && b->w.now < WR_SEC(600)) {
+        const struct wr_repair *r = b->w.hosts[stray].node->core.repair;
+
+        for (unsigned i = 0; i < WR_REPAIR_SYNCS && !came; i++) {
+            const struct wr_repair_sync *s = &r->syncs[i];
+
+            came = s->phase == WR_SYNC_ASK && s->home &&
+                   s->hosts_i + 1 == s->hosts_n && has_lingered(b, r);
+        }
+        if (came && item(b, stray, &key[1]) == NULL)
+            keep(b, stray, &key[1], put_id(2));
+        wr_world_run(&b->w, b->w.now + WR_MS(1));
+        cr_assert(!came || copies_of(b, false, &key[1]).stand > 0 ||
+                      item(b, stray, &key[1]) != NULL,
+                  "lost at %llu", (unsigned long long)b->w.now);
+    }
+    cr_assert(came);
+    run_s(b, 400);
+    all_stand(b, false, key, 2);
+    bed_close(b);
+}
+
 Test(repair, a_reboot_copies_nothing_and_a_death_does)
 {
     const struct wr_world_cfg cfg = cfg_of(8, 4);
