@@ -69,8 +69,8 @@ uint32_t wr_data_open(const struct wr_data *d); /* Requests under way. */
  * left. */
 uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up);
 
-/* A host is leaving: it hands on to those that are there, and as there is no
- * repair yet, no more than w of them keep what it had. */
+/* A host is leaving: it hands on to those that are there, and as repair
+ * takes its time, no more than w of them keep what it had. */
 void wr_data_leaving(struct wr_data *d);
 
 /* It has fewer copies than an acknowledgement promised, w at most: no damage
@@ -78,7 +78,7 @@ void wr_data_leaving(struct wr_data *d);
 bool wr_data_thin(const struct wr_data *d, uint32_t item);
 
 /*
- * Damage. There is no repair of copies yet, so a good one is spared: nothing
+ * Damage. Repair takes its time, so a good copy is spared: nothing
  * happens, and false is returned, if it would hit the last.
  */
 bool wr_data_rot(struct wr_data *d, wr_host h, uint32_t item);

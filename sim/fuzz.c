@@ -290,7 +290,7 @@ static void check_puts(struct life *l)
 }
 
 /* For a share of lives: it takes some rounds of repair, and a misplaced copy
- * stays for longer than a reader (D20). */
+ * stays for longer than a reader (D23). */
 static void check_placed(struct life *l)
 {
     const wr_time begin = l->w.now;

@@ -67,7 +67,7 @@ void life_fail(struct life *l, const char *why, const struct wr_check *k);
 void life_fail_item(struct life *l, const char *why, uint32_t item);
 void life_fail_sweep(struct life *l, wr_host h);
 /* Whether tables hold all members: who does not know them all cannot tell what
- * is misplaced (D20). */
+ * is misplaced (D23). */
 bool life_knows_all(const struct life *l);
 /* The first acknowledged item that has not all its copies, or one too many;
  * items_n: there is none. */

@@ -35,6 +35,40 @@ static int simple(struct cli *cli, const char *command, int argc, char **argv)
     return 0;
 }
 
+/* "repair    all copies stand" */
+static void print_repair(const json_t *r)
+{
+    const bool running = json_is_true(json_object_get(r, "running"));
+    const json_t *t = json_object_get(r, running ? "round" : "last");
+    const unsigned long long made =
+                                 number_of(t, "given") + number_of(t, "taken"),
+                             absent = number_of(t, "absent"),
+                             failed = number_of(t, "failed"),
+                             waiting = number_of(t, "waiting");
+    char bytes[16];
+
+    if (r == NULL)
+        return; /* The host runs an older version. */
+    fputs("repair    ", stdout);
+    if (json_is_true(json_object_get(r, "all_stand")))
+        fputs("all copies stand", stdout);
+    else if (made > 0)
+        printf("%llu cop%s made, %s%s", made, made == 1 ? "y" : "ies",
+               cli_bytes(number_of(t, "bytes"), bytes),
+               running ? ", going on" : "");
+    else if (number_of(r, "rounds_total") == 0)
+        fputs("not yet compared with the other hosts", stdout);
+    else
+        fputs("nothing to make", stdout);
+    if (absent > 0)
+        fputs("; some are on hosts that may come back", stdout);
+    if (failed > 0)
+        printf("; %llu could not be done yet", failed);
+    if (waiting > 0)
+        fputs("; what is not this host's to keep goes soon", stdout);
+    putchar('\n');
+}
+
 /* "scrub     42 % of a pass; the last ended 2026-11-02, all whole" */
 static void print_scrub(const json_t *s)
 {
@@ -134,6 +168,7 @@ static void print_status(const json_t *o)
            json_is_true(json_object_get(store, "failed"))
                ? "; THE DISK FAILED: nothing is acknowledged any more"
                : "");
+    print_repair(json_object_get(o, "repair"));
     print_scrub(json_object_get(o, "scrub"));
     print_sweep(json_object_get(o, "sweep"));
     printf("network   %u link%s (%u to leaves), %s sent, %s received\n", links,

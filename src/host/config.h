@@ -37,6 +37,12 @@ enum { WR_CONFIG_TEXT_MAX = 256 };
       "a chunk that nothing refers to is deleted after")                       \
     X(forget, TIME, "365d", 1000000, 315360000000000,                          \
       "a put that is over is forgotten after; who was away longer is emptied") \
+    X(repair, TIME, "5m", 100000, 86400000000,                                 \
+      "between two rounds in which hosts compare what they keep")              \
+    X(repair_rate, BYTES, "16M", 0, UINT64_MAX,                                \
+      "bytes a second that missing copies may take; 0: no limit")              \
+    X(absence, TIME, "1h", 0, 2592000000000,                                   \
+      "a silent host's copies count for so long; then others are made")        \
     X(copies, NUMBER, "3", 1, 8, "copies of each chunk, on distinct hosts")    \
     X(round, TIME, "3s", 100000, 600000000,                                    \
       "between two rounds of ring upkeep")                                     \

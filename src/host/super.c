@@ -200,6 +200,9 @@ static enum wr_err open_node(struct wr_super *s)
     cfg.request_us = wr_config_number(config, WR_CONFIG_request);
     cfg.copies = (uint8_t)wr_config_number(config, WR_CONFIG_copies);
     cfg.ops_max = WR_SUPER_OPS;
+    cfg.repair_us = wr_config_number(config, WR_CONFIG_repair);
+    cfg.repair_rate = wr_config_number(config, WR_CONFIG_repair_rate);
+    cfg.gone_us = wr_config_number(config, WR_CONFIG_absence);
     cfg.sweep_us = wr_config_number(config, WR_CONFIG_sweep);
     cfg.grace_s =
         (uint32_t)(wr_config_number(config, WR_CONFIG_grace) / WR_SEC(1));

@@ -107,6 +107,31 @@ static json_t *net_json(const struct wr_super *s)
         said_json(t.said));
 }
 
+static json_t *tally_json(const struct wr_repair_tally *t)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "given", (json_int_t)t->gave,
+        "taken", (json_int_t)t->took, "dropped", (json_int_t)t->dropped,
+        "bytes", (json_int_t)t->bytes, "failed", (json_int_t)t->failed,
+        "absent", (json_int_t)t->absent, "waiting", (json_int_t)t->waiting);
+}
+
+static json_t *repair_json(const struct wr_super *s)
+{
+    const struct wr_core *c = &s->node->core;
+    const struct wr_repair *r = c->repair;
+
+    return json_pack("{s:b, s:b, s:I, s:I, s:o, s:o, s:o}", "running",
+                     (int)(r->stage != WR_REPAIR_REST), "all_stand",
+                     (int)wr_repair_stands(r), "rounds_total",
+                     (json_int_t)r->rounds, "last_ago_s",
+                     r->rounds == 0
+                         ? (json_int_t)-1
+                         : (json_int_t)((c->now - r->ended) / WR_SEC(1)),
+                     "round", tally_json(&r->now), "last", tally_json(&r->last),
+                     "total", tally_json(&r->all));
+}
+
 json_t *wr_view_status(const struct wr_super *s)
 {
     const struct wr_node *n = s->node;
@@ -118,7 +143,7 @@ json_t *wr_view_status(const struct wr_super *s)
         members += n->core.rings[i].phase == WR_RING_MEMBER;
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:I, s:b, s:i, s:i, s:i, s:i, s:i, s:I, s:I, "
-        "s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o, s:o}",
         "state", state_text(s), "host", host_json(s, s->self), "ring",
         hex_json(s->cfg.home->ring, WR_SIGN_PUBLIC), "address",
         wr_addr_text(&at, address), "uptime_s",
@@ -128,9 +153,9 @@ json_t *wr_view_status(const struct wr_super *s)
         "copies", (int)wr_roster_copies(&n->core), "durable",
         (int)wr_roster_durable(&n->core), "chunks_handed_over",
         (json_int_t)s->pushed, "incarnation", (json_int_t)s->incarnation,
-        "store", store_json(s), "scrub", wr_scrub_view(s), "sweep",
-        wr_sweep_view(s), "net", net_json(s), "counters",
-        counters_json(&n->count));
+        "store", store_json(s), "repair", repair_json(s), "scrub",
+        wr_scrub_view(s), "sweep", wr_sweep_view(s), "net", net_json(s),
+        "counters", counters_json(&n->count));
 }
 
 const char *wr_view_liveness(const struct wr_super *s, wr_host h)

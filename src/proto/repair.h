@@ -3,9 +3,9 @@
  * hosts that should keep the same, and mends the differences.
  *
  *   its own    The owner of a range reconciles it with each other host of the
- *              range's set, in both directions (D18, D19).
+ *              range's set, in both directions (D21, D22).
  *   misplaced  What a host keeps of ranges in whose sets it is not goes home to
- *              the set, and is dropped once that has stood for a while (D20).
+ *              the set, and is dropped once that has stood for a while (D23).
  *
  * One mechanism serves both: a *sync* of an arc with one host (repair_sync.c),
  * which the other side answers from sums (repair_serve.c), and which makes
@@ -49,7 +49,7 @@ enum {
 };
 
 /* A misplaced copy is kept for so long after the set was seen to have it: more
- * than a reader's time, who may have asked the set before (decision 0016). */
+ * than a reader's time, who may have asked the set before (decision 0020). */
 #define WR_REPAIR_LINGER_US WR_SEC(60)
 /* After a round that mended something the next comes soon, to see. */
 #define WR_REPAIR_SOON_US WR_SEC(10)

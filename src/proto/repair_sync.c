@@ -1,6 +1,6 @@
 /* repair_sync.c - one arc, compared with one host after another, first its
  * chunks, then its root records. The arc is asked about as a whole; where the
- * two differ its parts are, and so on, until what is left is listed (D18). */
+ * two differ its parts are, and so on, until what is left is listed (D21). */
 #include "proto/peers.h"
 #include "proto/repair_parts.h"
 
@@ -104,7 +104,7 @@ static struct wr_repair_home *home_new(struct wr_core *c)
 
 /* The whole set has all that we have of this arc. If that was so a while ago,
  * and nothing has changed since, ours may go: whoever read meanwhile has asked
- * the set when it had it, or us before we let go (D20). */
+ * the set when it had it, or us before we let go (D23). */
 static bool may_go(struct wr_core *c, const struct wr_repair_sync *s)
 {
     struct wr_repair *r = repair_of(c);
