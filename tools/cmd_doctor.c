@@ -300,10 +300,17 @@ static void check_running(struct doctor *d)
     const char *space = text_of(store, "space");
     const uint64_t hosts = number_of(d->status, "hosts_admitted");
     const bool serving = strcmp(state, "serving") == 0;
+    const json_t *twin = json_object_get(d->status, "twin");
 
     find(d, "running", serving ? OK : NOTE, "wait, or see its log",
          "%s %.8s is %s", d->leaf ? "the super-peer" : "host",
          text_of(d->status, "host"), state);
+    if (json_is_object(twin))
+        find(d, "identity", FAULT,
+             "stop one of the two for good; a host that was restored takes "
+             "the original's place",
+             "another host runs under this identity, at %s",
+             text_of(twin, "address"));
     if (json_is_true(json_object_get(store, "failed")))
         find(d, "store", FAULT,
              "replace the disk, and start with an empty store",

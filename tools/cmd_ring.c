@@ -151,6 +151,12 @@ static void print_status(const json_t *o)
            text_of(o, "address"),
            json_is_true(json_object_get(o, "issuer")) ? " (issuer)" : "",
            text_of(o, "state"));
+    const json_t *twin = json_object_get(o, "twin");
+    if (json_is_object(twin))
+        printf("identity  ANOTHER HOST RUNS UNDER IT at %s (heard %llu s ago): "
+               "stop one of the two for good\n",
+               text_of(twin, "address"),
+               (unsigned long long)number_of(twin, "heard_ago_s"));
     printf("ring      %.16s, %u host%s admitted\n", text_of(o, "ring"), hosts,
            hosts == 1 ? "" : "s");
     printf("copies    %u of each chunk; a put returns when %u %s on disk\n",

@@ -220,7 +220,11 @@ void wr_conn_send(struct wr_conn *c, const struct wr_msg *m,
 
 static struct wr_conn *dial(struct wr_hub *hub, wr_host h, bool bulk)
 {
-    const struct wr_addr *addr = &hub->cfg.cards->book->hosts[h].addr;
+    const struct wr_conn *other = hub->hosts[h].conn[!bulk];
+    /* Where its other link leads, lest they end at two processes. */
+    const struct wr_addr *addr = other != NULL && other->greeted
+                                     ? &other->listen
+                                     : &hub->cfg.cards->book->hosts[h].addr;
     const struct wr_dial d = {.addr = addr, .ops = &wr_hub_tcp_ops};
     struct wr_link *link;
 
@@ -384,6 +388,7 @@ enum wr_err wr_hub_open(struct wr_hub **ret, const struct wr_hub_cfg *cfg,
     if (hub == NULL)
         return wr_why(why, WR_ENOMEM, "out of memory");
     hub->cfg = *cfg;
+    hub->born = cfg->incarnation;
     uv_timer_init(cfg->loop, &hub->timer);
     hub->timer.data = hub;
     hub->hosts = calloc(WR_HOSTS_MAX, sizeof(*hub->hosts));

@@ -88,6 +88,11 @@ void wr_hub_send(struct wr_hub *hub, wr_host to, const struct wr_msg *m,
 /* Our incarnation was raised: HELLO and our card say so from now on. */
 void wr_hub_incarnate(struct wr_hub *hub, uint32_t incarnation);
 
+/* Whether another process runs under our identity: a copy of this directory, or
+ * what it is a copy of. Where that one listens, and how long ago we heard. */
+bool wr_hub_twin(const struct wr_hub *hub, struct wr_addr *ret,
+                 uint64_t *ret_ago_s);
+
 /* A share of the pool has room again: links that waited read on. */
 void wr_hub_room(struct wr_hub *hub);
 

@@ -51,12 +51,13 @@ bool wr_hub_send_card(struct wr_conn *c, wr_host h)
 /* Which of two links of one kind to one host stays: the one dialled by the
  * lower host id, so that both ends choose the same; where one end dialled both
  * it has lost the first, and the second stays. So does one to a process that
- * was started after the one at the old link's end: nobody is there any more. */
+ * was started after the one at the old link's end: nobody is there any more;
+ * and one to another process, which waited for its turn (hub_twin.c). */
 static bool newer_stays(const struct wr_conn *old, const struct wr_conn *new)
 {
     const struct wr_book *book = new->hub->cfg.cards->book;
 
-    if (old->dialled == new->dialled ||
+    if (old->dialled == new->dialled || wr_hub_other_process(old, new) ||
         (old->greeted && old->incarnation < new->incarnation))
         return true;
     const int c = memcmp(&book->hosts[new->hub->cfg.self].id,
@@ -157,6 +158,8 @@ void wr_hub_settle(struct wr_conn *c)
         cfg->on_card(cfg->arg, c->host);
         cfg->on_up(cfg->arg, c->host, c->incarnation);
     }
+    if (c->twin.port != 0)
+        wr_hub_tell_twin(c, &c->twin);
     wr_conn_flush(c);
 }
 
@@ -167,15 +170,19 @@ static void hello_of_host(struct wr_conn *c, const struct wr_msg *m)
 
     if (wr_addr_is_any(&addr)) /* It does not know; we see. */
         memcpy(addr.ip, wr_link_addr(c->link)->ip, sizeof(addr.ip));
+    if (!c->dialled)
+        c->bulk = m->hello.bulk;
+    c->listen = addr;
+    c->incarnation = m->hello.incarnation;
+    if (!wr_hub_turn(c)) { /* No WARN: it comes again soon. */
+        wr_link_abort(c->link, WR_EBUSY, "another process of it is linked");
+        return;
+    }
     if (wr_cards_said(hub->cfg.cards, c->host, &addr, m->hello.incarnation))
         wr_hub_news(hub, c->host);
     hub->cfg.cards->v[c->host].seen_s = wr_clock_wall_s();
-    if (!c->dialled) {
-        c->bulk = m->hello.bulk;
-        if (c->bulk)
-            wr_link_set_bulk(c->link);
-    }
-    c->incarnation = m->hello.incarnation;
+    if (!c->dialled && c->bulk)
+        wr_link_set_bulk(c->link);
     c->revoked = m->hello.revoked;
     c->wall_s = m->hello.wall_s;
     c->wall_at = wr_clock_now();
@@ -220,8 +227,10 @@ static void on_card(struct wr_conn *c, const struct wr_msg *m)
         WR_LOG(WARN, "hub", "a card was refused", WR_KV_ERR("why", err));
         return;
     }
-    if (h == hub->cfg.self) /* We know better where we are. */
+    if (h == hub->cfg.self) { /* We know better where we are. */
+        wr_hub_hear_twin(hub, &m->card.addr, m->card.incarnation);
         return;
+    }
     const bool moved =
         wr_cards_heard(cards, h, &m->card.addr, m->card.incarnation);
     if (m->card.farewell.n > 0 && wr_cards_farewell(cards, h, m->card.farewell))

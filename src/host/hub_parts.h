@@ -4,6 +4,7 @@
  *     hub.c        open, close, send, who is linked
  *     hub_link.c   callbacks of links: handshake, frames, bodies, their end
  *     hub_hello.c  what links say for themselves: HELLO, CARD, REVOKED
+ *     hub_twin.c   two processes that run under one identity
  */
 #ifndef WR_HOST_HUB_PARTS_H
 #define WR_HOST_HUB_PARTS_H
@@ -28,6 +29,14 @@ enum {
      * the other one's fate, which the kernel decides after WR_LINK_SILENT_MS.*/
     WR_HUB_HELLO_MS = 30000,
     WR_HUB_JOINER_MS = 60000, /* Who only knows the ring secret may not stay. */
+    /* Between two links of a host that take each other's place: doubled each
+     * time, less where it may be one process whose network fails. */
+    WR_HUB_TURN_MS = 1000,
+    WR_HUB_TURN_MOST_MS = 512000,
+    WR_HUB_TURN_SAME_MS = 4000,
+    WR_HUB_TURN_OVER_MS = 600000, /* Quiet for so long: it begins anew. */
+    WR_HUB_TWIN_TELL_S = 600,     /* Between two lines of the log. */
+    WR_HUB_TWIN_OVER_S = 1800,    /* Not heard of for so long: it is gone. */
 };
 
 enum wr_conn_kind {
@@ -59,12 +68,14 @@ struct wr_conn {
     bool paused;       /* No room for a body: to be resumed. */
     bool parked;       /* Behind another of its kind, should that one fail. */
     uint64_t since_ms; /* When it was made, as the loop's clock has it. */
-    uint32_t incarnation; /* HOST: as its HELLO said. */
-    uint64_t revoked;     /* HOST: the number of its list, then, */
-    uint64_t wall_s;      /* and what its wall clock said, */
-    wr_time wall_at;      /* when. */
-    wr_host host;         /* A slot, or a session. */
-    struct wr_cred cred;  /* LEAF */
+    uint32_t incarnation;  /* HOST: as its HELLO said, */
+    struct wr_addr listen; /* where it listens, */
+    struct wr_addr twin;   /* and where another process of it does; or none. */
+    uint64_t revoked;      /* HOST: the number of its list, then, */
+    uint64_t wall_s;       /* and what its wall clock said, */
+    wr_time wall_at;       /* when. */
+    wr_host host;          /* A slot, or a session. */
+    struct wr_cred cred;   /* LEAF */
     struct wr_waiting *first, **last;
     uint32_t waiting_n;
     size_t waiting_bytes;           /* Of memory that is not of the pool. */
@@ -73,6 +84,8 @@ struct wr_conn {
 
 struct wr_hub_host {
     struct wr_conn *conn[2]; /* Control, bulk; dialling or open. */
+    uint64_t turn_at_ms;     /* None of these gives way before; */
+    uint32_t turn_ms;        /* how long they did not, the last time. */
 };
 
 struct wr_hub {
@@ -88,6 +101,9 @@ struct wr_hub {
     struct wr_conn *conns;
     uint32_t conns_n, leaves_n;
     uint64_t refused, misfits;
+    uint32_t born;                /* Our incarnation at the start. */
+    struct wr_addr twin;          /* Another process of ours; port 0: none. */
+    uint64_t twin_s, twin_told_s; /* When it was heard of, and told. */
     struct wr_hub_said said[WR_MSG_KINDS];
     bool closing, net_closing;
     uv_timer_t timer; /* Sweeps; once closing, the end of patience. */
@@ -129,5 +145,17 @@ void wr_hub_inherit(struct wr_conn *to, struct wr_conn *from);
 bool wr_hub_send_card(struct wr_conn *c, wr_host h);
 void wr_hub_send_revoked(struct wr_conn *c);
 void wr_hub_peer_of(const struct wr_conn *c, struct wr_hub_peer *ret);
+
+/* hub_twin.c */
+/* Whether `c`, whose HELLO came, may take the place of links of its host that
+ * stand; those of another process are closed, and both may be told. */
+bool wr_hub_turn(struct wr_conn *c);
+/* Whether these are links to two processes of one host. */
+bool wr_hub_other_process(const struct wr_conn *a, const struct wr_conn *b);
+/* Tells a host that another one runs under its identity, at that address. */
+void wr_hub_tell_twin(struct wr_conn *c, const struct wr_addr *other);
+/* A CARD about ourselves. */
+void wr_hub_hear_twin(struct wr_hub *hub, const struct wr_addr *addr,
+                      uint32_t incarnation);
 
 #endif

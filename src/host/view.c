@@ -132,6 +132,19 @@ static json_t *repair_json(const struct wr_super *s)
                      "total", tally_json(&r->all));
 }
 
+/* Another host under our identity; null is what it should be. */
+static json_t *twin_json(const struct wr_super *s)
+{
+    char address[WR_ADDR_TEXT];
+    struct wr_addr at;
+    uint64_t ago_s;
+
+    if (!wr_hub_twin(s->hub, &at, &ago_s))
+        return json_null();
+    return json_pack("{s:s, s:I}", "address", wr_addr_text(&at, address),
+                     "heard_ago_s", (json_int_t)ago_s);
+}
+
 json_t *wr_view_status(const struct wr_super *s)
 {
     const struct wr_node *n = s->node;
@@ -143,7 +156,7 @@ json_t *wr_view_status(const struct wr_super *s)
         members += n->core.rings[i].phase == WR_RING_MEMBER;
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:I, s:b, s:i, s:i, s:i, s:i, s:i, s:I, s:I, "
-        "s:o, s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "state", state_text(s), "host", host_json(s, s->self), "ring",
         hex_json(s->cfg.home->ring, WR_SIGN_PUBLIC), "address",
         wr_addr_text(&at, address), "uptime_s",
@@ -153,9 +166,9 @@ json_t *wr_view_status(const struct wr_super *s)
         "copies", (int)wr_roster_copies(&n->core), "durable",
         (int)wr_roster_durable(&n->core), "chunks_handed_over",
         (json_int_t)s->pushed, "incarnation", (json_int_t)s->incarnation,
-        "store", store_json(s), "repair", repair_json(s), "scrub",
-        wr_scrub_view(s), "sweep", wr_sweep_view(s), "net", net_json(s),
-        "counters", counters_json(&n->count));
+        "twin", twin_json(s), "store", store_json(s), "repair", repair_json(s),
+        "scrub", wr_scrub_view(s), "sweep", wr_sweep_view(s), "net",
+        net_json(s), "counters", counters_json(&n->count));
 }
 
 const char *wr_view_liveness(const struct wr_super *s, wr_host h)

@@ -384,6 +384,60 @@ Test(hub, a_restarted_host_is_not_kept_waiting_behind_its_dead_link)
     cr_assert_eq(w.a.book.hosts[b].addr.port, wr_hub_bound(w.c.hub).port);
 }
 
+/* Two processes run under one identity, neither is newer: their links take each
+ * other's place once, then only in turns that become longer, and both hear of
+ * it. */
+Test(hub, two_processes_of_one_identity_take_turns_and_are_told)
+{
+    const wr_host a = know(&w.b, &w.a);
+    wr_host b;
+
+    w.c.home = w.b.home; /* The same identity. */
+    start(&w.c, "b2", 1);
+    cr_assert_eq(know(&w.c, &w.a), a);
+    say(&w.b, a, false, 1);
+    UNTIL(w.a.msgs == 1);
+    b = w.a.last.from;
+    const struct wr_hub_host *place = &w.a.hub->hosts[b];
+    const uint16_t one = wr_hub_bound(w.b.hub).port;
+    const uint16_t other = wr_hub_bound(w.c.hub).port;
+
+    say(&w.c, a, true, 2); /* Of whichever kind. */
+    UNTIL(w.a.msgs == 2 && w.b.downs == 1 && w.c.hub->twin.port != 0);
+    cr_assert_eq(w.b.hub->twin.port, other);
+    cr_assert_eq(w.c.hub->twin.port, one);
+    cr_assert_eq(w.a.hub->twin.port, 0, "and nobody else");
+    cr_assert_null(place->conn[0], "one process is talked to, not both");
+
+    say(&w.b, a, false, 3);
+    UNTIL(w.b.downs == 2);
+    cr_assert_eq(w.a.msgs, 2, "not yet");
+    cr_assert_eq(w.a.book.hosts[b].addr.port, other, "nor is it dialled");
+    const uint32_t pause = place->turn_ms;
+    w.a.hub->hosts[b].turn_at_ms = uv_now(&w.loop); /* Later. */
+    say(&w.b, a, false, 4);
+    UNTIL(w.a.msgs == 3);
+    cr_assert_eq(place->turn_ms, 2 * pause);
+    cr_assert_eq(w.a.rids[2], 4);
+}
+
+/* A restart on another port, while the old link stands, is no twin. */
+Test(hub, a_host_that_moved_is_not_held_for_two)
+{
+    const wr_host a = know(&w.b, &w.a);
+
+    say(&w.b, a, false, 1);
+    UNTIL(w.a.msgs == 1);
+    w.c.home = w.b.home;
+    start(&w.c, "b2", 2);
+    cr_assert_eq(know(&w.c, &w.a), a);
+    say(&w.c, a, false, 2);
+    UNTIL(w.a.msgs == 2 && w.b.downs == 1);
+    settle();
+    cr_assert_eq(w.b.hub->twin.port, 0);
+    cr_assert_eq(w.c.hub->twin.port, 0);
+}
+
 /* The lower id dials an address where nobody listens any more, while the other
  * side dials it: the link that works is used, and nothing that waited is lost.
  */
