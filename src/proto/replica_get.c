@@ -621,6 +621,20 @@ void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     wr_get_begin(r, c, op);
 }
 
+bool wr_get_yields(struct wr_replica *r, struct wr_core *c)
+{
+    for (uint32_t i = 0; i < r->ops_cap; i++) {
+        struct wr_op *op = &r->ops[i];
+
+        if (op->phase == WR_OP_FREE || !is_proof(op))
+            continue;
+        op->side_n = 0; /* Half a proof is none. */
+        end_proof(r, c, op, false);
+        return true;
+    }
+    return false;
+}
+
 bool wr_replica_prove(struct wr_replica *r, struct wr_core *c,
                       const struct wr_id *position, uint32_t slot,
                       wr_proven_fn *fn)

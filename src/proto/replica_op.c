@@ -64,6 +64,8 @@ struct wr_op *wr_op_new(struct wr_replica *r, struct wr_core *c,
             return &r->ops[i];
         }
     }
+    if (leaf && asker != WR_NO_HOST && wr_get_yields(r, c))
+        return wr_op_new(r, c, kind, asker, back, level);
     c->count->ops_full_total++;
     return NULL;
 }

@@ -221,6 +221,9 @@ void wr_get_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op);
 void wr_get_found(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                   const struct wr_msg *routed);
 void wr_get_lost(struct wr_op *op); /* The lookup takes too long. */
+/* For others' sake some verdict of ours ends, unknown; false if there is none.
+ */
+bool wr_get_yields(struct wr_replica *r, struct wr_core *c);
 void wr_get_timeout(struct wr_replica *r, struct wr_core *c, struct wr_op *op);
 /* DATA or ROOT from `t`; takes the body over. */
 void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
