@@ -233,7 +233,7 @@ bool wr_account_next(struct wr_account *a, struct wr_put_id *ret)
     if (a->puts_n == 0)
         return false;
     *ret = a->puts[a->turn++ % a->puts_n].put;
-    return true;
+    return memcmp(ret, &merged, sizeof(merged)) != 0; /* Of no put. */
 }
 
 void wr_account_over(struct wr_account *a, const struct wr_put_id *put)

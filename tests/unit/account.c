@@ -60,6 +60,8 @@ Test(account, what_was_under_way_for_long_has_failed)
 Test(account, an_account_of_many_puts_keeps_its_sum)
 {
     const struct wr_cred cred = {.host = {1}, .quota = UINT64_MAX};
+    static const struct wr_put_id none;
+    struct wr_put_id put;
     struct wr_account a;
     char *text;
 
@@ -76,6 +78,9 @@ Test(account, an_account_of_many_puts_keeps_its_sum)
     }
     cr_assert_leq(a.puts_n, WR_ACCOUNT_PUTS);
     cr_assert_eq(wr_account_used(&a, cred.host), 20 * WR_ACCOUNT_PUTS);
+    for (uint32_t i = 0; i <= a.puts_n; i++) /* What was merged is no put. */
+        if (wr_account_next(&a, &put))
+            cr_assert_neq(memcmp(&put, &none, sizeof(none)), 0);
     text = wr_account_dump(&a);
     cr_assert_neq(text, NULL);
     free(text);
