@@ -48,6 +48,7 @@ static enum wr_err put_aside(struct wr_super *s, uint64_t away_s,
                              struct wr_why *why)
 {
     char store[WR_HOME_PATH_MAX], old[WR_HOME_PATH_MAX];
+    char clock[WR_HOME_PATH_MAX];
     const unsigned long long days = away_s / (24 * 3600);
 
     wr_home_path(s->cfg.home->dir, "store", store);
@@ -56,19 +57,33 @@ static enum wr_err put_aside(struct wr_super *s, uint64_t away_s,
         return wr_why(why, WR_EREFUSED,
                       "this host was away for %llu days: what it keeps may "
                       "have been deleted meanwhile, and %s is in the way of "
-                      "putting it aside; remove that, then start again",
+                      "putting it aside; move that away, then start again",
                       days, old);
     wr_store_close(s->store);
     s->store = NULL;
     if (rename(store, old) != 0)
         return wr_why(why, wr_err_of_errno(errno), "%s: %s", old,
                       wr_errno_text(errno));
+    /* The new one was away from nothing, however often we start before a clock
+     * is believed. */
+    wr_home_path(s->cfg.home->dir, "clock", clock);
+    (void)unlink(clock);
+    s->sweep.seen_s = s->sweep.saved_s = 0;
     WR_LOG(WARN, "host",
            "away for so long that this host starts as empty; what it kept is "
            "in store.old: remove it, or, if the clock is wrong, stop, set the "
            "clock, and put it back",
            WR_KV_U64("days", days), WR_KV_STR("path", old));
     return WR_OK;
+}
+
+/* Where nobody else is admitted, nobody deleted anything meanwhile. */
+static bool has_others(const struct wr_super *s)
+{
+    for (wr_host h = 0; h < s->book.hosts_n; h++)
+        if (h != s->self && wr_cards_state(&s->cards, h) == WR_ROSTER_ADMITTED)
+            return true;
+    return false;
 }
 
 enum wr_err wr_sweep_open(struct wr_super *s, bool *ret_aside,
@@ -83,7 +98,7 @@ enum wr_err wr_sweep_open(struct wr_super *s, bool *ret_aside,
     s->sweep.seen_s = s->sweep.saved_s = last_seen(s);
     *ret_aside =
         s->sweep.seen_s > 0 && now_s > s->sweep.seen_s &&
-        now_s - s->sweep.seen_s > most_s &&
+        now_s - s->sweep.seen_s > most_s && has_others(s) &&
         strcmp(wr_config_text(s->cfg.config, WR_CONFIG_store), "memory") != 0;
     if (*ret_aside)
         err = put_aside(s, now_s - s->sweep.seen_s, why);

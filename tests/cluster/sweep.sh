@@ -145,8 +145,30 @@ until_ok 30 serving s2
 check 'a host that was away for longer than a year starts as empty' \
     test -d "$W/s2/store.old"
 check 'and says so' grep -q 'store.old' "$W/s2.log"
+kill9 s1 s3
+stop s2
+echo $(($(date +%s) - 400 * 86400)) >"$W/s2/clock"
+rm -rf "$W/s2/store.old"
+start s2
+kill9 s2
+start s2
+check 'again, before anybody confirmed the clock, it starts' alive "${PID[s2]}"
+check 'what it kept lies where it was' test -d "$W/s2/store.old"
 stop s2
 echo $(($(date +%s) - 400 * 86400)) >"$W/s2/clock"
 check 'a second time it wants to be looked at' \
     refused 5 'was away for 400 days.*store.old' s2 superpeer --log-level error
+
+# ---- alone there is nobody who deleted anything ---------------------------------
+
+w a1 init --listen "$IP:0" >"$W/stdout"
+start a1
+alone=$(put a1 "$W/first")
+result $? 'a file is put in a ring of one'
+stop a1
+echo $(($(date +%s) - 400 * 86400)) >"$W/a1/clock"
+start a1
+check 'which was away for long, and keeps what it has' \
+    test ! -e "$W/a1/store.old"
+check 'all of it' fetched a1 "$alone" "$W/first"
 plan
