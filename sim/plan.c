@@ -82,13 +82,14 @@ static void draw_network(const struct wr_plan *p, struct wr_rng *r,
 }
 
 /* Small tables are the smallest that the core is made for: lookups for two
- * HAVEs fill half of theirs, and a request has a target for each fourth route
- * (proto/replica.c), of which there are as many as hosts. */
+ * HAVEs fill half of theirs, a verdict leaves an op to leaves, and a request
+ * has a target for each fourth route (proto/replica.c), of which there are as
+ * many as hosts. */
 static void draw_tables(const struct wr_plan *p, struct wr_rng *r,
                         struct wr_world_cfg *w)
 {
     const bool small = wr_plan_has(p, WR_FAULT_SMALL);
-    const uint32_t ops = 2 + (uint32_t)wr_rng_below(r, 7);
+    const uint32_t ops = 3 + (uint32_t)wr_rng_below(r, 7);
     const uint32_t lookups = 32 + (uint32_t)wr_rng_below(r, 17);
     const uint32_t routes = 4 * (w->hosts + (uint32_t)wr_rng_below(r, 8));
 

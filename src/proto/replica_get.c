@@ -640,7 +640,9 @@ bool wr_replica_prove(struct wr_replica *r, struct wr_core *c,
                       wr_proven_fn *fn)
 {
     struct wr_op *op =
-        wr_op_new(r, c, WR_OP_ROOT_GET, WR_NO_HOST, slot, WR_LEVEL_LEAF);
+        !wr_op_spare(r)
+            ? NULL
+            : wr_op_new(r, c, WR_OP_ROOT_GET, WR_NO_HOST, slot, WR_LEVEL_LEAF);
 
     if (op != NULL && !wr_op_side(r, op)) {
         wr_op_free(r, c, op);

@@ -38,6 +38,11 @@ static bool takes_too_much(const struct wr_replica *r, wr_host asker)
     return held >= WR_OPS_GREED * free;
 }
 
+bool wr_op_spare(const struct wr_replica *r)
+{
+    return r->leaf_ops + 2 <= leaf_share(r);
+}
+
 struct wr_op *wr_op_new(struct wr_replica *r, struct wr_core *c,
                         enum wr_op_kind kind, wr_host asker, uint64_t back,
                         enum wr_level level)

@@ -135,6 +135,8 @@ static inline uint32_t wr_replica_slot(uint64_t id)
 struct wr_op *wr_op_new(struct wr_replica *r, struct wr_core *c,
                         enum wr_op_kind kind, wr_host asker, uint64_t back,
                         enum wr_level level);
+/* Whether one more op that nobody asked us for leaves room for who does. */
+bool wr_op_spare(const struct wr_replica *r);
 void wr_op_free(struct wr_replica *r, struct wr_core *c, struct wr_op *op);
 struct wr_op *wr_op_find_id(struct wr_replica *r, uint64_t id);
 void wr_op_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op);
