@@ -3,6 +3,8 @@
 
 #include "crypto/blake2b.h"
 
+const uint8_t wr_put_id_salvaged[WR_ROOT_PUT] = "wreath/salvaged";
+
 static void derive_put(struct wr_root *r)
 {
     const struct wr_span parts[] = {

@@ -20,6 +20,11 @@ enum {
     WR_ROOT_POSITION = 32,
 };
 
+/* The reference of a chunk of which is not known who refers to it: its store
+ * was salvaged (store/salvage.h). Of no record, and a matter of that one store:
+ * it counts in no sum, and no other host takes it over. */
+extern const uint8_t wr_put_id_salvaged[WR_ROOT_PUT];
+
 struct wr_root {
     uint8_t put[WR_ROOT_PUT]; /* The put id: follows from owner and nonce. */
     uint8_t nonce[WR_ROOT_NONCE];

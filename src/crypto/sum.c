@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "crypto/blake2b.h"
+#include "crypto/root.h"
 
 enum { OF_CHUNK = 1, OF_REF = 2, OF_ROOT = 3 };
 
@@ -34,6 +35,8 @@ struct wr_sum wr_sum_ref(const uint8_t digest[static 32],
     const struct wr_span parts[] = {wr_span(&kind, 1), wr_span(digest, 32),
                                     wr_span(put_id, 16)};
 
+    if (memcmp(put_id, wr_put_id_salvaged, WR_ROOT_PUT) == 0)
+        return (struct wr_sum){0};
     return sum_of(0, parts, WR_ARRAY_LEN(parts));
 }
 

@@ -26,7 +26,8 @@ struct wr_sum {
     uint64_t w[4]; /* The least significant first. */
 };
 
-/* Of one chunk without its references, one reference, one record. */
+/* Of one chunk without its references, one reference (wr_put_id_salvaged counts
+ * for nothing), one record. */
 struct wr_sum wr_sum_chunk(const uint8_t digest[static 32]);
 struct wr_sum wr_sum_ref(const uint8_t digest[static 32],
                          const uint8_t put_id[static 16]);

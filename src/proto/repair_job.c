@@ -1,6 +1,7 @@
 /* repair_job.c - one chunk or root record, with its put ids, on its way to a
  * host, or from it. A chunk's bytes go with its first put id, further ones one
  * by one: each answer says that both are durable. */
+#include "crypto/root.h"
 #include "proto/peers.h"
 #include "proto/repair_parts.h"
 #include "proto/verdict.h"
@@ -182,12 +183,17 @@ static void ask_ref(struct wr_core *c, struct wr_job *j)
 /* ---- running ------------------------------------------------------------- */
 
 /* The seam to the sweep: whether this put id is to be handed on. One that is
- * known to be over is not; of others the sweep will tell. */
+ * known to be over is not; of others the sweep will tell. What stands for
+ * references that one store has lost would keep the chunk everywhere, for ever:
+ * it stays where it is. */
 static enum wr_verdict wants(struct wr_core *c, struct wr_job *j,
                              const struct wr_put_id *put)
 {
-    const enum wr_verdict v = wr_verdict_of(c, put);
+    enum wr_verdict v;
 
+    if (memcmp(put->b, wr_put_id_salvaged, WR_ROOT_PUT) == 0)
+        return WR_VERDICT_GONE;
+    v = wr_verdict_of(c, put);
     if (v != WR_VERDICT_PENDING)
         return v;
     if (j->pending == 0)

@@ -21,8 +21,6 @@ enum {
 
 #define LAST (UINT64_C(1) << 63) /* Of a place in the file. */
 
-const uint8_t wr_put_id_salvaged[WR_PUT_ID] = "wreath/salvaged";
-
 /* ---- the scratch table -------------------------------------------------- */
 
 static enum wr_err note(struct wr_salvager *s, MDB_dbi dbi, const uint8_t *key,

@@ -17,10 +17,8 @@
 #ifndef WR_STORE_SALVAGE_H
 #define WR_STORE_SALVAGE_H
 
+#include "crypto/root.h"
 #include "store/store.h"
-
-/* The reference of who refers to a chunk is not known. */
-extern const uint8_t wr_put_id_salvaged[WR_PUT_ID];
 
 struct wr_salvage {
     uint64_t pages;      /* Read. */

@@ -6,6 +6,7 @@
 
 #include "../../sim/copies.h"
 #include "../support/simkit.h"
+#include "crypto/root.h"
 #include "proto/repair.h"
 
 enum { HASH = 0xb220, LEN = 1000 };
@@ -181,6 +182,38 @@ Test(repair, references_and_versions_are_united)
         cr_assert_eq(
             wr_disk_find(&b->w.hosts[roots[i]].disk.roots, &root)->version, 5);
     }
+    bed_close(b);
+}
+
+/* A store that was salvaged does not know who refers to what; the others do. */
+Test(repair, what_stands_for_lost_references_stays_where_it_is)
+{
+    const struct wr_world_cfg cfg = cfg_of(5, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    struct wr_put_id lost;
+    wr_host set[WR_SET_MAX];
+
+    memcpy(lost.b, wr_put_id_salvaged, sizeof(lost.b));
+    for (unsigned i = 0; i < 3; i++) { /* The owner's store, and others'. */
+        const struct wr_id key = new_key(b);
+
+        cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+        for (unsigned k = 0; k < 3; k++)
+            keep(b, set[k], &key, k == i ? lost : put_id(1));
+        run_s(b, 200);
+        for (unsigned k = 0; k < 3; k++)
+            cr_assert_eq(item(b, set[k], &key)->refs_n, 1u + (k == i));
+        const uint64_t said = sent(b, WR_MSG_HAVE);
+
+        run_s(b, 200);
+        cr_assert_eq(sent(b, WR_MSG_HAVE), said);
+    }
+    const struct wr_id deleted = new_key(b);
+
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &deleted, set), 3);
+    keep(b, set[1], &deleted, lost);
+    run_s(b, 300);
+    cr_assert_eq(copies_of(b, false, &deleted).stand, 1);
     bed_close(b);
 }
 
