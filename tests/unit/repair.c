@@ -272,6 +272,28 @@ Test(repair, a_joiner_gets_what_is_its_own_and_others_let_go)
     bed_close(b);
 }
 
+/* What judges all of this can fail. */
+Test(repair, a_copy_too_few_and_one_too_many_are_seen)
+{
+    struct wr_world_cfg cfg = cfg_of(8, 4);
+    cfg.node.repair_us = WR_NEVER;
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_id key[1];
+    wr_host set[WR_SET_MAX], stray = 0;
+
+    fill(b, key, 1);
+    all_stand(b, false, key, 1);
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
+    while (listed(set, 3, stray))
+        stray++;
+    keep(b, stray, key, put_id(1));
+    wr_disk_drop(&b->w.hosts[set[1]].disk.chunks, key);
+    run_s(b, 60);
+    cr_assert_eq(copies_of(b, false, key).stand, 2);
+    cr_assert_eq(copies_of(b, false, key).strays, 1);
+    bed_close(b);
+}
+
 /* A misplaced copy stays for a reader's time after the set has it. */
 Test(repair, a_misplaced_copy_outlives_a_reader)
 {
