@@ -239,10 +239,51 @@ static int backup_store(struct cli *cli, const char *dest)
     return 0;
 }
 
+/* Whether `path`, some of which may not be there yet, is `dir` or in it. */
+static bool is_within(const char *path, const char *dir)
+{
+    char part[WR_HOME_PATH_MAX], *real = NULL, *slash;
+    char *own = realpath(dir, NULL);
+
+    snprintf(part, sizeof(part), "%s", path);
+    while (own != NULL && (real = realpath(part, NULL)) == NULL) {
+        slash = strrchr(part, '/');
+        if (slash == part || strcmp(part, ".") == 0)
+            break; /* From the root, or nothing left. */
+        if (slash != NULL)
+            *slash = '\0';
+        else
+            strcpy(part, ".");
+    }
+    const size_t n = own != NULL ? strlen(own) : 0;
+    const bool within = real != NULL && strncmp(real, own, n) == 0 &&
+                        (real[n] == '\0' || real[n] == '/');
+    free(real);
+    free(own);
+    return within;
+}
+
+/* A disk that is gone takes what lies in the same directory with it, and a
+ * host's directory is none to restore from. */
+static enum wr_err judge_dest(const struct cli *cli, const char *dest,
+                              struct wr_why *why)
+{
+    if (is_within(dest, cli->dir))
+        return wr_why(why, WR_EINVAL,
+                      "%s lies in the directory that is to be copied; name a "
+                      "place outside, on another disk",
+                      dest);
+    if (is_there(dest, "identity"))
+        return wr_why(why, WR_EINVAL,
+                      "%s is a host's own directory; name another place", dest);
+    return WR_OK;
+}
+
 int cmd_backup(struct cli *cli, int argc, char **argv)
 {
     bool keys = false;
     const struct option_row rows[] = {{"keys", 0, NULL, &keys, NULL}};
+    struct wr_why why = {0};
     int first;
     const int over = cli_options(cli, "backup", rows, 1, argc, argv, &first);
 
@@ -252,6 +293,8 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "backup", "say the directory that it goes to");
     if (strlen(argv[first]) + 16 > WR_HOME_DIR_MAX)
         return cli_usage(cli, "backup", "the path is too long");
+    if (judge_dest(cli, argv[first], &why) != WR_OK)
+        return cli_fail(cli, &why);
     return keys ? backup_keys(cli, argv[first])
                 : backup_store(cli, argv[first]);
 }

@@ -68,6 +68,11 @@ check 'its files are for nobody else' test -z \
 check 'it may be done again' w s1 backup --keys "$W/safe" --quiet
 check 'not over the keys of another host' \
     refused '1|2' 'another host' s2 backup --keys "$W/safe"
+check 'not into the directory that it is of' \
+    refused 2 'lies in the directory' s1 backup --keys "$W/s1/deep/er"
+check 'nor through a link' bash -c 'ln -s "$0/s1" "$0/round"' "$W"
+check 'which leads there' refused 2 'lies in' s1 backup --keys "$W/round"
+check 'nor into another host' refused 2 "host's own" s1 backup --keys "$W/s3"
 check 'a backup needs a place' refused 2 'directory' s1 backup
 check 'one place' refused 2 'directory' s1 backup "$W/a" "$W/b"
 
