@@ -340,6 +340,8 @@ static enum wr_err why_open(const char *path, int rc, struct wr_why *why)
                       path, wr_errno_text(rc));
     if (rc == MDB_INVALID || rc == MDB_CORRUPTED)
         return not_ours(path, mdb_strerror(rc), why);
+    if (rc == EBADF) /* LMDB would begin it anew, and may not write. */
+        return not_ours(path, "it is empty", why);
     if (rc == MDB_VERSION_MISMATCH)
         return wr_why(why, WR_EVERSION,
                       "%s was made with another version of LMDB", path);

@@ -108,4 +108,9 @@ start s2
 settled 60 s1 s2 s3
 check 'the host serves' fetched s2 "$large" "$W/large"
 check 'and others make up for what is lost' fetched s2 "$tree" "$W/tree"
+mkdir "$W/hollow"
+: >"$W/hollow/data.mdb"
+w s2 fsck "$W/hollow" >"$W/out"
+check 'a file of no bytes is a broken store' test $? -eq 6
+check 'with what helps' grep -q 'salvage' "$W/out"
 plan
