@@ -13,12 +13,22 @@
 #include "sys/log.h"
 #include "sys/usage.h"
 
+/* A name in it may hold any bytes; it stays one line. */
+static void say(const char *text)
+{
+    fputs("wreath: ", stderr);
+    for (; *text != '\0'; text++)
+        fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text,
+              stderr);
+    fputc('\n', stderr);
+}
+
 int cli_fail(const struct cli *cli, const struct wr_why *why)
 {
     const int status = wr_err_status(why->err);
     const char *text = why->text[0] != '\0' ? why->text : wr_err_text(why->err);
 
-    fprintf(stderr, "wreath: %s\n", text);
+    say(text);
     if (cli->json) {
         json_t *o = json_pack("{s:s, s:s, s:i}", "error", text, "kind",
                               wr_err_text(why->err), "status", status);
@@ -57,14 +67,14 @@ static void print_hint(const char *command, const char *usage)
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
 {
     const struct command *c = find(command);
+    char text[1024];
     va_list ap;
 
     (void)cli;
-    fputs("wreath: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    say(text);
     print_hint(command, c != NULL ? c->usage : "COMMAND ...");
     return 2;
 }

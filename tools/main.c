@@ -1,4 +1,6 @@
 /* main.c - the program `wreath`: finds the command and gives it its options. */
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,14 +230,34 @@ static bool prepare(struct cli *cli)
     return true;
 }
 
-int main(int argc, char **argv)
+/* A CID that never reached its file was not printed. Who has closed our pipe
+ * has read enough. */
+static int finish(const struct cli *cli, int status)
 {
-    static struct cli cli; /* 7 KiB: no need to burden the stack. */
-    int status;
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    const bool before = ferror(stdout) != 0;
+    struct wr_why why;
 
-    if (!prepare(&cli))
-        return 1;
-    const int at = globals(&cli, argc, argv, &status);
+    errno = 0;
+    if (fflush(stdout) == 0 && !before)
+        return status;
+    const int e = errno;
+    if (e == EPIPE || (poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0))
+        return status;
+    if (e == 0) /* It was some time ago. */
+        wr_why(&why, WR_EFAIL, "cannot write the output");
+    else
+        wr_why(&why, wr_err_of_errno(e), "cannot write the output: %s",
+               wr_errno_text(e));
+    const int failed = cli_fail(&(struct cli){.quiet = cli->quiet}, &why);
+    return status != 0 ? status : failed;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    int status;
+    const int at = globals(cli, argc, argv, &status);
+
     if (at < 0)
         return status;
     const bool asks = strcmp(argv[at], "help") == 0;
@@ -247,9 +269,16 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < cli_commands_n; i++)
         if (strcmp(name, cli_commands[i].name) == 0) {
             if (!asks)
-                return cli_commands[i].run(&cli, argc - at, argv + at);
+                return cli_commands[i].run(cli, argc - at, argv + at);
             cli_describe(&cli_commands[i]);
             return 0;
         }
     return unknown(name);
+}
+
+int main(int argc, char **argv)
+{
+    static struct cli cli; /* 7 KiB: no need to burden the stack. */
+
+    return prepare(&cli) ? finish(&cli, run(&cli, argc, argv)) : 1;
 }

@@ -150,6 +150,18 @@ check 'is named as well' complaint "$W/shut.*(denied|permi)"
 # ---- hosts that are down -----------------------------------------------------------
 
 short=$(id_of s2 | cut -c-8)
+# On a full disk it would be lost: so is the status of who keeps it in a file.
+lost()
+{
+    w l1 put "$W/file" >/dev/full
+    [ $? -ne 0 ] && complaint 'cannot write the output'
+}
+check 'a CID that cannot be printed is a failure' lost
+w l1 put "$W/file" | true
+check 'a reader who has read enough is none' test "${PIPESTATUS[0]}" -eq 0
+check 'a word with a line break makes no third line' \
+    refused 2 'is no CID' l1 why $'x\ny'
+
 kill9 s2 s3
 check 'a CID whose hosts are down: not reachable' \
     refused 4 "$short|${ADDRESS[s2]}" l1 get "$absent" -o "$W/out/down"
