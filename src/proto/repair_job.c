@@ -250,7 +250,7 @@ void repair_job_run(struct wr_core *c, struct wr_job *j)
                 return;
             }
             j->step = j->lacking ? WR_JOB_BODY : WR_JOB_REF;
-            break;
+            continue; /* `until` was the last question's. */
         case WR_JOB_BODY:
             ask_body(c, j);
             break;

@@ -162,6 +162,27 @@ Test(repair, one_copy_anywhere_becomes_n_where_they_belong)
     bed_close(b);
 }
 
+/* A round gives as fast as the other side takes; it waits for nothing else. */
+Test(repair, many_are_given_in_one_go)
+{
+    const struct wr_world_cfg cfg = cfg_of(5, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    struct wr_id key = new_key(b);
+    wr_host set[WR_SET_MAX];
+
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    for (uint8_t i = 0; i < 100; i++) {
+        key.b[31] = i;
+        keep(b, set[0], &key, put_id(1));
+    }
+    run_s(b, 30);
+    for (uint8_t i = 0; i < 100; i++) {
+        key.b[31] = i;
+        all_stand(b, false, &key, 1);
+    }
+    bed_close(b);
+}
+
 Test(repair, references_and_versions_are_united)
 {
     const struct wr_world_cfg cfg = cfg_of(5, 4);
