@@ -2,13 +2,25 @@
 #include "ask.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "leaf.h"
 
+json_t *cli_json_read(char *text)
+{
+    /* Escapes are how JSON has them. */
+    for (char *p = text; (p = strstr(p, "\\u00")) != NULL; p += 4)
+        if ((p[4] == '0' || p[4] == '1') && p[5] != '\0')
+            memcpy(p + 4, "3f", 2);
+    json_t *o = json_loads(text, 0, NULL);
+
+    free(text);
+    return o;
+}
+
 static enum wr_err parse(char *text, json_t **ret, struct wr_why *why)
 {
-    *ret = json_loads(text, 0, NULL);
-    free(text);
+    *ret = cli_json_read(text);
     if (*ret == NULL)
         return wr_why(why, WR_EFAIL,
                       "the super-peer's answer makes no sense; is it of "

@@ -17,6 +17,10 @@ int cli_ask(struct cli *cli, const char *what, const char *arg, json_t **ret);
 enum wr_err cli_try(struct cli *cli, const char *what, const char *arg,
                     json_t **ret, struct wr_why *why);
 
+/* An answer, of which other hosts may have said a part: without control
+ * characters, which a terminal would obey. Frees `text`; NULL: no JSON. */
+json_t *cli_json_read(char *text);
+
 /* Prints `o` as one line of JSON. */
 void cli_json(const json_t *o);
 

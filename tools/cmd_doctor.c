@@ -360,8 +360,7 @@ static json_t *survey(struct doctor *d)
     snprintf(arg, sizeof(arg), "sees %.32s", text_of(d->status, "host"));
     if (wreath_query(d->w, "survey", arg, &text, &error) != WREATH_OK)
         return NULL;
-    o = json_loads(text, 0, NULL);
-    free(text);
+    o = cli_json_read(text);
     hosts = json_incref(json_object_get(o, "hosts"));
     json_decref(o);
     return hosts;

@@ -83,7 +83,8 @@ static const char *date_text(uint64_t at_s, char ret[32])
     const time_t at = (time_t)at_s;
     struct tm tm;
 
-    localtime_r(&at, &tm);
+    if (localtime_r(&at, &tm) == NULL) /* Of a year beyond all calendars. */
+        return "9999-12-31 23:59";
     strftime(ret, 32, "%Y-%m-%d %H:%M", &tm);
     return ret;
 }

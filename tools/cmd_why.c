@@ -73,14 +73,11 @@ static uint64_t number_of(const json_t *o, const char *key)
 /* A question to our super-peer; NULL: it did not answer. */
 static json_t *ask(struct subject *x, const char *what, const char *arg)
 {
-    json_t *o = NULL;
     char *text;
 
     if (wreath_query(x->w, what, arg, &text, &x->error) != WREATH_OK)
         return NULL;
-    o = json_loads(text, 0, NULL);
-    free(text);
-    return o;
+    return cli_json_read(text);
 }
 
 /* "WHAT ARG" to all hosts; their answers, or NULL. */
@@ -497,10 +494,9 @@ static void print_put(const json_t *o)
                text_of(o, "put"));
         return;
     }
-    if (expiry != 0) {
-        localtime_r(&expiry, &tm);
+    /* Its owner says when, and may say any number. */
+    if (expiry != 0 && localtime_r(&expiry, &tm) != NULL)
         strftime(date, sizeof(date), "until %Y-%m-%d %H:%M", &tm);
-    }
     printf("put       %.8s by %.8s: %s", text_of(o, "put"), text_of(o, "owner"),
            text_of(o, "state"));
     if (strcmp(text_of(o, "state"), "given up") != 0)
