@@ -145,6 +145,7 @@ struct wr_repair_served {
     uint64_t count;
     uint8_t print[WR_PRINT];
     bool roots, refs;
+    bool long_list; /* It did not fit: the arc's parts, however few. */
 };
 
 /* A misplaced arc that its set was seen to have, and as what. */

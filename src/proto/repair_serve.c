@@ -120,7 +120,8 @@ static void summed(struct wr_core *c, struct wr_repair_served *v,
     wr_sum_print(&all, print);
     if (memcmp(print, v->print, WR_PRINT) == 0) {
         answer(c, v, WR_SYNCED_EQUAL, all.n, NULL, 0);
-    } else if (all.n > (v->count == 0 ? WR_SYNC_ITEMS - 1 : WR_SYNC_FEW)) {
+    } else if (v->long_list ||
+               all.n > (v->count == 0 ? WR_SYNC_ITEMS - 1 : WR_SYNC_FEW)) {
         answer(c, v, WR_SYNCED_PARTS, all.n, prints[0], sizeof(prints));
     } else if (!ask_store(c, v, WR_FX_STORE_RANGE, WR_SYNC_ITEMS)) {
         refuse(c, v->asker, v->back, WR_STATUS_BUSY);
@@ -135,9 +136,12 @@ static void listed(struct wr_core *c, struct wr_repair_served *v,
     uint8_t list[WR_SYNC_BYTES];
     size_t n = 0;
 
-    if (kept_n >= WR_SYNC_ITEMS) { /* It has grown meanwhile. */
-        refuse(c, v->asker, v->back, WR_STATUS_BUSY);
-        v->id = 0;
+    if (kept_n >= WR_SYNC_ITEMS) { /* It has grown, or much is damaged. */
+        v->long_list = true;
+        if (!ask_store(c, v, WR_FX_STORE_SUM, WR_ARC_PARTS)) {
+            refuse(c, v->asker, v->back, WR_STATUS_BUSY);
+            v->id = 0;
+        }
         return;
     }
     for (uint32_t i = 0; i < kept_n; i++) {

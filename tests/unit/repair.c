@@ -263,6 +263,37 @@ Test(repair, a_rotten_copy_counts_as_missing)
     bed_close(b);
 }
 
+/* A list of what is sound there has no room for all that is not. */
+Test(repair, where_much_is_rotten_all_of_it_is_mended)
+{
+    const struct wr_world_cfg cfg = cfg_of(5, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    struct wr_id key = new_key(b);
+    wr_host set[WR_SET_MAX];
+    struct wr_disk *disk;
+
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    disk = &b->w.hosts[set[1]].disk;
+    for (uint8_t i = 0; i < 200; i++) {
+        struct wr_fx fx = {.kind = WR_FX_STORE_GET};
+        struct wr_event ev = {.kind = WR_EV_STORED};
+
+        key.b[2] = i;
+        for (unsigned k = 0; k < 3; k++)
+            keep(b, set[k], &key, put_id(1));
+        wr_disk_rot(disk, &key);
+        fx.store.digest = key;
+        wr_disk_do(disk, &fx, 0, &ev);
+        cr_assert_eq(ev.stored.status, WR_STATUS_BAD);
+    }
+    run_s(b, 400);
+    for (uint8_t i = 0; i < 200; i++) {
+        key.b[2] = i;
+        cr_assert_eq(item(b, set[1], &key)->rot, 0);
+    }
+    bed_close(b);
+}
+
 /* ---- who comes and goes -------------------------------------------------- */
 
 static void fill(struct bed *b, struct wr_id *keys, size_t n)
