@@ -63,11 +63,20 @@ static void end(struct wr_core *c, struct wr_job *j, bool ok)
     repair_sync_run(c, s);
 }
 
-/* What went over the network counts against the budget. */
-static void moved(struct wr_core *c, const struct wr_job *j)
+/* What goes over the network counts against the budget, also in vain. */
+static void spend(struct wr_core *c, uint32_t len)
 {
     struct wr_repair *r = repair_of(c);
     const uint64_t rate = c->cfg->repair_rate;
+
+    if (rate > 0)
+        r->spend_at =
+            wr_time_max(r->spend_at, c->now) + (wr_time)len * WR_SEC(1) / rate;
+}
+
+static void moved(struct wr_core *c, const struct wr_job *j)
+{
+    struct wr_repair *r = repair_of(c);
 
     r->now.bytes += j->len;
     r->all.bytes += j->len;
@@ -78,9 +87,14 @@ static void moved(struct wr_core *c, const struct wr_job *j)
         r->now.gave++;
         r->all.gave++;
     }
-    if (rate > 0)
-        r->spend_at = wr_time_max(r->spend_at, c->now) +
-                      (wr_time)j->len * WR_SEC(1) / rate;
+}
+
+/* A full disk takes nothing of what is left either: it is not sent there. */
+static void refused(struct wr_core *c, struct wr_job *j, uint8_t status)
+{
+    if (status == WR_STATUS_FULL)
+        repair_of(c)->syncs[j->sync].fails += WR_REPAIR_FAILS;
+    end(c, j, false);
 }
 
 /* ---- asking -------------------------------------------------------------- */
@@ -356,6 +370,7 @@ static void give(struct wr_core *c, struct wr_job *j, const struct wr_event *ev)
         m.put.put = *ref_now(j);
         m.put.digest = j->key;
         m.put.body = ev->stored.body;
+        spend(c, j->len);
     }
     j->step = WR_JOB_KEEP;
     ask_host(c, j, &m);
@@ -369,8 +384,10 @@ void repair_job_stored(struct wr_core *c, struct wr_job *j,
 
     if (status == WR_STATUS_BUSY)
         wait_busy(c, j, 0);
+    else if (status == WR_STATUS_NO && step == WR_JOB_REFS)
+        end(c, j, true);
     else if (status != WR_STATUS_OK)
-        end(c, j, step == WR_JOB_REFS && status == WR_STATUS_NO);
+        refused(c, j, status);
     else if (step == WR_JOB_REFS)
         got_refs(c, j, ev->stored.refs, ev->stored.refs_n);
     else if (step == WR_JOB_BODY)
@@ -399,7 +416,8 @@ static void keep(struct wr_core *c, struct wr_job *j, const struct wr_msg *m)
         }
         return;
     }
-    j->len = m->data.len;
+    j->len = m->data.body.len;
+    spend(c, j->len);
     fx = ask_store(c, j, WR_FX_STORE_PUT);
     if (fx == NULL)
         return;
@@ -458,7 +476,7 @@ void repair_job_recv(struct wr_core *c, struct wr_job *j,
     if (status == WR_STATUS_BUSY)
         wait_busy(c, j, retry_ms);
     else if (status != WR_STATUS_OK)
-        end(c, j, false);
+        refused(c, j, status);
     else if (m->kind == WR_MSG_SYNCED)
         got_refs(c, j, m->synced.list.p,
                  m->synced.list.n / sizeof(struct wr_put_id));

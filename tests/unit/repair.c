@@ -294,6 +294,38 @@ Test(repair, where_much_is_rotten_all_of_it_is_mended)
     bed_close(b);
 }
 
+/* Bytes for a full disk are sent for nothing: a few tell, the rest stays. */
+Test(repair, a_full_disk_is_sent_little)
+{
+    const struct wr_world_cfg cfg = cfg_of(5, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    struct wr_id key = new_key(b);
+    wr_host set[WR_SET_MAX];
+    struct wr_repair *r;
+
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    r = b->w.hosts[set[0]].node->core.repair;
+    for (uint8_t i = 0; i < 200; i++) {
+        key.b[2] = i;
+        keep(b, set[0], &key, put_id(1));
+    }
+    while (b->w.now < WR_SEC(30)) {
+        wr_world_run(&b->w, b->w.now + WR_MS(1));
+        for (unsigned i = 0; i < WR_REPAIR_JOBS; i++) {
+            struct wr_msg m = message(WR_MSG_PUT_DONE, r->jobs[i].id);
+            struct wr_event ev = {
+                .kind = WR_EV_RECV, .from = r->jobs[i].host, .msg = &m};
+
+            m.put_done.status = WR_STATUS_FULL;
+            if (r->jobs[i].step == WR_JOB_KEEP && r->jobs[i].id != 0)
+                wr_world_step(&b->w, set[0], &ev);
+        }
+    }
+    cr_assert_gt(sent(b, WR_MSG_PUT), 0);
+    cr_assert_leq(sent(b, WR_MSG_PUT), 2 * WR_REPAIR_JOBS);
+    bed_close(b);
+}
+
 /* ---- who comes and goes -------------------------------------------------- */
 
 static void fill(struct bed *b, struct wr_id *keys, size_t n)
