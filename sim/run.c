@@ -221,6 +221,8 @@ static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
     n->lookup_us = s->ring_lookup_timeout;
     n->request_us = s->ring_request_timeout;
     n->rejoin_us = s->ring_rejoin;
+    n->repair_us = s->ring_repair;
+    n->gone_us = s->ring_absence;
     n->probe_dead_us = s->ring_probe_dead;
     n->peers_max = (uint32_t)s->ring_peers_max;
     n->routes_max = (uint32_t)s->ring_routes_max;

@@ -159,7 +159,8 @@ json_t *run_work_data(struct run *r)
     run_put_n(o, "bodies_wrong", r->w.bodies_wrong);
     run_put_x(o, "copies_mean", run_per((double)k->census.sum, k->census.n));
     run_put(o, "copies_hist", copies_hist(&k->census));
-    run_put_n(o, "repair_bytes", 0); /* Nothing is repaired yet. */
+    run_put_n(o, "repair_bytes", wr_world_repaired(&r->w));
+    run_put_n(o, "disk_lost_bytes", k->wiped_bytes);
     return o;
 }
 

@@ -81,6 +81,10 @@ enum {
       "a data request is given up after")                                      \
     X(ring, rejoin, TIME, "10 s", 1e5, 6e8,                                    \
       "silence of all others before a restarted host starts the ring alone")   \
+    X(ring, repair, EVER, "never", 1e6, 3.1536e14,                             \
+      "pause between two rounds in which hosts compare their copies")          \
+    X(ring, absence, TIME, "1 h", 0, 3.1536e14,                                \
+      "a dead host counts as holding what it held for so long")                \
     X(ring, probe_dead, TIME, "60 s", 1e5, 3.6e9,                              \
       "first probe of a host that is held for dead")                           \
     X(ring, peers_max, COUNT, "1024", 16, 65536,                               \

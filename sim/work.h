@@ -142,6 +142,8 @@ struct wr_work {
     uint64_t puts_n;
     uint32_t serial;
     struct wr_work_census census;
+    uint64_t wiped_bytes; /* Of chunks, on disks that were lost: what repair
+                             that knew the future would move. */
 
     /* Since wr_work_mark(). */
     wr_time begin; /* WR_NEVER: it has not begun. */

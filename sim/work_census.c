@@ -101,6 +101,8 @@ void wr_work_wiped(struct wr_work *k, wr_host h)
 {
     if (k->w == NULL || k->w->hosts[h].left)
         return;
+    for (uint32_t i = 0; i < k->w->hosts[h].disk.chunks.n; i++)
+        k->wiped_bytes += k->w->hosts[h].disk.chunks.v[i].len;
     wr_work_count(k); /* `most` up to now. */
     wipe(&k->census, &k->w->hosts[h].disk.chunks);
     wipe(&k->census, &k->w->hosts[h].disk.roots);

@@ -109,7 +109,8 @@ struct wr_world {
     uint64_t sent_n[WR_WORLD_KINDS];     /* By kind of message, of hosts; */
     uint64_t sent_bytes[WR_WORLD_KINDS]; /* on the wire (cost.h). */
     uint64_t setups_n, setup_bytes;      /* Of links. */
-    uint64_t dial_bytes, accept_bytes;   /* Of each of those. */
+    uint64_t repaired; /* Bytes that repair moved, of nodes that are gone. */
+    uint64_t dial_bytes, accept_bytes; /* Of each of those. */
     uint64_t false_deaths; /* Somebody up and reachable was held for dead, */
     uint64_t false_starts; /* or all others were (R10). */
 
@@ -149,7 +150,9 @@ void wr_world_begin(struct wr_world *w, const wr_host *hosts, uint32_t n);
 /* `h` comes up and joins through `via` and whom it has persisted. */
 void wr_world_up(struct wr_world *w, wr_host h, wr_host via);
 void wr_world_crash(struct wr_world *w, wr_host h); /* kill -9 */
-void wr_world_stop(struct wr_world *w, wr_host h);  /* "Back soon." */
+/* Bytes of chunks that repair has moved so far. */
+uint64_t wr_world_repaired(const struct wr_world *w);
+void wr_world_stop(struct wr_world *w, wr_host h); /* "Back soon." */
 /* For good, once all that it keeps is handed on; stays if that fails. */
 void wr_world_leave(struct wr_world *w, wr_host h);
 

@@ -2,6 +2,7 @@
  * (world.h). */
 #include <stdlib.h>
 
+#include "proto/node_private.h"
 #include "world_private.h"
 
 void world_open(struct wr_world *w, wr_host h)
@@ -104,11 +105,26 @@ static void break_links(struct wr_world *w, wr_host h)
     free(peers);
 }
 
+static uint64_t repaired_by(const struct wr_node *n)
+{
+    return n != NULL && n->core.repair != NULL ? n->core.repair->all.bytes : 0;
+}
+
+uint64_t wr_world_repaired(const struct wr_world *w)
+{
+    uint64_t sum = w->repaired;
+
+    for (wr_host h = 0; h < w->cfg.hosts; h++)
+        sum += repaired_by(w->hosts[h].node);
+    return sum;
+}
+
 void wr_world_crash(struct wr_world *w, wr_host h)
 {
     world_trace(w, h, "dies", WR_NO_HOST, 0, 0);
     break_links(w, h);
     wr_uplink_break(w, h, w->cfg.resets);
+    w->repaired += repaired_by(w->hosts[h].node);
     wr_node_close(w->hosts[h].node);
     w->hosts[h].node = NULL;
     wr_overlay_close(w->hosts[h].overlay);
