@@ -123,7 +123,7 @@ check 'and the line of them that is none'
 
 # ---- lists ----------------------------------------------------------------
 
-run 0 list && [ "$(grep -c '^[a-z]' out)" = 13 ] && grep -q '^bamboo-1.4 ' out
+run 0 list && [ "$(grep -c '^[a-z]' out)" = 15 ] && grep -q '^bamboo-1.4 ' out
 check 'list names the presets'
 [ "$(grep -c '^  [a-z]' out)" = 15 ] && grep -q '^  kad-first .*Steiner' out
 check 'and those of churn, each with its source'

@@ -240,7 +240,7 @@ Test(scenario, every_preset_fits_together)
         cr_expect(strstr(wr_presets[i].text, "\n; Source: ") != NULL,
                   "%s has no source", wr_presets[i].name);
     }
-    cr_assert_eq(wr_presets_n, 13);
+    cr_assert_eq(wr_presets_n, 15);
     cr_assert_eq(wr_scenario_load(&s, "half-dyes", &why), WR_ENOTFOUND);
     cr_assert(says("'half-dies'"), "%s", why.text);
 }
