@@ -449,6 +449,8 @@ static void drop_page(struct wr_core *c, struct wr_repair_sync *s)
     s->until = c->now + STORE_PATIENCE_US;
     s->drops = 0;
     for (unsigned i = 0; i < s->page_n; i++) {
+        if (s->page[i].damaged) /* What refers to it may stand only here: it */
+            continue;           /* is mended first. */
         struct wr_fx *fx =
             wr_outbox_push(c->out, s->page_roots ? WR_FX_STORE_ROOT_DROP
                                                  : WR_FX_STORE_DROP_SAME);

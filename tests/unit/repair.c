@@ -481,6 +481,39 @@ Test(repair, what_came_after_the_set_was_asked_is_not_dropped)
     bed_close(b);
 }
 
+/* Its bytes are worth nothing, what it knows of who refers to it is. */
+Test(repair, a_misplaced_rotten_copy_keeps_its_references)
+{
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_fx fx = {.kind = WR_FX_STORE_GET};
+    struct wr_event ev = {.kind = WR_EV_STORED};
+    struct wr_id key[2];
+    wr_host set[WR_SET_MAX], stray = 0;
+
+    fill(b, key, 1);
+    key[1] = key[0];
+    key[1].b[31] ^= 1;
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
+    while (listed(set, 3, stray))
+        stray++;
+    keep(b, stray, key, put_id(2));
+    keep(b, stray, &key[1], put_id(2));
+    wr_disk_rot(&b->w.hosts[stray].disk, key);
+    fx.store.digest = key[0];
+    wr_disk_do(&b->w.hosts[stray].disk, &fx, 0, &ev);
+    cr_assert_eq(ev.stored.status, WR_STATUS_BAD);
+    run_s(b, 400);
+    cr_assert_null(item(b, stray, &key[1])); /* It let go of this arc. */
+    cr_assert_not_null(item(b, stray, key));
+    keep(b, stray, key, put_id(2)); /* Mended. */
+    run_s(b, 400);
+    cr_assert_null(item(b, stray, key));
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(item(b, set[i], key)->refs_n, 2);
+    bed_close(b);
+}
+
 Test(repair, a_reboot_copies_nothing_and_a_death_does)
 {
     const struct wr_world_cfg cfg = cfg_of(8, 4);
