@@ -615,6 +615,40 @@ Test(repair, no_answer_makes_it_do_anything_but_ask)
     bed_close(b);
 }
 
+/* Two hosts must not let go of the same, each because the other has it. */
+Test(repair, who_lets_go_vouches_for_nothing)
+{
+    const struct wr_world_cfg cfg = cfg_of(5, 4);
+    struct bed *b = bed_open(&cfg, 5);
+    struct wr_id arc[2] = {new_key(b), new_key(b)}, mid = new_key(b);
+    struct wr_repair_sync *s;
+
+    run_s(b, 5);
+    arc[0].b[0] = 0x20;
+    mid.b[0] = 0x30;
+    arc[1].b[0] = 0x40;
+    s = &b->w.hosts[0].node->core.repair->syncs[0];
+    *s = (struct wr_repair_sync){.phase = WR_SYNC_WAIT,
+                                 .jobs = 1,
+                                 .leaving = true,
+                                 .begin = arc[0],
+                                 .end = arc[1]};
+    for (unsigned i = 0; i < 3; i++) { /* Within, around, beyond. */
+        struct wr_id asked[2] = {arc[0], i == 0 ? mid : arc[1]};
+        struct wr_msg m = sync_of(1000 + i, asked);
+        struct wr_event ev = {.kind = WR_EV_RECV, .from = 1, .msg = &m};
+        uint64_t before = sent(b, WR_MSG_SYNCED);
+
+        asked[0].b[0] = i == 2 ? 0x50 : 0x10;
+        asked[1].b[0] = i == 2 ? 0x60 : asked[1].b[0] + 1;
+        wr_world_step(&b->w, 0, &ev);
+        cr_assert_eq(sent(b, WR_MSG_SYNCED) - before, i < 2, "%u", i);
+    }
+    *s = (struct wr_repair_sync){.phase = WR_SYNC_FREE};
+    run_s(b, 5);
+    bed_close(b);
+}
+
 Test(repair, who_asks_too_much_at_once_is_told_to_wait)
 {
     const struct wr_world_cfg cfg = cfg_of(5, 4);
