@@ -27,7 +27,7 @@ static ssize_t read_ticket(const char *from, char *ret, size_t room,
         return n == 0 ? -1 : (ssize_t)n;
     }
     const enum wr_err err = wr_file_read(from, room - 1, why, &bytes, &n);
-    if (err == WR_ENOTFOUND && strncmp(from, "wreath1", 7) == 0)
+    if (err != WR_OK && strncmp(from, "wreath1", 7) == 0)
         wr_why(why, WR_EINVAL,
                "a ticket is a secret: put it into a file, or give it to "
                "standard input, not on the command line");

@@ -73,6 +73,8 @@ past()
     [ "$(date +%s)" -ge "$late" ]
 }
 until_ok 10 past
+check 'a ticket on the command line, where everybody sees it' \
+    refused 2 'secret' n1 join "$(<"$W/t")"
 check 'an expired ticket' refused 5 'expired' n1 join "$W/short"
 check 'a ticket is redeemed once' w n2 join "$W/t"
 check 'and then it is used up' refused 5 'used' n3 join "$W/t"
