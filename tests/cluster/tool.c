@@ -474,13 +474,16 @@ static bool is_right(const struct place *all, size_t n, size_t at)
 static int cmd_ring(char **argv)
 {
     static struct place all[64 * 64];
+    static json_t *files; /* Until the end: `all` points into them. */
     size_t n = 0, i;
     json_t *e;
 
+    files = json_array();
     for (; *argv != NULL; argv++) {
-        const json_t *o = json_load_file(*argv, 0, NULL);
+        json_t *o = json_load_file(*argv, 0, NULL);
         const json_t *views = json_object_get(o, "views");
 
+        json_array_append_new(files, o);
         if (!json_is_array(views)) {
             printf("%s: no views\n", *argv);
             return 1;
