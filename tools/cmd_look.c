@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "cli.h"
 #include "leaf.h"
+#include "object/cid.h"
 #include "sys/clock.h"
 
 struct listing {
@@ -188,6 +189,16 @@ static void print_own(const json_t *all)
     }
 }
 
+/* Its block is in the CID, or has no bytes: nobody has to keep it. */
+static bool is_free(const wreath_stat_result *r)
+{
+    struct wr_cid cid;
+
+    return wr_cid_parse(wr_span_str(r->cid), &cid, NULL) == WR_OK &&
+           (wr_cid_is_inline(&cid) ||
+            wr_cid_matches(&cid, (struct wr_span){0}));
+}
+
 static void print_stat(const wreath_stat_result *r, const json_t *own)
 {
     char size[16];
@@ -202,7 +213,11 @@ static void print_stat(const wreath_stat_result *r, const json_t *own)
         printf("mode     %o\n", r->mode);
     if (r->kind == WREATH_LINK)
         printf("target   %s\n", r->target);
-    printf("copies   %u of its root block\n", r->copies);
+    if (is_free(r))
+        puts("copies   none, nor need of any: its content is nothing, or in "
+             "the CID");
+    else
+        printf("copies   %u of its root block\n", r->copies);
     for (uint32_t i = 0; i < r->hosts_n; i++)
         printf("on       %s\n", r->hosts[i]);
     print_own(own);
@@ -277,8 +292,8 @@ int cmd_rm(struct cli *cli, int argc, char **argv)
     if (cli->json)
         printf("{\"given_up\":%llu}\n", (unsigned long long)n);
     else if (!cli->quiet)
-        printf("gave up %llu put%s; chunks that nothing else refers to may be "
-               "forgotten\n",
+        printf("gave up %llu put%s; chunks that no other put keeps are deleted "
+               "after a day\n",
                (unsigned long long)n, n == 1 ? "" : "s");
     return 0;
 }

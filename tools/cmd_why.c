@@ -95,9 +95,15 @@ static json_t *survey(struct subject *x, const char *what, const char *arg)
 
 /* ---- the tree below ----------------------------------------------------- */
 
+/* A block that no host has to keep: it is in its CID, or has no bytes. */
+static bool is_free(const struct wr_cid *cid)
+{
+    return wr_cid_is_inline(cid) || wr_cid_matches(cid, (struct wr_span){0});
+}
+
 static void add_block(struct subject *x, const struct wr_cid *cid)
 {
-    if (wr_cid_is_inline(cid))
+    if (is_free(cid))
         return;
     if (x->blocks_n == BLOCKS_MAX)
         x->more = true;
@@ -608,11 +614,36 @@ static bool look(struct subject *x)
     return true;
 }
 
+static int tell_free(const struct cli *cli, const struct wr_cid *cid)
+{
+    const char *why =
+        wr_cid_is_inline(cid)
+            ? "the CID holds its content: no host has to keep it"
+            : "it is empty: no host has to keep a block of no bytes";
+    char text[WR_CID_TEXT_SIZE];
+
+    if (!cli->json) {
+        printf("so        %s\n", why);
+        return 0;
+    }
+    wr_cid_print(cid, text);
+    json_t *o =
+        json_pack("{s:s, s:i, s:b, s:s, s:s}", "cid", text, "blocks", 0,
+                  "complete", 1, "verdict", verdicts[WELL], "text", why);
+    cli_json(o);
+    json_decref(o);
+    return 0;
+}
+
 static int explain(struct subject *x, const char *what)
 {
     int status;
 
-    if (!resolve(x, what) || !look(x))
+    if (!resolve(x, what))
+        return cli_leaf_fail(x->cli, &x->error);
+    if (is_free(&x->cid))
+        return tell_free(x->cli, &x->cid);
+    if (!look(x))
         return cli_leaf_fail(x->cli, &x->error);
     status = statuses[verdict_of(x)];
     if (x->cli->json)
@@ -639,10 +670,8 @@ int cmd_why(struct cli *cli, int argc, char **argv)
     snprintf(text, sizeof(text), "%.*s", (int)strcspn(what, "/"), what);
     if (wr_cid_parse(wr_span_str(text), &cid, NULL) != WR_OK)
         return cli_usage(cli, "why", "'%s' is no CID", what);
-    if (wr_cid_is_inline(&cid)) {
-        puts("so        the CID holds its content: no host has to keep it");
-        return 0;
-    }
+    if (is_free(&cid) && strchr(what, '/') == NULL)
+        return tell_free(cli, &cid);
     x.blocks = calloc(BLOCKS_MAX, sizeof(*x.blocks));
     if (x.blocks == NULL)
         return 1;

@@ -38,6 +38,14 @@ w s2 why "$cid" --json >"$W/report"
 check 'so does JSON' test "$(field verdict <"$W/report")" = well
 check 'in which each host has its say' \
     test "$(field 'hosts.*.answer.here' <"$W/report" | grep -c true)" -eq 3
+mkdir "$W/tree"
+: >"$W/tree/empty"
+bytes whole 5000 "$W/tree/whole"
+tree=$(put l1 "$W/tree" --wait all)
+check 'an empty file in a tree lacks nothing' says 0 'all is well' l1 why "$tree"
+check 'nor by itself' says 0 'it is empty' l1 why "$tree/empty"
+w l1 stat "$tree/empty" >"$W/out"
+check 'and needs no copy' grep -q 'copies +none' -E "$W/out"
 check 'what nobody has is nowhere' says 3 'nowhere' l1 why \
     "$("$CLUSTER_TOOL" cid "$W/never")"
 
