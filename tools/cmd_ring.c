@@ -321,9 +321,10 @@ static void print_trace(const json_t *o)
         printf("%2u  %.8s%s\n", (unsigned)i, json_string_value(e),
                i == 0 ? "  (asked)" : "");
     }
-    printf("owner %.8s, member %u at %.12s; %u hops\n", text_of(owner, "host"),
+    printf("owner %.8s, member %u at %.12s; %u hop%s\n", text_of(owner, "host"),
            (unsigned)number_of(owner, "index"), text_of(owner, "id"),
-           (unsigned)number_of(o, "hops"));
+           (unsigned)number_of(o, "hops"),
+           number_of(o, "hops") == 1 ? "" : "s");
     fputs("kept on", stdout);
     json_array_foreach(json_object_get(o, "set"), i, e)
     {

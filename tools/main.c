@@ -13,7 +13,7 @@
 #include "sys/log.h"
 
 const struct command cli_commands[] = {
-    {"init", cmd_init, "init [--listen ADDR] [--members V]",
+    {"init", cmd_init, "init [--listen ADDR] [--advertise ADDR] [--members V]",
      "Make a ring, and this host its first super-peer.",
      "  --listen ADDR      address and port to listen on (0.0.0.0:4077)\n"
      "  --advertise ADDR   what others dial, where that differs\n"
@@ -39,9 +39,8 @@ const struct command cli_commands[] = {
      "  --super-peer       for a super-peer; otherwise for a leaf\n"
      "  --expires D        how long the ticket can be redeemed (7d)\n"
      "  --uses N           how many may join with it (1)\n"
-     "  --quota BYTES      most bytes that the member may put: part of its "
-     "credential,\n"
-     "                     not yet enforced\n"
+     "  --quota BYTES      most bytes that a leaf may put, through each "
+     "super-peer\n"
      "  --members V        a super-peer's places on the ring (17)\n"
      "  --site S           where a super-peer stands: copies go to other "
      "sites first\n"
@@ -69,7 +68,7 @@ const struct command cli_commands[] = {
      "  --wait W           durable on one, a majority (default), or all "
      "copies\n"
      "  --timeout T        give up after T without progress (60s)\n"
-     "  --ttl D            may be forgotten after D\n",
+     "  --ttl D            keep it for D, as 30d, or until a date (for good)\n",
      true},
     {"get", cmd_get,
      "get CID[/PATH] [-o OUT] [--range A:B] [--force] [--timeout T]",
