@@ -115,7 +115,7 @@ static const char *read_wishes(const struct wishes *w, struct wr_invite *ret)
 
     *ret =
         (struct wr_invite){.role = w->super ? WR_ROLE_SUPERPEER : WR_ROLE_LEAF};
-    if (wr_duration_parse(w->expires, &expires) != WR_OK)
+    if (wr_duration_parse(w->expires, &expires) != WR_OK || expires < WR_SEC(1))
         return "--expires is a duration, as 7d or 12h";
     ret->expires = wr_clock_wall_s() + expires / 1000000;
     const unsigned long uses = strtoul(w->uses, &end, 10);

@@ -66,6 +66,8 @@ char=${ticket:middle:1}
 printf '%s\n' "${ticket:0:middle}$other${ticket:middle+1}" >"$W/mistyped"
 check 'a mistyped ticket' refused 2 'ticket' n1 join "$W/mistyped"
 check 'no ticket at all' refused '1|2|3' 'ticket|absent' n1 join "$W/absent"
+check 'a ticket that is over at once is not written' \
+    refused 2 'expires' s1 invite --expires 0 -o "$W/none"
 w s1 invite --quiet --expires 1s -o "$W/short"
 late=$(($(date +%s) + 3))
 past()
