@@ -387,7 +387,8 @@ static void check_reach(struct doctor *d, const json_t *hosts)
             continue;
         others++;
         if (json_is_null(a))
-            find(d, "reach", NOTE, "bring it up, or 'wreath remove' it",
+            find(d, "reach", NOTE,
+                 "bring it up, or 'wreath remove' it if it is gone for good",
                  "%.8s does not answer (%s)", host, text_of(h, "liveness"));
         else if (strcmp(text_of(a, "liveness"), "up") != 0)
             find(d, "reach", FAULT, advice,

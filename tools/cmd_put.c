@@ -94,7 +94,7 @@ static void name_the_silent(wreath *w)
                 host, at);
     }
     if (n > 0)
-        fputc('\n', stderr);
+        fputs("; bring them up, and the same command goes on\n", stderr);
     json_decref(o);
 }
 

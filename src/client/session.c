@@ -606,8 +606,10 @@ static enum wr_err why_no_parent(const struct wr_session *s, struct wr_why *why)
     }
     return wr_why(why, WR_EUNREACH,
                   "no super-peer of the ring could be reached; the last try: "
-                  "%.250s",
-                  up.last.text);
+                  "%.220s%s",
+                  up.last.text,
+                  up.last.err == WR_ECLOSED ? " (this leaf may be revoked)"
+                                            : "");
 }
 
 enum wr_err wr_session_why(const struct wr_session *s, uint8_t status,
@@ -632,11 +634,12 @@ enum wr_err wr_session_why(const struct wr_session *s, uint8_t status,
     case WR_STATUS_NOT_OWNER:
     case WR_STATUS_BUSY:
         if (answer == NULL || answer->kind == 0 || !up.up)
-            return !up.up ? why_no_parent(s, why)
-                          : wr_why(why, WR_ETIMEOUT,
-                                   "%s: the super-peer at %s did not answer in "
-                                   "time",
-                                   what, up.at);
+            return !up.up
+                       ? why_no_parent(s, why)
+                       : wr_why(why, WR_ETIMEOUT,
+                                "%s: no answer in time from the super-peer at "
+                                "%s; hosts that it needs may be down",
+                                what, up.at);
         if (status == WR_STATUS_BUSY)
             return wr_why(why, WR_EBUSY,
                           "%s: the super-peer is too busy; try again later",
