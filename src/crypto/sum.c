@@ -11,7 +11,7 @@ static struct wr_sum sum_of(uint64_t n, const struct wr_span *parts,
                             size_t parts_n)
 {
     struct wr_sum s = {.n = n};
-    uint8_t h[WR_BLAKE2B_256];
+    uint8_t h[WR_BLAKE2B_256] = {0};
     struct wr_reader r = wr_reader(wr_span(h, sizeof(h)));
 
     wr_blake2b_256(parts, parts_n, h);
@@ -83,7 +83,7 @@ void wr_sum_take(struct wr_sum *s, const struct wr_sum *other)
 
 void wr_sum_print(const struct wr_sum *s, uint8_t ret[static WR_PRINT])
 {
-    uint8_t bytes[WR_SUM_BYTES];
+    uint8_t bytes[WR_SUM_BYTES] = {0};
     const struct wr_span part = wr_span(bytes, sizeof(bytes));
 
     wr_sum_write(s, bytes);

@@ -16,6 +16,14 @@ now_ms()
     date +%s%3N
 }
 
+# wait_until TIME: of $SECONDS.
+wait_until()
+{
+    while [ "$SECONDS" -lt "$1" ]; do
+        sleep 0.2
+    done
+}
+
 # loads LEAVES BYTES: a load on each pair of that many leaves, l1 to lLEAVES.
 declare -a LOADS=()
 loads()
