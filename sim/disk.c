@@ -86,8 +86,6 @@ static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
     for (uint32_t i = 0; i < item->refs_n; i++)
         if (memcmp(&item->refs[i], put, sizeof(*put)) == 0)
             return;
-    if (item->refs_n == WR_DISK_REFS)
-        return;
     item->refs =
         world_must(realloc(item->refs, (item->refs_n + 1) * sizeof(*put)));
     item->refs[item->refs_n++] = *put;
@@ -161,7 +159,8 @@ static void get(const struct wr_disk_table *t, const struct wr_fx *fx,
         ret->stored.record = wr_span(item->record, item->len);
     } else {
         ret->stored.refs = item->refs;
-        ret->stored.refs_n = item->refs_n;
+        ret->stored.refs_n =
+            item->refs_n < WR_DISK_REFS ? item->refs_n : WR_DISK_REFS;
     }
 }
 

@@ -10,7 +10,10 @@
 
 #include "proto/fx.h"
 
-enum { WR_DISK_REFS = 8, WR_DISK_ROOT_MAX = 512 };
+enum {
+    WR_DISK_REFS = 8, /* Told with a chunk, as by the daemon's store. */
+    WR_DISK_ROOT_MAX = 512,
+};
 
 struct wr_disk_item {
     struct wr_id key;
@@ -21,7 +24,7 @@ struct wr_disk_item {
     struct wr_sum sum; /* As crypto/sum.h has it. */
     uint8_t rot;       /* Chunks: 1 the bytes are wrong, 2 it was noticed. */
     union {
-        struct wr_put_id *refs; /* Chunks: WR_DISK_REFS at most. */
+        struct wr_put_id *refs; /* Chunks */
         uint8_t *record;        /* Roots: `len` bytes. */
         void *owned;
     };

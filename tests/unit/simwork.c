@@ -329,6 +329,29 @@ Test(simwork, a_chunk_that_vanishes_from_all_disks_is_lost)
     stop();
 }
 
+/* What was acknowledged is kept, however many puts refer to one chunk. */
+Test(simwork, a_disk_keeps_every_reference)
+{
+    struct wr_disk d = {0};
+    struct wr_event ev = {0};
+    struct wr_fx fx = {.kind = WR_FX_STORE_PUT};
+    enum { PUTS = 3 * WR_DISK_REFS };
+
+    for (unsigned i = 0; i < PUTS; i++) {
+        fx.store.put.b[0] = (uint8_t)(i + 1);
+        wr_disk_do(&d, &fx, 10, &ev);
+        cr_assert_eq(ev.stored.status, WR_STATUS_OK);
+    }
+    cr_expect_eq(d.chunks.v[0].refs_n, PUTS);
+    fx = (struct wr_fx){.kind = WR_FX_STORE_GET};
+    wr_disk_do(&d, &fx, 0, &ev);
+    cr_expect_eq(ev.stored.refs_n, WR_DISK_REFS);
+    fx = (struct wr_fx){.kind = WR_FX_STORE_REFS, .store.n = WR_DISK_REFS};
+    wr_disk_do(&d, &fx, 0, &ev);
+    cr_expect_eq(ev.stored.refs_n, PUTS - WR_DISK_REFS, "the others follow");
+    wr_disk_done(&d);
+}
+
 static void burn(wr_host h)
 {
     wr_world_crash(&w, h);
