@@ -1,5 +1,5 @@
 /* size.c - how long a header is, without making it: proto3's rules for the
- * fields that codec.c lists. */
+ * fields that codec_kinds.c lists. */
 #include "wire/codec.h"
 
 /* A field's key takes a byte up to number 15; all inner ones are below. */
