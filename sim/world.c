@@ -273,7 +273,7 @@ static void perform(struct wr_world *w, wr_host h)
     for (uint32_t i = 0; i < w->out.n; i++) {
         const struct wr_fx *fx = &w->out.v[i];
 
-        switch (fx->kind) {
+        switch ((unsigned)fx->kind) {
         case WR_FX_SEND:
             transmit(w, h, fx);
             break;
@@ -286,23 +286,11 @@ static void perform(struct wr_world *w, wr_host h)
         case WR_FX_DONE:
             on_done(w, h, fx);
             break;
-        case WR_FX_STORE_PUT:
-        case WR_FX_STORE_REF:
-        case WR_FX_STORE_GET:
-        case WR_FX_STORE_ROOT_PUT:
-        case WR_FX_STORE_ROOT_GET:
-        case WR_FX_STORE_DROP:
-        case WR_FX_STORE_NEXT:
-        case WR_FX_STORE_ROOT_NEXT:
-        case WR_FX_STORE_REFS:
-        case WR_FX_STORE_REAP:
-        case WR_FX_STORE_ROOT_DROP:
-        case WR_FX_STORE_SUM:
-        case WR_FX_STORE_RANGE:
-        case WR_FX_STORE_DROP_SAME:
-            world_submit(w, h, fx);
-            break;
         case WR_FX_RELEASE:
+            break;
+        default:
+            WR_CHECK(wr_fx_of_store(fx->kind));
+            world_submit(w, h, fx);
             break;
         }
     }

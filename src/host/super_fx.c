@@ -55,7 +55,7 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
 
     if (s->hub == NULL && (fx->kind == WR_FX_SEND || fx->kind == WR_FX_DONE))
         return; /* The store's last answers, after the end. */
-    switch (fx->kind) {
+    switch ((unsigned)fx->kind) {
     case WR_FX_SEND:
         m = fx->msg;
         if (wr_host_is_leaf(fx->to))
@@ -65,22 +65,6 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
                     body != NULL && body->id != 0
                         ? wr_bodytab_get(&s->bodies, *body)
                         : NULL);
-        return;
-    case WR_FX_STORE_PUT:
-    case WR_FX_STORE_REF:
-    case WR_FX_STORE_GET:
-    case WR_FX_STORE_ROOT_PUT:
-    case WR_FX_STORE_ROOT_GET:
-    case WR_FX_STORE_NEXT:
-    case WR_FX_STORE_ROOT_NEXT:
-    case WR_FX_STORE_DROP:
-    case WR_FX_STORE_REFS:
-    case WR_FX_STORE_REAP:
-    case WR_FX_STORE_ROOT_DROP:
-    case WR_FX_STORE_SUM:
-    case WR_FX_STORE_RANGE:
-    case WR_FX_STORE_DROP_SAME:
-        wr_super_store(s, fx);
         return;
     case WR_FX_RELEASE:
         wr_bodytab_release(&s->bodies, fx->release);
@@ -99,8 +83,11 @@ static void perform(struct wr_super *s, const struct wr_fx *fx)
     case WR_FX_NOTE:
         on_note(s, fx);
         return;
+    default:
+        WR_CHECK(wr_fx_of_store(fx->kind));
+        wr_super_store(s, fx);
+        return;
     }
-    WR_UNREACHABLE();
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -122,6 +122,12 @@ enum wr_fx_kind {
     WR_FX_NOTE,    /* Something worth a line in the log. */
 };
 
+/* Whether the store carries it out, and answers with STORED. */
+static inline bool wr_fx_of_store(enum wr_fx_kind k)
+{
+    return k >= WR_FX_STORE_PUT && k <= WR_FX_STORE_ROOT_DROP;
+}
+
 /* What a note tells; `host` or `ref` and `value` say of whom and how much. */
 #define WR_NOTE_MAP(X)                                                         \
     X(RING_STARTED, "started a ring of our own")                               \

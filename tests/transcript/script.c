@@ -224,7 +224,7 @@ void script_perform(wr_host h)
         const struct wr_fx *fx = &script.out.v[i];
 
         script_say("%8.3f  ", (double)script.now / 1e6);
-        switch (fx->kind) {
+        switch ((unsigned)fx->kind) {
         case WR_FX_SEND:
             say_msg(h, fx->to, &fx->msg);
             if (script.nodes[fx->to] != NULL &&
@@ -252,23 +252,13 @@ void script_perform(wr_host h)
                        script.names[h]);
             walked[walked_n++ % 2] = fx->store.token;
             break;
-        case WR_FX_STORE_PUT:
-        case WR_FX_STORE_REF:
-        case WR_FX_STORE_GET:
-        case WR_FX_STORE_ROOT_PUT:
-        case WR_FX_STORE_ROOT_GET:
-        case WR_FX_STORE_DROP:
-        case WR_FX_STORE_REFS:
-        case WR_FX_STORE_REAP:
-        case WR_FX_STORE_ROOT_DROP:
-        case WR_FX_STORE_SUM:
-        case WR_FX_STORE_RANGE:
-        case WR_FX_STORE_DROP_SAME:
         case WR_FX_RELEASE:
             script_say("%s: asks its store\n", script.names[h]);
             break;
         default:
-            script_say("%s: does something else\n", script.names[h]);
+            script_say("%s: %s\n", script.names[h],
+                       wr_fx_of_store(fx->kind) ? "asks its store"
+                                                : "does something else");
             break;
         }
     }

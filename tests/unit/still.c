@@ -220,17 +220,6 @@ static void still_send(struct still *w, wr_host from, wr_host to,
         still_release(w, *body);
 }
 
-static bool still_is_store(enum wr_fx_kind k)
-{
-    return k == WR_FX_STORE_PUT || k == WR_FX_STORE_REF ||
-           k == WR_FX_STORE_GET || k == WR_FX_STORE_ROOT_PUT ||
-           k == WR_FX_STORE_ROOT_GET || k == WR_FX_STORE_NEXT ||
-           k == WR_FX_STORE_ROOT_NEXT || k == WR_FX_STORE_DROP ||
-           k == WR_FX_STORE_REFS || k == WR_FX_STORE_REAP ||
-           k == WR_FX_STORE_ROOT_DROP || k == WR_FX_STORE_SUM ||
-           k == WR_FX_STORE_RANGE || k == WR_FX_STORE_DROP_SAME;
-}
-
 static void still_done(struct still *w, const struct wr_fx *fx)
 {
     WR_CHECK(w->done_n < 64);
@@ -252,7 +241,7 @@ void still_drain(struct still *w, struct still_host *h)
             continue; /* Last: others of this step may borrow it. */
         } else if (fx->kind == WR_FX_DONE) {
             still_done(w, fx);
-        } else if (still_is_store(fx->kind)) {
+        } else if (wr_fx_of_store(fx->kind)) {
             struct still_event e = {.at = w->now + still_latency(w) / 4,
                                     .kind = STILL_STORED,
                                     .to = h->self,
