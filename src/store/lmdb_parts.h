@@ -47,6 +47,7 @@ struct wr_lmdb_env {
     uint64_t page_bytes;
     bool ballast;       /* It is there, whole. */
     const uint8_t *map; /* Where LMDB has mapped the file; NULL: not known. */
+    size_t map_bytes;
     struct wr_totals totals;
 };
 

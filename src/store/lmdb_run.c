@@ -31,25 +31,31 @@ void wr_lmdb_run_find_map(struct wr_lmdb_env *e, MDB_val in_a_leaf)
     const uint8_t *p = in_a_leaf.mv_data;
     const uint8_t *page = p - (uintptr_t)p % e->page_bytes;
     struct header h;
+    MDB_envinfo info;
     uint32_t magic;
 
-    if (sizeof(size_t) != 8)
+    if (sizeof(size_t) != 8 || mdb_env_info(e->env, &info) != 0)
         return; /* Another header; rare enough to go without. */
     memcpy(&h, page, sizeof(h));
     if (h.pgno > (uintptr_t)page / e->page_bytes)
         return;
     page -= h.pgno * e->page_bytes;
     memcpy(&magic, page + HEADER, sizeof(magic));
-    if (magic == meta_magic)
-        e->map = page;
+    if (magic != meta_magic)
+        return;
+    e->map = page;
+    e->map_bytes = info.me_mapsize;
 }
 
-/* The header that the run of `v` must have; false if it is in no run. */
+/* The header that the run of `v` must have; false if it is in no run. A value
+ * of a page that this transaction has changed is outside the map, anywhere in
+ * memory; in the map none but a run's begins there in its page. */
 static bool expect(const struct wr_lmdb_env *e, MDB_val v, struct header *ret)
 {
     const uint8_t *p = v.mv_data;
 
-    if (e->map == NULL || (uintptr_t)p % e->page_bytes != HEADER || p < e->map)
+    if (e->map == NULL || (uintptr_t)p % e->page_bytes != HEADER ||
+        p < e->map || p >= e->map + e->map_bytes)
         return false;
     *ret = (struct header){
         .pgno = (size_t)(p - e->map) / e->page_bytes,

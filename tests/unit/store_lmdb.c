@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "../support/storekit.h"
+#include "store/lmdb_parts.h"
 #include "store/record.h"
 #include "sys/fs.h"
 
@@ -351,6 +352,22 @@ Test(store_lmdb, writing_the_right_bytes_over_rot_heals_it_unread)
     cr_assert_eq(kit_put(s, 2, 2, 200000, 1), WR_OK);
     cr_assert_eq(kit_read(s, pool, 2, 2, 200000), WR_OK);
     wr_store_close(s);
+}
+
+/* A page that a transaction has changed is in memory, above the map or below,
+ * and what stands there before a value is no header. `store_power` wrote half a
+ * terabyte behind the end of a file before this was known. */
+Test(store_lmdb, only_what_is_in_the_map_has_a_header)
+{
+    static _Alignas(4096) uint8_t pages[5][4096];
+    const struct wr_lmdb_env e = {
+        .map = pages[1], .map_bytes = sizeof(pages[1]) * 3, .page_bytes = 4096};
+
+    for (unsigned i = 0; i < 5; i++) {
+        const MDB_val v = {.mv_size = 100, .mv_data = &pages[i][16]};
+
+        cr_assert_eq(wr_lmdb_run_sound(&e, v), i == 0 || i == 4);
+    }
 }
 
 Test(store_lmdb, after_a_failed_sync_nothing_is_acknowledged)
