@@ -211,10 +211,13 @@ static unsigned bits_from(const struct wr_routes *r, const struct wr_core *c,
     return wr_id_distance_bits(id_at(r, c, i), key);
 }
 
-/* The best of what was offered so far to precede the key. Progress is equal
- * when the distance left to go has equally many bits, of which a link that has
- * yet to be set up costs some. */
+/* The best of what was offered so far to precede the key, which is `way` bits
+ * ahead of us. Progress is equal when the distance left to go has equally many bits, of
+ * which a link that has yet to be set up costs some. One that stands is worth
+ * that only where it halves the way: else our successor would always be nearer
+ * at hand than a finger. */
 struct best {
+    unsigned way;
     wr_ref ref;
     unsigned bits;
     wr_time rtt;
@@ -227,11 +230,14 @@ static void offer(const struct wr_routes *r, const struct wr_core *c,
     const wr_time known = r->sight->rtt(c, wr_ref_host(ref));
     const wr_time rtt = known == 0 ? WR_NEVER : known;
 
-    if (warmth != WR_HOST_WARM)
+    if (warmth != WR_HOST_WARM || bits >= b->way)
         bits += WR_ROUTE_COLD;
     if (b->ref == WR_NO_REF || bits < b->bits ||
-        (bits == b->bits && rtt < b->rtt))
-        *b = (struct best){.ref = ref, .bits = bits, .rtt = rtt};
+        (bits == b->bits && rtt < b->rtt)) {
+        b->ref = ref;
+        b->bits = bits;
+        b->rtt = rtt;
+    }
 }
 
 static size_t succs_of(const struct wr_routes *r, const struct wr_core *c,
@@ -346,12 +352,20 @@ static void offer_succs(const struct wr_routes *r, const struct wr_core *c,
     }
 }
 
+/* All of the ring, and more, if `us` is the key itself. */
+static unsigned way_of(const struct wr_id *us, const struct wr_id *key)
+{
+    const unsigned bits = wr_id_distance_bits(us, key);
+
+    return bits == 0 ? WR_ID_BYTES * 8 + 1 : bits;
+}
+
 /* The closest that precede the key. */
 static wr_ref preceding(const struct wr_routes *r, const struct wr_core *c,
                         const struct wr_id *key, const struct wr_route_ask *ask)
 {
     const struct near near = near_of(r, c, key);
-    struct best best = {.ref = WR_NO_REF};
+    struct best best = {.way = way_of(near.id, key), .ref = WR_NO_REF};
 
     offer_known(r, c, key, ask, near.ref, &best);
     offer_succs(r, c, key, ask, &near, &best);

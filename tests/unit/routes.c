@@ -211,6 +211,27 @@ Test(routes, a_link_that_stands_is_preferred_unless_it_leads_too_far_round)
     still_close(w);
 }
 
+/* L10: that holds among hosts that halve the way. Our successor's link always
+ * stands, and to go by it is to walk. */
+Test(routes, a_link_to_be_set_up_is_preferred_to_a_walk)
+{
+    struct still *w = still_open(400, 1, 8, NULL);
+    struct still_host *h = &w->hosts[0];
+    const struct wr_id *us = wr_book_id(&w->book, wr_ref_of(0, 0));
+    const struct wr_id half_way = wr_id_add_pow2(us, 255);
+    const struct wr_id key = wr_id_add_pow2(&half_way, 254);
+    const struct wr_route_ask ask = {.missed = WR_NO_REF};
+    const wr_ref half = at_bits(w, &key, 255);
+    struct wr_hop hop;
+
+    cr_assert_neq(half, WR_NO_REF);
+    wr_routes_learn(&h->routes, &h->core, half);
+    w->hosts[wr_ref_host(half)].cold = true;
+    cr_assert(wr_routes_next(&h->routes, &h->core, &key, &ask, &hop));
+    cr_assert_eq(hop.ref, half);
+    still_close(w);
+}
+
 /* L11: only where nobody is known is a finger looked up. */
 Test(routes, a_stretch_with_a_living_member_needs_no_finger)
 {
