@@ -484,7 +484,8 @@ static bool heard(const struct wr_core *c)
     wr_host h;
 
     while ((h = wr_roster_next(c, &at)) != WR_NO_HOST)
-        if (h != c->cfg->self && wr_peers_alive(c, h))
+        if (wr_peers_warmth(c, h) == WR_HOST_WARM &&
+            wr_peers_incarnation(c, h) != 0)
             return true;
     return wr_roster_admitted_n(c) <= 1;
 }
