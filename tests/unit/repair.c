@@ -238,6 +238,18 @@ Test(repair, what_stands_for_lost_references_stays_where_it_is)
     bed_close(b);
 }
 
+/* It rots, and somebody reads it, and sees. */
+static void rot_seen(struct bed *b, wr_host h, const struct wr_id *key)
+{
+    struct wr_fx fx = {.kind = WR_FX_STORE_GET};
+    struct wr_event ev = {.kind = WR_EV_STORED};
+
+    wr_disk_rot(&b->w.hosts[h].disk, key);
+    fx.store.digest = *key;
+    wr_disk_do(&b->w.hosts[h].disk, &fx, 0, &ev);
+    cr_assert_eq(ev.stored.status, WR_STATUS_BAD);
+}
+
 Test(repair, a_rotten_copy_counts_as_missing)
 {
     const struct wr_world_cfg cfg = cfg_of(5, 4);
@@ -246,16 +258,11 @@ Test(repair, a_rotten_copy_counts_as_missing)
 
     for (unsigned i = 0; i < 3; i++) { /* The owner's, and others'. */
         const struct wr_id key = new_key(b);
-        struct wr_fx fx = {.kind = WR_FX_STORE_GET};
-        struct wr_event ev = {.kind = WR_EV_STORED};
 
         cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
         for (unsigned k = 0; k < 3; k++)
             keep(b, set[k], &key, put_id(1));
-        wr_disk_rot(&b->w.hosts[set[i]].disk, &key);
-        fx.store.digest = key; /* Somebody reads it, and sees. */
-        wr_disk_do(&b->w.hosts[set[i]].disk, &fx, 0, &ev);
-        cr_assert_eq(ev.stored.status, WR_STATUS_BAD);
+        rot_seen(b, set[i], &key);
         run_s(b, 200);
         cr_assert_eq(item(b, set[i], &key)->rot, 0);
         cr_assert_eq(item(b, set[i], &key)->refs_n, 1);
@@ -270,21 +277,13 @@ Test(repair, where_much_is_rotten_all_of_it_is_mended)
     struct bed *b = bed_open(&cfg, 5);
     struct wr_id key = new_key(b);
     wr_host set[WR_SET_MAX];
-    struct wr_disk *disk;
 
     cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
-    disk = &b->w.hosts[set[1]].disk;
     for (uint8_t i = 0; i < 200; i++) {
-        struct wr_fx fx = {.kind = WR_FX_STORE_GET};
-        struct wr_event ev = {.kind = WR_EV_STORED};
-
         key.b[2] = i;
         for (unsigned k = 0; k < 3; k++)
             keep(b, set[k], &key, put_id(1));
-        wr_disk_rot(disk, &key);
-        fx.store.digest = key;
-        wr_disk_do(disk, &fx, 0, &ev);
-        cr_assert_eq(ev.stored.status, WR_STATUS_BAD);
+        rot_seen(b, set[1], &key);
     }
     run_s(b, 400);
     for (uint8_t i = 0; i < 200; i++) {
