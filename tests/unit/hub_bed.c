@@ -71,10 +71,7 @@ static void on_card(void *arg, wr_host from)
 
 static void on_revoked(void *arg)
 {
-    struct host *h = arg;
-
-    h->revocations++;
-    wr_hub_enforce(h->hub);
+    wr_hub_enforce(((struct host *)arg)->hub);
 }
 
 void issue(struct wr_cred *c, enum wr_role role, uint8_t id,

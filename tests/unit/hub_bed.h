@@ -18,7 +18,7 @@ struct host {
     struct wr_cards cards;
     struct wr_hub *hub;
     wr_host self;
-    unsigned ups, downs, leaves, msgs, no_room, revocations;
+    unsigned ups, downs, leaves, msgs, no_room;
     uint64_t rids[SEEN_MAX];
     struct wr_hub_peer last;
     wr_host target; /* Of the last PROBE. */
@@ -38,7 +38,6 @@ struct guest {
     void *arena;
     unsigned opens, closes, frames;
     bool quiet; /* No HELLO when it opens. */
-    enum wr_err why;
 };
 
 struct hub_bed {
