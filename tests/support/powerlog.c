@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
+
+enum { FILE_MAX = 256 << 20 };
 
 struct record rec = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -59,6 +62,24 @@ void name_put(struct name *names, uint32_t parent, const char *name,
     WR_CHECK(at != NULL && strlen(name) < NAME_SIZE);
     *at = (struct name){.used = true, .parent = parent, .node = node};
     strcpy(at->name, name);
+}
+
+/* Files are kept in memory whole: those of a store under test have some MiB.
+ * What lies beyond is a mistake of who wrote it. */
+static void within_bounds(uint32_t node, uint64_t at, uint64_t n)
+{
+    const char *name = "a file without a name";
+
+    if (at <= FILE_MAX && n <= FILE_MAX - at)
+        return;
+    for (unsigned i = 0; i < NODES_MAX; i++)
+        if (rec.names[i].used && rec.names[i].node == node)
+            name = rec.names[i].name;
+    (void)fprintf(stderr,
+                  "powerlog: %s: %" PRIu64 " bytes at offset %" PRIu64
+                  " are beyond the %d bytes that are kept of a file\n",
+                  name, n, at, FILE_MAX);
+    abort();
 }
 
 /* The directory of a path below the root, as a node; its last part. */
@@ -124,8 +145,10 @@ static void note_name(const char *path)
 static void note_write(uint32_t node, const void *p, size_t n, off_t at,
                        bool sure)
 {
-    struct entry *e = add(WRITE);
+    struct entry *e;
 
+    within_bounds(node, (uint64_t)at, n);
+    e = add(WRITE);
     e->node = node;
     e->at = (uint64_t)at;
     e->n = (uint32_t)n;
@@ -295,6 +318,7 @@ static void note_length(int fd, uint64_t n)
 
     if (!node_of(fd, &node))
         return;
+    within_bounds(node, n, 0);
     e = add(LENGTH);
     e->node = node;
     e->at = n;
