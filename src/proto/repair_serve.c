@@ -73,6 +73,10 @@ void wr_repair_ask(struct wr_core *c, wr_host from, const struct wr_msg *m)
         c->count->recv_misfit_total++;
         return;
     }
+    if (c->replica->push.closed) { /* We leave: what we keep goes (D15). */
+        refuse(c, from, m->rid, WR_STATUS_UNREACHABLE);
+        return;
+    }
     if (v == NULL) {
         refuse(c, from, m->rid, r == NULL ? WR_STATUS_REFUSED : WR_STATUS_BUSY);
         return;

@@ -513,6 +513,40 @@ Test(repair, a_misplaced_rotten_copy_keeps_its_references)
     bed_close(b);
 }
 
+/* Who leaves hands everything on while others still count it in the set. */
+Test(repair, what_a_leaver_handed_on_stands_when_it_is_gone)
+{
+    struct wr_world_cfg cfg = cfg_of(7, 4);
+    cfg.faults = true;
+    cfg.node.repair_us = WR_SEC(20);
+    struct bed *b = bed_open(&cfg, 7);
+    static struct wr_id keys[2000];
+    wr_host set[WR_SET_MAX];
+    bool gone;
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 60);
+    keys[0].b[0] = keys[0].b[1] = 0; /* Handed on first. */
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, keys, set), 3);
+    for (unsigned i = 0; i < 3; i++)
+        keep(b, set[i], keys, put_id(1));
+    for (unsigned i = 0; i < 3; i++) {
+        b->w.faults[set[i]].slow_us = WR_MS(1500);
+        wr_world_leave(&b->w, set[i]);
+    }
+    do {
+        run_s(b, 1);
+        gone = true;
+        for (unsigned i = 0; i < 3; i++)
+            gone = gone && b->w.hosts[set[i]].left;
+    } while (!gone && b->w.now < WR_SEC(3600));
+    cr_assert(gone);
+    cr_assert_eq(copies_of(b, false, keys).stand, 3, "%u of 3 at %llu s",
+                 copies_of(b, false, keys).stand,
+                 (unsigned long long)(b->w.now / WR_SEC(1)));
+    bed_close(b);
+}
+
 Test(repair, a_reboot_copies_nothing_and_a_death_does)
 {
     const struct wr_world_cfg cfg = cfg_of(8, 4);
