@@ -207,6 +207,10 @@ void wr_repair_ask(struct wr_core *c, wr_host from, const struct wr_msg *m);
 bool wr_repair_recv(struct wr_core *c, wr_host from, const struct wr_msg *m);
 bool wr_repair_stored(struct wr_core *c, const struct wr_event *ev);
 
+/* Somebody counts on what we keep of `key` from now on, also where that was
+ * there before: it does not go for what the set has said until now. */
+void wr_repair_counted(struct wr_core *c, const struct wr_id *key);
+
 /* The whole of the last round found nothing to do, and everybody there. */
 bool wr_repair_stands(const struct wr_repair *r);
 

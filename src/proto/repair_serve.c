@@ -64,6 +64,19 @@ static bool is_leaving(const struct wr_repair *r, const struct wr_id *from,
     return false;
 }
 
+void wr_repair_counted(struct wr_core *c, const struct wr_id *key)
+{
+    struct wr_repair *r = repair_of(c);
+
+    for (unsigned i = 0; r != NULL && i < WR_REPAIR_SYNCS; i++) {
+        struct wr_repair_sync *s = &r->syncs[i];
+
+        if (s->phase != WR_SYNC_FREE && s->leaving &&
+            wr_id_owns(&s->begin, key, &s->end))
+            s->unclean = true;
+    }
+}
+
 void wr_repair_ask(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     struct wr_repair *r = repair_of(c);

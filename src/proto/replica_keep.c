@@ -1,5 +1,6 @@
 /* replica_keep.c - level COPY: one operation of our own store, then the
  * answer. Never forwards. */
+#include "proto/repair.h"
 #include "proto/replica_op.h"
 
 /* A free slot. Drivers answer every store operation, so the table drains; a
@@ -42,11 +43,14 @@ static bool ask_store(struct wr_core *c, struct wr_keep *k, struct wr_fx *fx,
         fx->store.body = k->body = m->put.body;
         fx->store.hash = k->hash = m->put.hash;
         fx->store.digest = k->digest = m->put.digest;
+        wr_repair_counted(c, &m->put.digest);
         return true;
     case WR_MSG_HAVE:
         fx->kind = WR_FX_STORE_REF;
         fx->store.put = m->have.put;
         fx->store.n = k->n = m->have.n;
+        for (unsigned i = 0; i < m->have.n; i++)
+            wr_repair_counted(c, &m->have.digests[i]);
         return wr_fx_store_digests(c->out, fx, m->have.digests, m->have.n);
     case WR_MSG_GET:
         fx->kind = WR_FX_STORE_GET;
@@ -57,6 +61,7 @@ static bool ask_store(struct wr_core *c, struct wr_keep *k, struct wr_fx *fx,
     case WR_MSG_ROOT_PUT:
         fx->kind = WR_FX_STORE_ROOT_PUT;
         fx->store.digest = k->digest = m->root.position;
+        wr_repair_counted(c, &m->root.position);
         return wr_fx_store_record(c->out, fx, m->root.version, m->root.record);
     default:
         fx->kind = WR_FX_STORE_ROOT_GET;

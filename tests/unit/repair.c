@@ -480,6 +480,76 @@ Test(repair, what_came_after_the_set_was_asked_is_not_dropped)
     bed_close(b);
 }
 
+/* The last of the set is being asked about what is about to go. */
+static bool lets_go(const struct wr_repair *r)
+{
+    for (unsigned i = 0; i < WR_REPAIR_SYNCS; i++) {
+        const struct wr_repair_sync *s = &r->syncs[i];
+
+        if (s->phase == WR_SYNC_ASK && s->leaving &&
+            s->hosts_i + 1 == s->hosts_n)
+            return true;
+    }
+    return false;
+}
+
+/* A leaver hands on what stands already, and goes; or an owner counts it. */
+Test(repair, what_was_just_counted_on_is_not_dropped)
+{
+    const enum wr_msg_kind kinds[] = {WR_MSG_HAVE, WR_MSG_PUT, WR_MSG_ROOT_PUT};
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+
+    for (unsigned k = 0; k < WR_ARRAY_LEN(kinds); k++) {
+        const bool root = kinds[k] == WR_MSG_ROOT_PUT;
+        struct bed *b = bed_open(&cfg, 8);
+        const struct wr_id key = new_key(b);
+        struct wr_event ev = {.kind = WR_EV_RECV};
+        struct wr_msg m = message(kinds[k], 1000);
+        wr_host set[WR_SET_MAX], stray = 0;
+        wr_time came = 0;
+
+        cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+        while (listed(set, 3, stray))
+            stray++;
+        for (unsigned i = 0; i < 4; i++)
+            if (root)
+                keep_root(b, i < 3 ? set[i] : stray, &key, 1);
+            else
+                keep(b, i < 3 ? set[i] : stray, &key, put_id(1));
+        while (b->w.now < WR_SEC(600) && came == 0) {
+            wr_world_run(&b->w, b->w.now + WR_MS(1));
+            if (lets_go(b->w.hosts[stray].node->core.repair))
+                came = b->w.now;
+        }
+        cr_assert_gt(came, 0);
+        ev.from = set[0];
+        ev.msg = &m;
+        if (root) {
+            m.root.level = WR_LEVEL_COPY;
+            m.root.position = key;
+            m.root.version = 1;
+            m.root.record = wr_span(key.b, sizeof(key.b));
+        } else if (kinds[k] == WR_MSG_HAVE) {
+            m.have.level = WR_LEVEL_COPY;
+            m.have.n = 1;
+            m.have.put = put_id(1);
+            m.have.digests = &key;
+        } else {
+            m.put.level = WR_LEVEL_COPY;
+            m.put.hash = HASH;
+            m.put.put = put_id(1);
+            m.put.digest = key;
+            m.put.body = wr_bodies_give(&b->w.bodies, stray, &key, LEN);
+        }
+        wr_world_step(&b->w, stray, &ev);
+        run_s(b, 55);
+        cr_assert_eq(copies_of(b, root, &key).strays, 1, "%u", k);
+        run_s(b, 400);
+        cr_assert_eq(copies_of(b, root, &key).strays, 0, "%u", k);
+        bed_close(b);
+    }
+}
+
 /* Its bytes are worth nothing, what it knows of who refers to it is. */
 Test(repair, a_misplaced_rotten_copy_keeps_its_references)
 {
