@@ -76,6 +76,19 @@ static bool next_arc(struct wr_core *c, struct wr_id *ret_from,
     return true;
 }
 
+/* It may come back with its copies. If it does not, others are made then: a
+ * round follows at once. */
+static void miss(struct wr_core *c, wr_host h)
+{
+    struct wr_repair *r = repair_of(c);
+    const wr_time gone_us = wr_peers_gone_us(c, h);
+
+    r->now.absent++;
+    if (gone_us <= c->cfg->gone_us)
+        r->lost_at =
+            wr_time_min(r->lost_at, c->now + (c->cfg->gone_us - gone_us) + 1);
+}
+
 /* The next of them and its copy; false if there is none left. */
 static bool next_own(struct wr_core *c)
 {
@@ -103,7 +116,7 @@ static bool next_own(struct wr_core *c)
     if (r->copy >= n)
         return true;
     if (!wr_peers_alive(c, others[r->copy])) {
-        r->now.absent++;
+        miss(c, others[r->copy]);
         return true;
     }
     s = sync_new(c);
@@ -244,6 +257,7 @@ static void begin_round(struct wr_core *c)
     r->copy = r->member = 0;
     r->begun = c->now;
     r->now = (struct wr_repair_tally){0};
+    r->lost_at = WR_NEVER;
     r->within = false;
     r->complete = repair_knows_all(c);
     r->turned = wr_roster_admitted_n(c) <= wr_roster_copies(c);
@@ -267,6 +281,7 @@ static void end_round(struct wr_core *c)
     else if (t->failed > 0 || t->waiting > 0)
         r->due = wr_time_min(r->due,
                              c->now + wr_core_interval(c, WR_REPAIR_LINGER_US));
+    r->due = wr_time_min(r->due, r->lost_at);
     r->last = *t;
 }
 

@@ -178,6 +178,7 @@ struct wr_repair {
     struct wr_repair_home homes[WR_REPAIR_HOMES];
     wr_time due;      /* Of the next round. */
     wr_time look_at;  /* Whether the ring has changed. */
+    wr_time lost_at;  /* Who was absent in this round counts no more: first. */
     wr_time spend_at; /* The budget allows nothing before. */
     uint64_t ring;    /* What it looked like. */
     uint8_t stage;

@@ -645,6 +645,24 @@ Test(repair, a_reboot_copies_nothing_and_a_death_does)
     bed_close(b);
 }
 
+/* Not when a round happens to be due. */
+Test(repair, copies_come_back_when_the_patience_ends)
+{
+    struct wr_world_cfg cfg = cfg_of(8, 4);
+    cfg.node.repair_us = WR_SEC(86400);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_id keys[60];
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 200);
+    wr_world_crash(&b->w, 3);
+    run_s(b, 290);
+    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    run_s(b, 60);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
 Test(repair, at_rest_all_copies_stand_and_little_is_said)
 {
     const struct wr_world_cfg cfg = cfg_of(6, 4);
