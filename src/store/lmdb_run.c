@@ -10,11 +10,7 @@
 
 #include "store/lmdb_parts.h"
 
-enum {
-    HEADER = 16,
-    OVERFLOW = 0x04, /* LMDB's P_OVERFLOW, */
-    DIRTY = 0x10,    /* and P_DIRTY: in memory, not on disk yet. */
-};
+enum { HEADER = 16, OVERFLOW = 0x04 /* LMDB's P_OVERFLOW. */ };
 
 static const uint32_t meta_magic = 0xBEEFC0DE;
 
@@ -70,9 +66,8 @@ static bool is_sound(MDB_val v, const struct header *want)
     struct header h;
 
     memcpy(&h, (const uint8_t *)v.mv_data - HEADER, sizeof(h));
-    return (h.flags & DIRTY) != 0 ||
-           (h.pgno == want->pgno && h.flags == want->flags &&
-            h.pages == want->pages);
+    return h.pgno == want->pgno && h.flags == want->flags &&
+           h.pages == want->pages;
 }
 
 bool wr_lmdb_run_sound(const struct wr_lmdb_env *e, MDB_val v)
