@@ -223,7 +223,8 @@ static enum wr_err judge(struct wr_lmdb_env *e, MDB_txn *txn,
     *ret_version = 0;
     if (mdb_get(txn, e->own, &k, &v) != 0)
         return not_ours(e->path, "no format record", why);
-    wr_lmdb_run_find_map(e, v);
+    if (!wr_lmdb_run_find_map(e, v))
+        return not_ours(e->path, "a page is not the one that it says", why);
     r = wr_reader(wr_val_span(v));
     name = wr_read(&r, sizeof(format_name));
     version = wr_read_be32(&r);

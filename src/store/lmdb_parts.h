@@ -114,8 +114,9 @@ void wr_lmdb_ballast_make(struct wr_lmdb_env *e);
 void wr_lmdb_ballast_drop(struct wr_lmdb_env *e);
 
 /* lmdb_run.c: `v` is a value as LMDB returned it. */
-/* Learns where the map is from a value of a few bytes. */
-void wr_lmdb_run_find_map(struct wr_lmdb_env *e, MDB_val in_a_leaf);
+/* Learns where the map is from a value of a few bytes. False: its page is not
+ * the one that it says it is; LMDB would free that one in its stead. */
+WR_MUST_USE bool wr_lmdb_run_find_map(struct wr_lmdb_env *e, MDB_val in_a_leaf);
 /* Whether the header of its run is right, if it is in a run. */
 bool wr_lmdb_run_sound(const struct wr_lmdb_env *e, MDB_val v);
 /* Makes it so, in the file. LMDB's code. Before the run is removed. */

@@ -10,9 +10,11 @@
 
 #include "store/lmdb_parts.h"
 
-enum { HEADER = 16, OVERFLOW = 0x04 /* LMDB's P_OVERFLOW. */ };
-
-static const uint32_t meta_magic = 0xBEEFC0DE;
+enum {
+    HEADER = 16,
+    OVERFLOW = 0x04,     /* LMDB's P_OVERFLOW. */
+    PAGE_MAX = 32 << 10, /* Its largest page. */
+};
 
 struct header {
     size_t pgno;
@@ -22,25 +24,29 @@ struct header {
 _Static_assert(sizeof(size_t) != 8 || sizeof(struct header) == HEADER,
                "as LMDB has it on 64 bits");
 
-void wr_lmdb_run_find_map(struct wr_lmdb_env *e, MDB_val in_a_leaf)
+/* Nothing has checked what the page says, so the file is asked: only the page
+ * itself is the same there. */
+bool wr_lmdb_run_find_map(struct wr_lmdb_env *e, MDB_val in_a_leaf)
 {
     const uint8_t *p = in_a_leaf.mv_data;
     const uint8_t *page = p - (uintptr_t)p % e->page_bytes;
+    uint8_t there[PAGE_MAX];
     struct header h;
     MDB_envinfo info;
-    uint32_t magic;
+    mdb_filehandle_t fd;
 
-    if (sizeof(size_t) != 8 || mdb_env_info(e->env, &info) != 0)
-        return; /* Another header; rare enough to go without. */
+    if (sizeof(size_t) != 8)
+        return true; /* Another header; rare enough to go without. */
     memcpy(&h, page, sizeof(h));
-    if (h.pgno > (uintptr_t)page / e->page_bytes)
-        return;
-    page -= h.pgno * e->page_bytes;
-    memcpy(&magic, page + HEADER, sizeof(magic));
-    if (magic != meta_magic)
-        return;
-    e->map = page;
+    if (mdb_env_info(e->env, &info) != 0 || mdb_env_get_fd(e->env, &fd) != 0 ||
+        h.pgno > info.me_last_pgno || e->page_bytes > sizeof(there) ||
+        pread(fd, there, e->page_bytes, (off_t)(h.pgno * e->page_bytes)) !=
+            (ssize_t)e->page_bytes ||
+        memcmp(there, page, e->page_bytes) != 0)
+        return false;
+    e->map = page - h.pgno * e->page_bytes;
     e->map_bytes = info.me_mapsize;
+    return true;
 }
 
 /* The header that the run of `v` must have; false if it is in no run. A value

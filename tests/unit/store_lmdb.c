@@ -354,6 +354,39 @@ Test(store_lmdb, writing_the_right_bytes_over_rot_heals_it_unread)
     wr_store_close(s);
 }
 
+/* Flips a bit of the page numbers of the pages with the format record. */
+static size_t rot_page_number(unsigned at)
+{
+    char path[128];
+    uint8_t *all, *x;
+    size_t n, hits = 0;
+
+    path_in("data.mdb", path);
+    cr_assert_eq(wr_file_read(path, 64 << 20, &why, &all, &n), WR_OK);
+    for (x = all; (x = memmem(x, (size_t)(all + n - x), "wreath store", 12));
+         x++, hits++)
+        all[(size_t)(x - all) / 4096 * 4096 + at] ^= 1;
+    cr_assert_eq(wr_file_write(path, 0600, wr_span(all, n), &why), WR_OK);
+    free(all);
+    return hits;
+}
+
+/* Where the map is was told by such a number, whatever it was. */
+Test(store_lmdb, a_page_that_says_it_is_another_is_refused)
+{
+    static const unsigned places[] = {0, 1, 4, 7};
+    struct wr_store *s;
+
+    wr_store_close(must_open());
+    for (size_t i = 0; i < WR_ARRAY_LEN(places); i++) {
+        cr_assert_gt(rot_page_number(places[i]), 0);
+        cr_assert_eq(try_open(&s), WR_EDAMAGED);
+        cr_assert_neq(strstr(why.text, "a page is not"), NULL, "%s", why.text);
+        (void)rot_page_number(places[i]);
+        wr_store_close(must_open());
+    }
+}
+
 /* A page that a transaction has changed is in memory, above the map or below,
  * and what stands there before a value is no header. `store_power` wrote half a
  * terabyte behind the end of a file before this was known. */
