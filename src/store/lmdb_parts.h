@@ -138,6 +138,9 @@ int wr_lmdb_perform(struct wr_lmdb_work *w, struct wr_store_req *r);
 WR_MUST_USE enum wr_err wr_lmdb_record_get(const struct wr_lmdb_work *w,
                                            const uint8_t *digest,
                                            struct wr_record *ret);
+/* The next spilled put id of a chunk at a cursor of `refs`; *id NULL: the
+ * first. LMDB's code, MDB_NOTFOUND at the end. */
+int wr_lmdb_spilled(MDB_cursor *c, const uint8_t *digest, const uint8_t **id);
 /* Whether the payload of a chunk is whole; its bytes to `ret` if not NULL.
  * WR_EDAMAGED, WR_EIO. */
 WR_MUST_USE enum wr_err wr_lmdb_payload_read(const struct wr_lmdb_work *w,

@@ -86,22 +86,18 @@ static enum wr_err spilled(const struct wr_lmdb_work *w, struct wr_store_req *r,
                            uint32_t skip)
 {
     uint8_t(*out)[WR_PUT_ID] = r->out;
-    MDB_val k = wr_val(r->key, WR_DIGEST), v;
+    const uint8_t *id = NULL;
     MDB_cursor *c;
     int rc = mdb_cursor_open(w->txn, w->e->refs, &c);
 
     if (rc != 0)
         return WR_EIO;
-    for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-         rc == 0 && k.mv_size == WR_REF_KEY &&
-         memcmp(k.mv_data, r->key, WR_DIGEST) == 0 &&
-         r->answer.n < WR_STORE_BATCH_MAX;
-         rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+    while (r->answer.n < WR_STORE_BATCH_MAX &&
+           (rc = wr_lmdb_spilled(c, r->key, &id)) == 0) {
         if (skip > 0)
             skip--;
         else
-            memcpy(out[r->answer.n++], (uint8_t *)k.mv_data + WR_DIGEST,
-                   WR_PUT_ID);
+            memcpy(out[r->answer.n++], id, WR_PUT_ID);
     }
     mdb_cursor_close(c);
     return rc == 0 || rc == MDB_NOTFOUND ? WR_OK : WR_EIO;

@@ -97,17 +97,14 @@ static void add_ref(struct wr_sum *s, const uint8_t *digest,
 static int add_spilled(const struct wr_lmdb_work *w, const uint8_t *digest,
                        struct wr_sum *s)
 {
-    MDB_val k = wr_val(digest, WR_DIGEST), v;
+    const uint8_t *id = NULL;
     MDB_cursor *c;
     int rc = mdb_cursor_open(w->txn, w->e->refs, &c);
 
     if (rc != 0)
         return rc;
-    for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-         rc == 0 && k.mv_size == WR_REF_KEY &&
-         memcmp(k.mv_data, digest, WR_DIGEST) == 0;
-         rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))
-        add_ref(s, digest, (uint8_t *)k.mv_data + WR_DIGEST);
+    while ((rc = wr_lmdb_spilled(c, digest, &id)) == 0)
+        add_ref(s, digest, id);
     mdb_cursor_close(c);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }

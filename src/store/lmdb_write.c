@@ -30,6 +30,18 @@ enum wr_err wr_lmdb_record_get(const struct wr_lmdb_work *w,
     return wr_record_read(wr_val_span(v), ret);
 }
 
+int wr_lmdb_spilled(MDB_cursor *c, const uint8_t *digest, const uint8_t **id)
+{
+    MDB_val k = wr_val(digest, WR_DIGEST), v;
+    int rc = mdb_cursor_get(c, &k, &v, *id == NULL ? MDB_SET_RANGE : MDB_NEXT);
+
+    if (rc == 0 &&
+        (k.mv_size != WR_REF_KEY || memcmp(k.mv_data, digest, WR_DIGEST) != 0))
+        rc = MDB_NOTFOUND;
+    *id = rc == 0 ? (const uint8_t *)k.mv_data + WR_DIGEST : NULL;
+    return rc;
+}
+
 /* Extent `i` of a chunk, whole and as its record says. WR_EDAMAGED, WR_EIO. */
 static enum wr_err extent_get(const struct wr_lmdb_work *w,
                               const uint8_t *digest,
@@ -355,26 +367,19 @@ static int do_have(const struct wr_lmdb_work *w, struct wr_store_req *r)
 /* Removes all spilled put ids of a chunk. */
 static int spilled_drop(const struct wr_lmdb_work *w, const uint8_t *digest)
 {
+    const uint8_t *id = NULL;
     MDB_cursor *c;
     int rc = mdb_cursor_open(w->txn, w->e->refs, &c);
 
     if (rc != 0)
         return rc;
-    while (rc == 0) {
-        MDB_val k = wr_val(digest, WR_DIGEST), v;
-
-        rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-        if (rc == MDB_NOTFOUND ||
-            (rc == 0 && (k.mv_size != WR_REF_KEY ||
-                         memcmp(k.mv_data, digest, WR_DIGEST) != 0))) {
-            rc = 0;
+    for (; (rc = wr_lmdb_spilled(c, digest, &id)) == 0; id = NULL) {
+        rc = mdb_cursor_del(c, 0);
+        if (rc != 0)
             break;
-        }
-        if (rc == 0)
-            rc = mdb_cursor_del(c, 0);
     }
     mdb_cursor_close(c);
-    return rc;
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 static int drop_ref(const struct wr_lmdb_work *w, struct wr_store_req *r,

@@ -106,18 +106,13 @@ static enum wr_err keep(struct wr_salvager *s, MDB_cursor *refs,
 {
     struct wr_store_put put = {
         .hash = hash, .repair = true, .buf = buf, .bytes = {buf->p, buf->n}};
-    MDB_val k = wr_val(digest, WR_DIGEST), v;
-    int rc = mdb_cursor_get(refs, &k, &v, MDB_SET_RANGE);
+    const uint8_t *id = NULL;
     enum wr_err err = ready(s, buf->n);
     bool first = true;
 
     memcpy(put.digest, digest, WR_DIGEST);
     memcpy(put.put_id, wr_put_id_salvaged, WR_PUT_ID);
-    for (; rc == 0 && err == WR_OK && k.mv_size == WR_REF_KEY &&
-           memcmp(k.mv_data, digest, WR_DIGEST) == 0;
-         rc = mdb_cursor_get(refs, &k, &v, MDB_NEXT)) {
-        const uint8_t *id = (const uint8_t *)k.mv_data + WR_DIGEST;
-
+    while (err == WR_OK && wr_lmdb_spilled(refs, digest, &id) == 0) {
         if (first) {
             memcpy(put.put_id, id, WR_PUT_ID);
             err = wr_store_put(s->store, &put, on_stored, s);
