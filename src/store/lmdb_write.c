@@ -250,9 +250,24 @@ static bool admits(const struct wr_lmdb_work *w, struct wr_store_req *r,
     return false;
 }
 
+static int spilled_count(const struct wr_lmdb_work *w, const uint8_t *digest,
+                         uint32_t *ret)
+{
+    const uint8_t *id = NULL;
+    MDB_cursor *c;
+    int rc = mdb_cursor_open(w->txn, w->e->refs, &c);
+
+    if (rc != 0)
+        return rc;
+    for (*ret = 0; (rc = wr_lmdb_spilled(c, digest, &id)) == 0;)
+        ++*ret;
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 /* The record to change, for what is there. One that cannot be read counts as
- * one without references whose extents, however many, must go; and the sums
- * are to be counted anew once it has. */
+ * one of which only the references that spilled are known, and whose extents,
+ * however many, must go; and the sums are to be counted anew once it has. */
 enum there { ABSENT, THERE, UNREADABLE };
 
 static int record_now(const struct wr_lmdb_work *w, const uint8_t *digest,
@@ -260,16 +275,16 @@ static int record_now(const struct wr_lmdb_work *w, const uint8_t *digest,
 {
     const enum wr_err err = wr_lmdb_record_get(w, digest, ret);
 
-    if (err != WR_OK && err != WR_ENOTFOUND && err != WR_EDAMAGED)
-        return EIO;
-    if (err != WR_OK)
-        *ret = (struct wr_record){.damaged = true};
-    if (err == WR_EDAMAGED)
-        ret->extents = wr_extents_of(WR_STORE_CHUNK_MAX);
     *ret_there = err == WR_OK          ? THERE
                  : err == WR_ENOTFOUND ? ABSENT
                                        : UNREADABLE;
-    return 0;
+    if (err == WR_OK)
+        return 0;
+    *ret = (struct wr_record){.damaged = true};
+    if (err == WR_ENOTFOUND)
+        return 0;
+    ret->extents = wr_extents_of(WR_STORE_CHUNK_MAX);
+    return err == WR_EDAMAGED ? spilled_count(w, digest, &ret->spilled) : EIO;
 }
 
 /* Writes the record of a chunk down to which the request's put id was added. */

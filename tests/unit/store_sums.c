@@ -7,6 +7,7 @@
 #include <lmdb.h>
 
 #include "../support/storekit.h"
+#include "store/check.h"
 #include "wire/id.h"
 
 enum { CHUNKS = 60, PUT_IDS = 14, ROOTS = 20, ALL = 128 };
@@ -350,27 +351,34 @@ Test(store_sums, of_a_store_of_format_1_are_made_when_it_is_opened)
     }
 }
 
-Test(store_sums, are_right_again_once_an_unreadable_record_is_replaced)
+/* The index records of the first `n` chunks. */
+static void make_unreadable(uint64_t n)
 {
-    struct wr_rng rng = {14};
-    struct wr_store *s = open_lmdb();
     uint8_t digest[WR_DIGEST];
     MDB_val k = {sizeof(digest), digest}, v = {3, (void *)(uintptr_t) "rot"};
     MDB_txn *txn;
-    MDB_env *env;
+    MDB_env *env = tamper(&txn);
     MDB_dbi dbi;
 
-    for (uint64_t i = 0; i < 2; i++)
-        cr_assert_eq(kit_put(s, i, 1, 300, 1), WR_OK);
-    wr_store_close(s);
-    env = tamper(&txn);
     cr_assert_eq(mdb_dbi_open(txn, "index", 0, &dbi), 0);
-    for (uint64_t i = 0; i < 2; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         kit_digest(i, digest);
         cr_assert_eq(mdb_put(txn, dbi, &k, &v, 0), 0);
     }
     cr_assert_eq(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+}
+
+Test(store_sums, are_right_again_once_an_unreadable_record_is_replaced)
+{
+    struct wr_rng rng = {14};
+    struct wr_store *s = open_lmdb();
+    uint8_t digest[WR_DIGEST];
+
+    for (uint64_t i = 0; i < 2; i++)
+        cr_assert_eq(kit_put(s, i, 1, 300, 1), WR_OK);
+    wr_store_close(s);
+    make_unreadable(2);
     s = open_lmdb();
     cr_assert_eq(kit_put(s, 0, 1, 300, 2), WR_OK);
     kit_digest(1, digest);
@@ -378,6 +386,42 @@ Test(store_sums, are_right_again_once_an_unreadable_record_is_replaced)
     wr_store_drain(s);
     check_all(s, &rng);
     wr_store_close(s);
+}
+
+static void count_fault(void *arg, enum wr_fault fault, struct wr_span key)
+{
+    (void)key;
+    ((unsigned *)arg)[fault]++;
+}
+
+/* What spilled is not in the record: it is known still. */
+Test(store_sums, an_unreadable_record_loses_no_reference_that_spilled)
+{
+    unsigned faults[WR_FAULTS] = {0};
+    const struct wr_check_cfg cfg = {.found = count_fault, .arg = faults};
+    const uint64_t puts = WR_STORE_REFS_SHOWN + 3;
+    struct wr_store *s = open_lmdb();
+    struct wr_chunk_info info;
+    struct wr_check c;
+    struct wr_why why;
+
+    for (uint64_t put = 0; put < puts; put++)
+        for (uint64_t i = 0; i < 2; i++)
+            cr_assert_eq(kit_put(s, i, 1, 300, put), WR_OK);
+    wr_store_close(s);
+    make_unreadable(2);
+    s = open_lmdb();
+    for (uint64_t put = puts; put-- > 0;) /* Each again: none is new twice. */
+        cr_assert_eq(kit_put(s, 0, 1, 300, put), WR_OK);
+    cr_assert_eq(kit_stat(s, 0, &info), WR_OK);
+    cr_assert_eq(info.refs, puts);
+    cr_assert_eq(kit_drop(s, 1), WR_OK);
+    wr_store_close(s);
+    cr_assert_eq(wr_store_check(dir.store, &cfg, &c, &why), WR_OK);
+    cr_assert_eq(c.refs, puts);
+    cr_assert_eq(faults[WR_FAULT_REFS], 0);
+    cr_assert_eq(faults[WR_FAULT_NO_CHUNK], 0);
+    cr_assert_eq(faults[WR_FAULT_SUMS], 0);
 }
 
 /* ---- dropped if the same ------------------------------------------------- */
