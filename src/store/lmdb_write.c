@@ -265,9 +265,23 @@ static int spilled_count(const struct wr_lmdb_work *w, const uint8_t *digest,
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* The record to change, for what is there. One that cannot be read counts as
- * one of which only the references that spilled are known, and whose extents,
- * however many, must go; and the sums are to be counted anew once it has. */
+/* As the chunk's first extent says, if that is whole; or 0. */
+static uint32_t length_of(const struct wr_lmdb_work *w, const uint8_t *digest)
+{
+    uint8_t key[WR_EXTENT_KEY];
+    MDB_val k = wr_val(key, sizeof(key)), v;
+    struct wr_extent x;
+
+    wr_extent_key(digest, 0, key);
+    return mdb_get(w->txn, w->e->payload, &k, &v) == 0 &&
+                   wr_extent_read(digest, wr_val_span(v), &x) == WR_OK
+               ? x.length
+               : 0;
+}
+
+/* The record to change, for what is there. Of one that cannot be read only the
+ * length and the references that spilled are known; its extents, however many,
+ * must go, and the sums are to be counted anew once it has. */
 enum there { ABSENT, THERE, UNREADABLE };
 
 static int record_now(const struct wr_lmdb_work *w, const uint8_t *digest,
@@ -283,6 +297,7 @@ static int record_now(const struct wr_lmdb_work *w, const uint8_t *digest,
     *ret = (struct wr_record){.damaged = true};
     if (err == WR_ENOTFOUND)
         return 0;
+    ret->length = length_of(w, digest); /* It counts in the total. */
     ret->extents = wr_extents_of(WR_STORE_CHUNK_MAX);
     return err == WR_EDAMAGED ? spilled_count(w, digest, &ret->spilled) : EIO;
 }
@@ -461,8 +476,8 @@ static int do_drop(struct wr_lmdb_work *w, struct wr_store_req *r)
 
     if (rc != 0 || there == ABSENT)
         return rc;
-    if (r->has_put_id)
-        return drop_ref(w, r, &rec);
+    if (r->has_put_id) /* One that cannot be read stays as it is. */
+        return there == THERE ? drop_ref(w, r, &rec) : 0;
     rc = wr_lmdb_sum_chunk(w, r->key, &rec, &sum);
     if (rc != 0 || (r->has_print && !prints(&sum, r)))
         return rc;

@@ -394,8 +394,9 @@ static void count_fault(void *arg, enum wr_fault fault, struct wr_span key)
     ((unsigned *)arg)[fault]++;
 }
 
-/* What spilled is not in the record: it is known still. */
-Test(store_sums, an_unreadable_record_loses_no_reference_that_spilled)
+/* What spilled is not in the record, and its length not only: they are known
+ * still. */
+Test(store_sums, an_unreadable_record_loses_nothing_that_is_beside_it)
 {
     unsigned faults[WR_FAULTS] = {0};
     const struct wr_check_cfg cfg = {.found = count_fault, .arg = faults};
@@ -422,6 +423,7 @@ Test(store_sums, an_unreadable_record_loses_no_reference_that_spilled)
     cr_assert_eq(faults[WR_FAULT_REFS], 0);
     cr_assert_eq(faults[WR_FAULT_NO_CHUNK], 0);
     cr_assert_eq(faults[WR_FAULT_SUMS], 0);
+    cr_assert_eq(faults[WR_FAULT_TOTALS], 0);
 }
 
 /* ---- dropped if the same ------------------------------------------------- */
