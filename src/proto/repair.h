@@ -20,8 +20,9 @@
  * where it was noticed, by replica_mend.c.
  *
  * Bounded: so many syncs, jobs and answers at a time; a budget in bytes/s; a
- * sync that finds nothing to do, or whose jobs fail, ends. What a peer says is
- * checked, and never believed beyond "I have this": chunks are verified.
+ * sync that finds nothing to do, or whose jobs fail, or that takes long, ends.
+ * What a peer says is checked, and never believed beyond "I have this": chunks
+ * are verified.
  */
 #ifndef WR_PROTO_REPAIR_H
 #define WR_PROTO_REPAIR_H
@@ -51,6 +52,10 @@ enum {
 /* A misplaced copy is kept for so long after the set was seen to have it: more
  * than a reader's time, who may have asked the set before (decision 0020). */
 #define WR_REPAIR_LINGER_US WR_SEC(60)
+/* So long may a sync ask on, and what one chunk of it takes go on: whoever
+ * always has more to say would hold up all rounds. What is left over comes with
+ * the next one. */
+#define WR_REPAIR_LONG_US WR_SEC(600)
 /* After a round that mended something the next comes soon, to see. */
 #define WR_REPAIR_SOON_US WR_SEC(10)
 
@@ -66,6 +71,7 @@ enum wr_job_step {
 struct wr_job {
     uint64_t id; /* Of what it waits for; 0: it can go on. */
     wr_time until;
+    wr_time over;    /* It takes nothing any more. */
     wr_time pending; /* WANT: since when a verdict is waited for. */
     struct wr_id key;
     wr_host host;
@@ -105,6 +111,7 @@ enum wr_sync_phase {
 struct wr_repair_sync {
     uint64_t id; /* Of what it waits for; 0: it can go on. */
     wr_time until;
+    wr_time over; /* It asks nothing any more. */
     uint8_t phase, tries, busy;
     bool home;  /* Give only: we are not of the set. */
     bool roots; /* Now the records. */

@@ -35,7 +35,8 @@ struct wr_job *repair_job_new(struct wr_core *c)
 
     for (unsigned i = 0; i < WR_REPAIR_JOBS; i++)
         if (r->jobs[i].step == WR_JOB_FREE) {
-            r->jobs[i] = (struct wr_job){.step = WR_JOB_REFS};
+            r->jobs[i] = (struct wr_job){.step = WR_JOB_REFS,
+                                         .over = c->now + WR_REPAIR_LONG_US};
             return &r->jobs[i];
         }
     return NULL;
@@ -245,6 +246,10 @@ void repair_job_run(struct wr_core *c, struct wr_job *j)
     while (j->step != WR_JOB_FREE && j->id == 0) {
         switch ((enum wr_job_step)j->step) {
         case WR_JOB_REFS:
+            if (j->take && c->now >= j->over) {
+                end(c, j, false);
+                return;
+            }
             if (j->roots)
                 j->step = WR_JOB_BODY;
             else

@@ -363,7 +363,7 @@ static void merge(struct wr_core *c, struct wr_repair_sync *s)
                       WR_REPAIR_PAGE);
         } else if (s->own_i == s->own_n && s->theirs_i == s->theirs_n) {
             next_range(s);
-        } else if (s->fails > WR_REPAIR_FAILS) {
+        } else if (s->fails > WR_REPAIR_FAILS || c->now >= s->over) {
             give_up(c, s);
         } else if (repair_job_room(c, 2)) {
             merge_one(c, s);
@@ -496,7 +496,11 @@ void repair_sync_run(struct wr_core *c, struct wr_repair_sync *s)
     while (s->phase != WR_SYNC_FREE && s->id == 0) {
         switch ((enum wr_sync_phase)s->phase) {
         case WR_SYNC_SUM:
-            ask_store(c, s, WR_FX_STORE_SUM, &s->from, &s->to, WR_ARC_PARTS);
+            if (c->now < s->over)
+                ask_store(c, s, WR_FX_STORE_SUM, &s->from, &s->to,
+                          WR_ARC_PARTS);
+            else
+                give_up(c, s);
             break;
         case WR_SYNC_ASK:
             if (wr_peers_alive(c, host_of(s)))
@@ -530,6 +534,7 @@ void repair_sync_run(struct wr_core *c, struct wr_repair_sync *s)
 void repair_sync_begin(struct wr_core *c, struct wr_repair_sync *s)
 {
     s->roots = false;
+    s->over = c->now + WR_REPAIR_LONG_US;
     begin_pass(s);
     repair_sync_run(c, s);
 }

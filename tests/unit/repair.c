@@ -736,6 +736,79 @@ Test(repair, no_answer_makes_it_do_anything_but_ask)
     bed_close(b);
 }
 
+/* Whatever `liar` is asked by `h`, it has something to say that calls for one
+ * more question. */
+static void say_more(struct bed *b, wr_host h, wr_host liar, bool refs)
+{
+    const struct wr_repair *r = b->w.hosts[h].node->core.repair;
+    struct wr_event ev = {.kind = WR_EV_RECV, .from = liar};
+    uint8_t list[WR_SYNC_BYTES];
+
+    wr_rng_fill(&b->rng, list, sizeof(list));
+    for (unsigned i = 0; i < WR_REPAIR_SYNCS && !refs; i++) {
+        const struct wr_repair_sync *s = &r->syncs[i];
+        struct wr_msg m = message(WR_MSG_SYNCED, s->id);
+        const bool deep = s->levels_n > 8;
+
+        if (s->phase != WR_SYNC_ASK || s->id == 0 ||
+            s->hosts[s->hosts_i] != liar)
+            continue;
+        if (deep)
+            memcpy(list, s->to.b, sizeof(s->to.b));
+        m.synced.what = deep ? WR_SYNCED_ITEMS : WR_SYNCED_PARTS;
+        m.synced.list =
+            wr_span(list, deep ? WR_SYNC_ITEM : WR_ARC_PARTS * WR_PRINT);
+        ev.msg = &m;
+        wr_world_step(&b->w, h, &ev);
+    }
+    for (unsigned i = 0; i < WR_REPAIR_JOBS; i++) {
+        const struct wr_job *j = &r->jobs[i];
+        struct wr_msg m = message(WR_MSG_SYNCED, j->id);
+
+        if (j->step != WR_JOB_REFS || !j->take || j->host != liar || j->id == 0)
+            continue;
+        m.synced.what = WR_SYNCED_REFS;
+        m.synced.list =
+            wr_span(list, refs ? WR_SYNC_REFS * sizeof(struct wr_put_id) : 0);
+        ev.msg = &m;
+        wr_world_step(&b->w, h, &ev);
+    }
+}
+
+/* A round ends, and the next begins, though each answer of one host calls for
+ * more: ranges that differ everywhere, chunks that nothing refers to, put ids
+ * without end. */
+Test(repair, who_never_comes_to_an_end_is_left)
+{
+    struct wr_world_cfg cfg = cfg_of(5, 4);
+    cfg.net.min_us = WR_MS(30);
+    cfg.net.max_us = WR_MS(40);
+    cfg.faults = true;
+    for (unsigned refs = 0; refs < 2; refs++) {
+        struct bed *b = bed_open(&cfg, 5);
+        const struct wr_id key = new_key(b);
+        wr_host set[WR_SET_MAX];
+        uint64_t rounds;
+
+        run_s(b, 100);
+        cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+        if (refs > 0) {
+            for (unsigned i = 0; i < 3; i++)
+                keep(b, set[i], &key, put_id((uint8_t)(1 + i)));
+            b->w.faults[set[0]].slow_us = WR_SEC(2);
+        }
+        rounds = b->w.hosts[set[0]].node->core.repair->rounds;
+        for (unsigned i = 0; i < 50 * 60 * 60; i++) {
+            wr_world_run(&b->w, b->w.now + WR_MS(20));
+            say_more(b, set[0], set[1], refs > 0);
+        }
+        cr_assert_geq(b->w.hosts[set[0]].node->core.repair->rounds, rounds + 2,
+                      "%u", refs);
+        run_s(b, 60);
+        bed_close(b);
+    }
+}
+
 /* Two hosts must not let go of the same, each because the other has it. */
 Test(repair, who_lets_go_vouches_for_nothing)
 {
