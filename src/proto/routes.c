@@ -6,6 +6,9 @@
 /* Bytes of an entry: its ref, its start, its finger's round. */
 enum { EACH = sizeof(wr_ref) + sizeof(uint32_t) + sizeof(uint8_t) };
 
+/* Of a finger: its round, and whether a lookup found it there. */
+enum { ROUND = 0x7f, FOUND = 0x80 };
+
 static const struct wr_id *id_at(const struct wr_routes *r,
                                  const struct wr_core *c, uint32_t i)
 {
@@ -431,7 +434,7 @@ static wr_ref owner_by_finger(const struct wr_routes *r,
     const struct wr_id from = wr_id_add_pow2(near.id, bits - 1);
     const uint32_t at = find(r, c->book, &from) % r->n;
 
-    if (r->fingers[at] == 0 || !alive(r, c, ask, r->refs[at]) ||
+    if ((r->fingers[at] & FOUND) == 0 || !alive(r, c, ask, r->refs[at]) ||
         !wr_id_owns(&from, key, id_at(r, c, at)))
         return WR_NO_REF;
     return r->refs[at];
@@ -608,9 +611,9 @@ size_t wr_routes_before(const struct wr_routes *r, const struct wr_core *c,
 static void end_round(struct wr_routes *r)
 {
     for (uint32_t i = 0; i < r->n; i++)
-        if (r->fingers[i] != r->round)
+        if ((r->fingers[i] & ROUND) != r->round)
             r->fingers[i] = 0;
-    r->round = r->round == UINT8_MAX ? 1 : (uint8_t)(r->round + 1);
+    r->round = r->round == ROUND ? 1 : (uint8_t)(r->round + 1);
     r->member = 0;
 }
 
@@ -641,9 +644,9 @@ static void refresh_one(struct wr_routes *r, struct wr_core *c)
 }
 
 /* L11: whether a member is known, and not doubted, between `at` and twice as
- * far from ours. It serves as well as the finger; should it be gone, the hop
- * that finds out will find another. */
-static bool covered(const struct wr_routes *r, const struct wr_core *c,
+ * far from ours. It serves as well as the finger, and stays as one; should it
+ * be gone, the hop that finds out will find another. */
+static bool covered(struct wr_routes *r, const struct wr_core *c,
                     const struct wr_id *at, unsigned bit)
 {
     const struct wr_id end = wr_id_add_pow2(at, bit);
@@ -658,8 +661,11 @@ static bool covered(const struct wr_routes *r, const struct wr_core *c,
         if (!follows(at, id_at(r, c, i), &end))
             break;
         if (!wr_core_ours(c, ref) &&
-            r->sight->warmth(c, wr_ref_host(ref)) != WR_HOST_DOUBTED)
+            r->sight->warmth(c, wr_ref_host(ref)) != WR_HOST_DOUBTED) {
+            if ((r->fingers[i] & ROUND) != r->round)
+                r->fingers[i] = r->round;
             return true;
+        }
     }
     return false;
 }
@@ -703,7 +709,7 @@ void wr_routes_finger(struct wr_routes *r, struct wr_core *c, wr_ref ref)
     const uint32_t at = place(r, c, ref);
 
     if (at < r->cap)
-        r->fingers[at] = r->round;
+        r->fingers[at] = FOUND | r->round;
 }
 
 void wr_routes_begin(struct wr_routes *r, struct wr_core *c,

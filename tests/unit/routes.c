@@ -232,6 +232,31 @@ Test(routes, a_link_to_be_set_up_is_preferred_to_a_walk)
     still_close(w);
 }
 
+/* L11: who serves in a finger's place is as precious: in a table full of
+ * neighbours one entry spans half of the ring. */
+Test(routes, who_serves_as_a_finger_stays)
+{
+    struct still *w = still_open(400, 1, 10, tiny);
+    struct still_host *h = &w->hosts[0];
+    const struct wr_id *us = wr_book_id(&w->book, wr_ref_of(0, 0));
+    const struct wr_id half = wr_id_add_pow2(us, 255);
+    wr_ref far = WR_NO_REF;
+    struct wr_id at;
+
+    for (wr_host k = 1; k < w->n && far == WR_NO_REF; k++)
+        if (wr_id_between(&half, wr_book_id(&w->book, wr_ref_of(k, 0)), us))
+            far = wr_ref_of(k, 0);
+    wr_routes_learn(&h->routes, &h->core, far);
+    h->core.now = h->routes.finger_at;
+    cr_assert(wr_routes_finger_due(&h->routes, &h->core, &at));
+    cr_assert(!wr_id_eq(&at, &half));
+    for (wr_host k = 1; k < w->n; k++)
+        if (wr_id_between(us, wr_book_id(&w->book, wr_ref_of(k, 0)), &half))
+            wr_routes_learn_host(&h->routes, &h->core, k);
+    cr_assert(knows(&h->routes, far));
+    still_close(w);
+}
+
 /* L11: only where nobody is known is a finger looked up. */
 Test(routes, a_stretch_with_a_living_member_needs_no_finger)
 {
