@@ -35,10 +35,9 @@ struct batch {
     wr_time until;
 };
 
-static bool is_full(const struct wr_lmdb *m, int rc)
+static bool is_full(int rc)
 {
-    return rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT ||
-           (rc == EIO && wr_lmdb_env_is_full(&m->e));
+    return rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT;
 }
 
 static int begin(struct batch *b, enum wr_space space)
@@ -62,19 +61,18 @@ static int finish(struct batch *b, int rc)
     if (rc == 0 &&
         wr_lmdb_env_measure(&b->m->e, txn, b->m->cfg.quota, &usage) != WR_OK)
         rc = EIO;
-    if (rc != 0) {
-        if (txn != NULL)
-            mdb_txn_abort(txn);
-        return rc;
-    }
-    rc = mdb_txn_commit(txn);
+    if (rc == 0)
+        rc = mdb_txn_commit(txn);
+    else if (txn != NULL)
+        mdb_txn_abort(txn);
     if (rc == 0) {
         b->m->e.totals = b->w.totals;
         b->usage = usage;
         b->usage.chunk_bytes = b->w.totals.chunk_bytes;
         b->usage.commits++;
     }
-    return rc;
+    /* Asked once: a failed sync is told once. */
+    return rc == EIO && wr_lmdb_env_is_full(&b->m->e) ? ENOSPC : rc;
 }
 
 /* The next request for this batch; NULL: commit now. */
@@ -190,7 +188,7 @@ static int on_full(struct batch *b, int rc)
             return rc == ENOSPC ? EIO : rc;
     }
     rc = attempt_again(b);
-    if (!is_full(m, rc))
+    if (!is_full(rc))
         return rc;
     (void)tiny_commit(m);
     (void)tiny_commit(m);
@@ -269,10 +267,10 @@ static void run_batch(struct wr_lmdb *m, struct wr_store_reqs *taken)
         return;
     }
     rc = attempt(&b, b.usage.space);
-    full = is_full(m, rc);
+    full = is_full(rc);
     if (full)
         rc = on_full(&b, rc);
-    if (is_full(m, rc)) {
+    if (is_full(rc)) {
         all_fail(&b.reqs, WR_EFULL);
     } else if (rc == ENOMEM) {
         all_fail(&b.reqs, WR_ENOMEM);

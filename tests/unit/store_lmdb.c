@@ -23,6 +23,8 @@
 static atomic_int sync_fails, write_fails;
 static atomic_int meta_fails; /* An errno for the next write of a meta page. */
 static atomic_int disk_is_short; /* It takes a part of what is written. */
+static atomic_int syncs_lost;    /* So many that come next fail. */
+static atomic_int no_room;       /* It has none to tell of. */
 static char ballast[128]; /* If set, writes fail while this file is there. */
 
 static bool disk_full(void)
@@ -65,14 +67,15 @@ int disk_statfs(const char *path, struct statfs *ret)
 {
     if (syscall(SYS_statfs, path, ret) != 0)
         return -1;
-    if (atomic_load(&disk_is_short) != 0)
+    if (atomic_load(&disk_is_short) != 0 || atomic_load(&no_room) != 0)
         ret->f_bavail = 0;
     return 0;
 }
 
 int fdatasync(int fd)
 {
-    if (atomic_load(&sync_fails) != 0) {
+    if (atomic_load(&sync_fails) != 0 ||
+        (atomic_load(&syncs_lost) > 0 && atomic_fetch_sub(&syncs_lost, 1))) {
         errno = EIO;
         return -1;
     }
@@ -423,6 +426,22 @@ Test(store_lmdb, after_a_failed_sync_nothing_is_acknowledged)
     cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK);
     cr_assert_eq(kit_read(s, pool, 3, 3, 100000), WR_ENOTFOUND);
     cr_assert_eq(kit_put(s, 3, 3, 100000, 1), WR_OK);
+    wr_store_close(s);
+}
+
+/* The kernel tells each descriptor once, LMDB's and ours. */
+Test(store_lmdb, a_failed_sync_is_no_full_disk_where_there_is_no_room_either)
+{
+    struct wr_store *s = must_open();
+    struct wr_store_usage u;
+
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
+    atomic_store(&no_room, 1);
+    atomic_store(&syncs_lost, 2);
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 2), WR_EIO);
+    cr_assert_eq(atomic_load(&syncs_lost), 0);
+    wr_store_usage(s, &u);
+    cr_assert(u.failed);
     wr_store_close(s);
 }
 
