@@ -127,16 +127,6 @@ static int attempt(struct batch *b, enum wr_space space)
     return finish(b, rc);
 }
 
-static int attempt_again(struct batch *b)
-{
-    int rc = begin(b, WR_SPACE_READONLY);
-
-    for (struct wr_store_req *r = b->reqs.head; r != NULL && rc == 0;
-         r = r->next)
-        rc = perform(b, r);
-    return finish(b, rc);
-}
-
 static int tiny_commit(struct wr_lmdb *m)
 {
     MDB_txn *txn;
@@ -166,12 +156,30 @@ static bool is_dead(const struct wr_lmdb *m)
     return rc == MDB_PANIC;
 }
 
-/* A meta page found no room. Which of the two LMDB shows now may be in memory
- * alone: a commit follows, before anybody is answered by what it shows. */
-static int revive(struct wr_lmdb *m)
+/* A meta page may have found no room, and LMDB be dead. Which of the two it
+ * shows once it is opened anew may be in memory alone: a commit follows, before
+ * anybody is answered by what it shows. */
+static int revive(struct wr_lmdb *m, int rc)
 {
+    int alive;
+
+    if (!is_full(rc) || !is_dead(m))
+        return rc;
     wr_lmdb_reopen(m);
-    return tiny_commit(m);
+    alive = tiny_commit(m);
+    if (alive == 0)
+        return rc;
+    return alive == ENOSPC ? EIO : alive;
+}
+
+static int attempt_again(struct batch *b)
+{
+    int rc = begin(b, WR_SPACE_READONLY);
+
+    for (struct wr_store_req *r = b->reqs.head; r != NULL && rc == 0;
+         r = r->next)
+        rc = perform(b, r);
+    return revive(b->m, finish(b, rc));
 }
 
 static int on_full(struct batch *b, int rc)
@@ -182,12 +190,9 @@ static int on_full(struct batch *b, int rc)
            WR_KV_STR("path", m->e.path), WR_KV_STR("cause", mdb_strerror(rc)));
     if (rc != MDB_MAP_FULL)
         wr_lmdb_ballast_drop(&m->e);
-    if (is_dead(m)) {
-        rc = revive(m);
-        if (rc != 0)
-            return rc == ENOSPC ? EIO : rc;
-    }
-    rc = attempt_again(b);
+    rc = revive(m, rc);
+    if (is_full(rc))
+        rc = attempt_again(b);
     if (!is_full(rc))
         return rc;
     (void)tiny_commit(m);

@@ -614,6 +614,23 @@ Test(store_lmdb, the_ballast_lets_removals_pass_on_a_full_disk)
     wr_store_close(s);
 }
 
+Test(store_lmdb, a_full_disk_that_has_no_room_for_a_meta_page_either)
+{
+    struct wr_store *s = must_open();
+    struct wr_store_usage u;
+
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
+    cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_OK);
+    path_in("ballast", ballast);
+    atomic_store(&meta_fails, ENOSPC); /* Of the second attempt. */
+    cr_assert_eq(kit_drop(s, 1), WR_OK);
+    cr_assert_eq(atomic_load(&meta_fails), 0);
+    wr_store_usage(s, &u);
+    cr_assert(!u.failed);
+    cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_OK);
+    wr_store_close(s);
+}
+
 Test(store_lmdb, a_full_map_refuses_and_can_be_emptied)
 {
     const struct wr_store_cfg cfg = {.map_bytes = 4 << 20};
