@@ -130,7 +130,7 @@ static bool next_own(struct wr_core *c)
 
 /* ---- what is misplaced --------------------------------------------------- */
 
-static bool is_ours(const struct wr_core *c, const struct wr_id *to)
+bool repair_is_ours(const struct wr_core *c, const struct wr_id *to)
 {
     wr_host set[WR_COPIES_MAX];
 
@@ -186,11 +186,11 @@ static void search(struct wr_core *c)
             r->turned = true; /* We know too little to judge. */
             return;
         }
-        if (is_ours(c, &to) && wr_id_eq(&end, &r->at)) {
+        if (repair_is_ours(c, &to) && wr_id_eq(&end, &r->at)) {
             searched(r, &to);
             return;
         }
-        if (is_ours(c, &to))
+        if (repair_is_ours(c, &to))
             break;
         round = wr_id_owns(&end, &r->begin, &to);
         end = to;
@@ -207,7 +207,7 @@ static void begin_home(struct wr_core *c)
     struct wr_id from, to;
 
     r->scan_found = false;
-    if (!repair_arc(c, &r->scan_key, &from, &to) || is_ours(c, &to)) {
+    if (!repair_arc(c, &r->scan_key, &from, &to) || repair_is_ours(c, &to)) {
         s->phase = WR_SYNC_FREE;
         searched(r, &r->scan_key); /* It became ours meanwhile. */
         return;

@@ -52,6 +52,8 @@ void repair_served(struct wr_core *c, struct wr_repair_served *v,
                    const struct wr_event *ev);
 
 /* repair.c */
+/* Whether we are to keep what ends at `to` (D23). */
+bool repair_is_ours(const struct wr_core *c, const struct wr_id *to);
 /* A sync is over. */
 void repair_sync_ended(struct wr_core *c, struct wr_repair_sync *s);
 

@@ -102,6 +102,21 @@ static struct wr_repair_home *home_new(struct wr_core *c)
     return NULL;
 }
 
+/* Those that were asked are the set still, of all of this arc: somebody may
+ * have died, or come, while the last of them let us wait. */
+static bool set_stands(const struct wr_core *c, const struct wr_repair_sync *s)
+{
+    const struct wr_id first = wr_id_add_pow2(&s->arc_from, 0);
+    wr_host set[WR_COPIES_MAX];
+    struct wr_id from, to;
+
+    return repair_knows_all(c) && repair_arc(c, &first, &from, &to) &&
+           wr_id_owns(&s->arc_from, &s->arc_to, &to) &&
+           !repair_is_ours(c, &to) &&
+           repair_set(c, &to, false, set) == s->hosts_n &&
+           memcmp(set, s->hosts, s->hosts_n * sizeof(set[0])) == 0;
+}
+
 /* The whole set has all that we have of this arc. If that was so a while ago,
  * and nothing has changed since, ours may go: whoever read meanwhile has asked
  * the set when it had it, or us before we let go (D23). */
@@ -110,7 +125,7 @@ static bool may_go(struct wr_core *c, const struct wr_repair_sync *s)
     struct wr_repair *r = repair_of(c);
     struct wr_repair_home *h = home_of(r, &s->arc_to);
 
-    if (s->failed || s->unclean) {
+    if (s->failed || s->unclean || !set_stands(c, s)) {
         if (h != NULL)
             h->since = WR_NEVER;
         r->now.waiting++;
@@ -481,7 +496,7 @@ static void pass_ended(struct wr_core *c, struct wr_repair_sync *s)
         s->hosts_i++;
         s->roots = false;
         begin_pass(s);
-    } else if (s->leaving && !s->failed && !s->unclean) {
+    } else if (s->leaving && !s->failed && !s->unclean && set_stands(c, s)) {
         drop_page(c, s);
     } else if (s->home && !s->leaving && may_go(c, s)) {
         begin_leaving(s);

@@ -7,6 +7,7 @@
 #include "../../sim/copies.h"
 #include "../support/simkit.h"
 #include "crypto/root.h"
+#include "proto/peers.h"
 #include "proto/repair.h"
 
 enum { HASH = 0xb220, LEN = 1000 };
@@ -548,6 +549,71 @@ Test(repair, what_was_just_counted_on_is_not_dropped)
         cr_assert_eq(copies_of(b, root, &key).strays, 0, "%u", k);
         bed_close(b);
     }
+}
+
+/* The first host after the set of `key`. */
+static wr_host next_after(struct bed *b, const struct wr_id *key)
+{
+    const uint32_t first = wr_circle_from(&b->all, key);
+    wr_host set[WR_SET_MAX];
+    const uint32_t n = wr_copies_set(&b->w, &b->all, key, set);
+
+    for (uint32_t i = 0; i < b->all.n; i++) {
+        const wr_host h = wr_ref_host(b->all.refs[(first + i) % b->all.n]);
+
+        if (!listed(set, n, h))
+            return h;
+    }
+    return WR_NO_HOST;
+}
+
+/* What `asker` asks `host` about is answered: not now. */
+static void say_busy(struct bed *b, wr_host asker, wr_host host)
+{
+    const struct wr_repair *r = b->w.hosts[asker].node->core.repair;
+
+    for (unsigned i = 0; i < WR_REPAIR_SYNCS; i++) {
+        const struct wr_repair_sync *s = &r->syncs[i];
+        struct wr_msg m = message(WR_MSG_SYNCED, s->id);
+        struct wr_event ev = {.kind = WR_EV_RECV, .from = host, .msg = &m};
+
+        m.synced.status = WR_STATUS_BUSY;
+        m.synced.retry_ms = 2000;
+        if (s->phase == WR_SYNC_ASK && s->tries > 0 &&
+            s->hosts[s->hosts_i] == host)
+            wr_world_step(&b->w, asker, &ev);
+    }
+}
+
+/* One of the set dies when it has been asked, the last is slow to answer: by
+ * then the stray is of the set itself. */
+Test(repair, what_the_set_was_asked_about_stays_when_the_set_has_changed)
+{
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    const struct wr_id key = new_key(b);
+    wr_host set[WR_SET_MAX], now[WR_SET_MAX];
+    const wr_host stray = next_after(b, &key);
+    const struct wr_core *c = &b->w.hosts[stray].node->core;
+
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    for (unsigned i = 0; i < 4; i++)
+        keep(b, i < 3 ? set[i] : stray, &key, put_id(1));
+    while (!lets_go(c->repair))
+        wr_world_run(&b->w, b->w.now + WR_MS(1));
+    wr_world_crash(&b->w, set[0]);
+    while (wr_peers_alive(c, set[0])) {
+        say_busy(b, stray, set[2]);
+        wr_world_run(&b->w, b->w.now + WR_MS(1));
+        cr_assert(lets_go(c->repair));
+    }
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, now), 3);
+    cr_assert(listed(now, 3, stray));
+    while (lets_go(c->repair))
+        wr_world_run(&b->w, b->w.now + WR_MS(1));
+    run_s(b, 1);
+    cr_assert_not_null(item(b, stray, &key));
+    bed_close(b);
 }
 
 /* Its bytes are worth nothing, what it knows of who refers to it is. */
