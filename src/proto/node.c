@@ -476,17 +476,23 @@ static void done(struct wr_core *c, wr_token token, enum wr_status status)
     }
 }
 
-/* Somebody will hear our BYE, or there is nobody else. Those who did not would
- * count on us for ever. */
+/* A neighbour in the ring will hear our BYE, or there is nobody else. Those who
+ * did not would count on us for ever; and the ring would go with us if all that
+ * did were newcomers, who do not start one (R10). */
 static bool heard(const struct wr_core *c)
 {
-    uint32_t at = 0;
-    wr_host h;
+    for (unsigned i = 0; i < c->cfg->members; i++) {
+        const struct wr_ring *r = &c->rings[i];
 
-    while ((h = wr_roster_next(c, &at)) != WR_NO_HOST)
-        if (wr_peers_warmth(c, h) == WR_HOST_WARM &&
-            wr_peers_incarnation(c, h) != 0)
-            return true;
+        for (unsigned k = 0; r->phase == WR_RING_MEMBER && k < r->succs_n;
+             k++) {
+            const wr_host h = wr_ref_host(r->succs[k]);
+
+            if (wr_peers_warmth(c, h) == WR_HOST_WARM &&
+                wr_peers_incarnation(c, h) != 0)
+                return true;
+        }
+    }
     return wr_roster_admitted_n(c) <= 1;
 }
 

@@ -334,14 +334,16 @@ Test(node, a_farewell_to_many_comes_to_its_end)
     struct wr_event leave = {.kind = WR_EV_LEAVE, .leave = {.token = 5}};
     struct wr_outbox tight;
     unsigned byes = 0, dones = 0, told = 0;
+    wr_host hosts[41] = {self};
     struct wr_node *n;
 
     cr_assert_eq(wr_outbox_init(&tight, 80, 1 << 16), WR_OK);
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
-    wr_node_start_ring(n, WR_SEC(1), &out);
-    for (unsigned i = 0; i < 40; i++) {
-        struct wr_event ev = {.kind = WR_EV_ADMIT,
-                              .from = add((uint8_t)(i + 2), 17)};
+    for (unsigned i = 1; i <= 40; i++)
+        hosts[i] = add((uint8_t)(i + 1), 17);
+    wr_node_start_with(n, hosts, 2, WR_SEC(1), &out);
+    for (unsigned i = 1; i <= 40; i++) {
+        struct wr_event ev = {.kind = WR_EV_ADMIT, .from = hosts[i]};
 
         wr_node_step(n, &ev, WR_SEC(1), &out);
         ev = (struct wr_event){
