@@ -14,13 +14,31 @@
 #include "sys/usage.h"
 
 /* A name in it may hold any bytes; it stays one line. */
-static void say(const char *text)
+static void print_line(const char *text)
 {
-    fputs("wreath: ", stderr);
     for (; *text != '\0'; text++)
         fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text,
               stderr);
     fputc('\n', stderr);
+}
+
+static void say(const char *text)
+{
+    fputs("wreath: ", stderr);
+    print_line(text);
+}
+
+void cli_remark(const struct cli *cli, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    if (cli->quiet)
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    print_line(text);
 }
 
 int cli_fail(const struct cli *cli, const struct wr_why *why)

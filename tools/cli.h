@@ -68,6 +68,10 @@ int cmd_bench(struct cli *cli, int argc, char **argv);
  * output as well) and returns the exit status of why->err. */
 int cli_fail(const struct cli *cli, const struct wr_why *why);
 
+/* One line for people on standard error, at once; nothing with --quiet. */
+void cli_remark(const struct cli *cli, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* "wreath: TEXT", the command's usage, status 2. */
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

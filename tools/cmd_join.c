@@ -103,6 +103,15 @@ static bool joined_before(const struct wr_home *h,
     return false;
 }
 
+/* Before it waits: whom for, and how long at most. */
+static void announce(const struct cli *cli, const struct wr_ticket *ticket)
+{
+    char where[WR_JOIN_WHERE_MAX];
+
+    cli_remark(cli, "joining through %s; this takes at most %d s",
+               wr_join_where(ticket, where), WR_JOIN_MS / 1000);
+}
+
 static int join(struct cli *cli, const struct wr_ticket *ticket)
 {
     struct wr_join_parent parent;
@@ -122,6 +131,8 @@ static int join(struct cli *cli, const struct wr_ticket *ticket)
     h = (struct wr_home){0};
     snprintf(h.dir, sizeof(h.dir), "%s", cli->dir);
     err = wr_home_draft(&h, &why);
+    if (err == WR_OK)
+        announce(cli, ticket);
     if (err == WR_OK)
         err = wr_join_ring(ticket, &h, &parent, &why);
     if (err == WR_EREFUSED)

@@ -214,24 +214,34 @@ static void on_resolved(void *arg, enum wr_err err, const struct wr_addr *v,
     next_address(j);
 }
 
-static void nobody(struct joining *j)
+const char *wr_join_where(const struct wr_ticket *ticket,
+                          char ret[static WR_JOIN_WHERE_MAX])
 {
-    char all[WR_WHY_TEXT_MAX / 2] = "";
     size_t n = 0;
 
-    for (uint32_t i = 0; i < j->ticket->n_addrs && n < sizeof(all); i++)
-        n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s",
-                              i > 0 ? ", " : "", j->ticket->addrs[i]);
+    ret[0] = '\0';
+    for (uint32_t i = 0; i < ticket->n_addrs && n < WR_JOIN_WHERE_MAX; i++)
+        n += (size_t)snprintf(ret + n, WR_JOIN_WHERE_MAX - n, "%s%s",
+                              i > 0 ? ", " : "", ticket->addrs[i]);
+    return ret;
+}
+
+static void nobody(struct joining *j)
+{
+    char where[WR_JOIN_WHERE_MAX], at[WR_ADDR_TEXT];
+
     if (j->met)
         finish(j, wr_why(j->why, WR_EUNREACH,
-                         "a super-peer answered and then fell silent; try "
-                         "again in a moment"));
+                         "the super-peer at %s answered and then fell silent; "
+                         "join again in a moment",
+                         wr_addr_text(&j->parent->addr, at)));
     else
         finish(j, wr_why(j->why, WR_EUNREACH,
-                         "no super-peer of this ring answers at %.150s: it is "
+                         "no super-peer of this ring answers at %s: it is "
                          "down or unreachable, of another major version, or "
-                         "the ticket is of another ring",
-                         all));
+                         "the ticket is of another ring. Start it, or mend "
+                         "the way there, then join again",
+                         wr_join_where(j->ticket, where)));
 }
 
 /* The next address of the name in hand, or the next name. */
@@ -259,10 +269,18 @@ static void next_address(struct joining *j)
 static void on_timer(uv_timer_t *t)
 {
     struct joining *j = t->data;
+    char at[WR_ADDR_TEXT];
 
-    finish(j, wr_why(j->why, WR_ETIMEOUT,
-                     "the issuer of the ticket does not answer; it must be up "
-                     "when somebody joins. Try again later"));
+    if (!j->met)
+        nobody(j);
+    else /* A ticket begins with the address of its issuer. */
+        finish(j,
+               wr_why(j->why, WR_ETIMEOUT,
+                      "the super-peer at %s answers, but the issuer of the "
+                      "ticket, which must admit you, does not: start it "
+                      "(where 'wreath init' was run, by the ticket %.100s), "
+                      "then join again",
+                      wr_addr_text(&j->parent->addr, at), j->ticket->addrs[0]));
 }
 
 static void closed(void *arg)

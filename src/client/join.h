@@ -9,7 +9,10 @@
 #include "client/home.h"
 #include "wire/book.h"
 
-enum { WR_JOIN_MS = 30000 }; /* The issuer may be behind a slow relay. */
+enum {
+    WR_JOIN_MS = 30000, /* The issuer may be behind a slow relay. */
+    WR_JOIN_WHERE_MAX = 200,
+};
 
 /* The super-peer that answered: whom to dial next time. */
 struct wr_join_parent {
@@ -19,10 +22,15 @@ struct wr_join_parent {
     struct wr_addr addr;
 };
 
+/* "192.0.2.1:4077, 192.0.2.2:4077": whom wr_join_ring() tries, in this order;
+ * cut at the end if long. Returns ret. */
+const char *wr_join_where(const struct wr_ticket *ticket,
+                          char ret[static WR_JOIN_WHERE_MAX]);
+
 /* Fills `h` (its dir and keys are set by the caller, wr_home_draft): the ring,
  * the credential, the ticket's addresses as contacts. Writes no file.
  * WR_EREFUSED: the issuer's words. WR_EUNREACH: nobody answered as a member of
- * the ticket's ring. WR_ETIMEOUT: the issuer did not answer. */
+ * the ticket's ring. WR_ETIMEOUT: somebody did, but not the issuer. */
 WR_MUST_USE enum wr_err wr_join_ring(const struct wr_ticket *ticket,
                                      struct wr_home *h,
                                      struct wr_join_parent *ret_parent,

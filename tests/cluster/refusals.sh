@@ -180,7 +180,26 @@ new=$(put l1 "$W/new")
 result $? 'the same put goes on once a host is back'
 check 'and is fetched' fetched l2 "$new" "$W/new"
 
-kill9 s1 s2
+w s1 invite --quiet -o "$W/late"
+kill9 s1
+"$WREATH" --dir "$W/n6" join "$W/late" 2>"$W/said" >"$W/stdout" </dev/null &
+joining=$!
+OTHERS+=("$joining")
+announced()
+{
+    grep -q "^joining through ${ADDRESS[s1]},.*${ADDRESS[s2]}.* 30 s$" "$W/said"
+}
+until_ok 20 announced && alive "$joining"
+result $? 'join says whom it asks, and how long, before it waits'
+wait "$joining"
+check 'the issuer is down: join' test $? -eq 4
+check 'names who answers, and who must be started' \
+    complaint "^wreath:.*${ADDRESS[s2]} answers.*start it.*${ADDRESS[s1]}"
+check 'with --quiet nothing is announced' \
+    refused 4 '^wreath: no super-peer.*answers' n6 join --quiet "$W/super.ticket"
+check 'in one line' test "$(wc -l <"$W/said")" -eq 1
+
+kill9 s2
 check 'no super-peer is reachable: put' \
     refused 4 'reach|answer' l1 put --timeout 3s "$W/new"
 check 'no super-peer is reachable: get' \
