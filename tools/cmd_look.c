@@ -115,6 +115,8 @@ static void on_root(void *arg, const wreath_root *r)
     printf("%s  %-7s %10s  %s  ", date_text(r->created_s, date),
            has_expired(r) ? "expired" : r->state,
            whole ? cli_bytes(r->size, size) : "-", whole ? r->cid : r->put);
+    if (r->name[0] == '\0') /* No file's name has a slash. */
+        fputs("(no name/standard input)", stdout);
     print_name(l->cli, r->name);
     if (whole && r->expires_s != 0)
         printf("  (%s %s)", has_expired(r) ? "since" : "until",

@@ -77,6 +77,8 @@ check 'standard input has the CID of the same file' \
 "$CLUSTER_TOOL" stream stdin 5000000 |
     timeout 60 "$WREATH" --dir "$W/l3" put - >"$W/piped" 2>"$W/said"
 check 'so has a pipe' test "$(<"$W/piped")" = "$cid"
+w l3 ls | grep -q "$cid  (no name/standard input)$"
+result $? 'which ls shows as what no file is called'
 w l4 get "$cid" -o - | cmp - "$W/stdin" >"$W/said" 2>&1
 result $? 'get writes to standard output'
 w l4 cat "$cid" | cmp - "$W/stdin" >"$W/said" 2>&1
