@@ -287,10 +287,11 @@ int cmd_rm(struct cli *cli, int argc, char **argv)
     int status = cli_leaf_open(cli, "rm", NULL, &w);
     if (status != 0)
         return status;
-    const wreath_code code = wreath_rm(w, argv[first], &n, &error);
+    if (wreath_rm(w, argv[first], &n, &error) != WREATH_OK)
+        status = cli_leaf_explain(cli, w, &error);
     cli_leaf_close(w);
-    if (code != WREATH_OK)
-        return cli_leaf_fail(cli, &error);
+    if (status != 0)
+        return status;
     if (cli->json)
         printf("{\"given_up\":%llu}\n", (unsigned long long)n);
     else if (!cli->quiet)

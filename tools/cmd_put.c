@@ -68,36 +68,6 @@ static void print_remark(const wreath_put_result *r, uint64_t spent_us)
         r->copies == 1 ? "y" : "ies");
 }
 
-/* Which hosts are down, as the super-peer sees it: what a put waited for. */
-static void name_the_silent(wreath *w)
-{
-    wreath_error error;
-    json_t *o, *e;
-    char *text;
-    size_t i, n = 0;
-
-    if (wreath_query(w, "peers", "", &text, &error) != WREATH_OK)
-        return;
-    o = json_loads(text, 0, NULL);
-    free(text);
-    json_array_foreach(json_object_get(o, "hosts"), i, e)
-    {
-        const char *host = json_string_value(json_object_get(e, "host"));
-        const char *at = json_string_value(json_object_get(e, "address"));
-        const char *state = json_string_value(json_object_get(e, "state"));
-        const char *life = json_string_value(json_object_get(e, "liveness"));
-
-        if (host == NULL || at == NULL || state == NULL || life == NULL ||
-            strcmp(state, "admitted") != 0 || strcmp(life, "up") == 0)
-            continue;
-        fprintf(stderr, "%s%.8s (%s)", n++ == 0 ? "these are down: " : ", ",
-                host, at);
-    }
-    if (n > 0)
-        fputs("; bring them up, and the same command goes on\n", stderr);
-    json_decref(o);
-}
-
 static int put_one(struct cli *cli, wreath *w, const char *path,
                    wreath_put_options *options)
 {
@@ -114,13 +84,8 @@ static int put_one(struct cli *cli, wreath *w, const char *path,
         from_stdin ? wreath_put_fd(w, STDIN_FILENO, options, &r, &error)
                    : wreath_put_path(w, path, options, &r, &error);
     cli_progress_end(&progress);
-    if (code != WREATH_OK) {
-        const int status = cli_leaf_fail(cli, &error);
-
-        if (code == WREATH_EUNREACH || code == WREATH_ETIMEOUT)
-            name_the_silent(w);
-        return status;
-    }
+    if (code != WREATH_OK)
+        return cli_leaf_explain(cli, w, &error);
     if (cli->json) {
         print_json(path, &r, wr_clock_now() - began);
     } else {

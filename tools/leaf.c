@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
+
 /* The one handle of this process, for the signal handler. */
 static wreath *running;
 
@@ -28,6 +30,49 @@ int cli_leaf_fail(const struct cli *cli, const wreath_error *error)
     /* As a shell counts it, so that a loop of commands ends too. */
     return error->code == WREATH_ECANCELED && caught != 0 ? 128 + caught
                                                           : status;
+}
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+
+    return text != NULL ? text : "";
+}
+
+/* Which hosts are down, as the super-peer sees it: what a put waited for. */
+static void name_the_silent(wreath *w)
+{
+    char line[1024];
+    wreath_error error;
+    json_t *o, *e;
+    char *text;
+    size_t i, n = 0;
+
+    if (wreath_query(w, "peers", "", &text, &error) != WREATH_OK)
+        return;
+    o = cli_json_read(text);
+    json_array_foreach(json_object_get(o, "hosts"), i, e)
+    {
+        if (strcmp(text_of(e, "state"), "admitted") == 0 &&
+            strcmp(text_of(e, "liveness"), "up") != 0 && n < sizeof(line))
+            n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%.8s (%.64s)",
+                                  n == 0 ? "these are down: " : ", ",
+                                  text_of(e, "host"), text_of(e, "address"));
+    }
+    if (n > 0)
+        fprintf(stderr, "%s; bring them up and run the same command again\n",
+                line);
+    json_decref(o);
+}
+
+int cli_leaf_explain(const struct cli *cli, wreath *w,
+                     const wreath_error *error)
+{
+    const int status = cli_leaf_fail(cli, error);
+
+    if (error->code == WREATH_EUNREACH || error->code == WREATH_ETIMEOUT)
+        name_the_silent(w);
+    return status;
 }
 
 int cli_leaf_open(struct cli *cli, const char *command, const char *timeout,

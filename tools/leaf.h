@@ -18,6 +18,11 @@ void cli_leaf_close(wreath *w);
 /* Prints the error and returns the exit status. */
 int cli_leaf_fail(const struct cli *cli, const wreath_error *error);
 
+/* The same, and what the super-peer can tell of the cause: which hosts are
+ * down, where too few are up. */
+int cli_leaf_explain(const struct cli *cli, wreath *w,
+                     const wreath_error *error);
+
 /* A wreath_progress for a struct cli_progress. */
 void cli_leaf_progress(void *arg, uint64_t done, uint64_t total);
 

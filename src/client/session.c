@@ -659,8 +659,8 @@ enum wr_err wr_session_why(const struct wr_session *s, uint8_t status,
                               : answer->data.down,
                           hosts);
         return wr_why(why, WR_EUNREACH,
-                      "%s: too few hosts are up to keep it safely; what is "
-                      "stored stays, repeat the command to resume",
+                      "%s: too few hosts are up to do it safely; what was "
+                      "done stays, repeat the command to go on",
                       what);
     case WR_STATUS_BAD:
         return wr_why(why, WR_EDAMAGED, "%s: no host has a sound copy", what);

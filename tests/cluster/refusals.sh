@@ -174,11 +174,14 @@ bytes new 300000 "$W/new"
 check 'too few hosts for w: the put is not acknowledged' \
     refused 4 "$short|${ADDRESS[s2]}" l1 put --timeout 3s "$W/new"
 check 'unless one copy is asked for' w l1 put --wait one "$W/new"
+check 'nor is giving up' \
+    refused 4 "these are down: .*$short \(${ADDRESS[s2]}\)" l1 rm "$cid"
 start s2
 check 'two of three are enough' settled 60 s1 s2
 new=$(put l1 "$W/new")
 result $? 'the same put goes on once a host is back'
 check 'and is fetched' fetched l2 "$new" "$W/new"
+check 'and what could not be given up now is' w l1 rm "$cid"
 
 w s1 invite --quiet -o "$W/late"
 kill9 s1
