@@ -22,15 +22,17 @@ static void print_line(const char *text)
     fputc('\n', stderr);
 }
 
-static void say(const char *text)
+static void say(const struct cli *cli, const char *text)
 {
+    char line[CLI_LINE_MAX];
+
     fputs("wreath: ", stderr);
-    print_line(text);
+    print_line(cli_advice(cli, text, line));
 }
 
 void cli_remark(const struct cli *cli, const char *fmt, ...)
 {
-    char text[1024];
+    char text[CLI_LINE_MAX];
     va_list ap;
 
     if (cli->quiet)
@@ -45,11 +47,13 @@ int cli_fail(const struct cli *cli, const struct wr_why *why)
 {
     const int status = wr_err_status(why->err);
     const char *text = why->text[0] != '\0' ? why->text : wr_err_text(why->err);
+    char line[CLI_LINE_MAX];
 
-    say(text);
+    say(cli, text);
     if (cli->json) {
-        json_t *o = json_pack("{s:s, s:s, s:i}", "error", text, "kind",
-                              wr_err_text(why->err), "status", status);
+        json_t *o =
+            json_pack("{s:s, s:s, s:i}", "error", cli_advice(cli, text, line),
+                      "kind", wr_err_text(why->err), "status", status);
 
         if (o != NULL) {
             json_dumpf(o, stdout, JSON_COMPACT);
@@ -85,14 +89,13 @@ static void print_hint(const char *command, const char *usage)
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
 {
     const struct command *c = find(command);
-    char text[1024];
+    char text[CLI_LINE_MAX];
     va_list ap;
 
-    (void)cli;
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    say(text);
+    say(cli, text);
     print_hint(command, c != NULL ? c->usage : "COMMAND ...");
     return 2;
 }
@@ -134,10 +137,50 @@ void cli_set_dir(struct cli *cli, const char *dir)
     cli->dir_given = true;
 }
 
+const char *cli_word(const char *text, char *ret, size_t room)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-./,:@%+=";
+    size_t n = 0;
+
+    for (; *text != '\0' && n + 2 < room; text++) {
+        if (strchr(plain, *text) == NULL && (unsigned char)*text < 0x80)
+            ret[n++] = '\\';
+        ret[n++] = *text;
+    }
+    ret[n] = '\0';
+    return ret;
+}
+
 const char *cli_self(const struct cli *cli, char ret[CLI_SELF_MAX])
 {
-    snprintf(ret, CLI_SELF_MAX, "wreath%s%s", cli->dir_given ? " --dir " : "",
-             cli->dir_given ? cli->dir : "");
+    static const char before[] = "wreath --dir ";
+    const size_t n = sizeof(before) - 1;
+
+    strcpy(ret, cli->dir_given ? before : "wreath");
+    if (cli->dir_given)
+        cli_word(cli->dir, ret + n, CLI_SELF_MAX - n);
+    return ret;
+}
+
+const char *cli_advice(const struct cli *cli, const char *text,
+                       char ret[CLI_LINE_MAX])
+{
+    static const char quoted[] = "'wreath ";
+    char self[CLI_SELF_MAX];
+    const char *at;
+    int n = 0;
+
+    cli_self(cli, self);
+    while (n < CLI_LINE_MAX && (at = strstr(text, quoted)) != NULL) {
+        const bool ours = strncmp(at + strlen(quoted), "--", 2) != 0;
+
+        n += snprintf(ret + n, (size_t)(CLI_LINE_MAX - n), "%.*s'%s ",
+                      (int)(at - text), text, ours ? self : "wreath");
+        text = at + strlen(quoted);
+    }
+    if (n < CLI_LINE_MAX)
+        snprintf(ret + n, (size_t)(CLI_LINE_MAX - n), "%s", text);
     return ret;
 }
 

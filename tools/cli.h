@@ -65,7 +65,8 @@ int cmd_config(struct cli *cli, int argc, char **argv);
 int cmd_bench(struct cli *cli, int argc, char **argv);
 
 /* Prints "wreath: TEXT" on standard error (with --json, an object on standard
- * output as well) and returns the exit status of why->err. */
+ * output as well) and returns the exit status of why->err. The text is as
+ * cli_advice() makes it. */
 int cli_fail(const struct cli *cli, const struct wr_why *why);
 
 /* One line for people on standard error, at once; nothing with --quiet. */
@@ -79,10 +80,23 @@ int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
 /* Usage, summary and options of a command, on standard output. */
 void cli_describe(const struct command *c);
 
-enum { CLI_SELF_MAX = WR_HOME_DIR_MAX + 16 };
+enum {
+    CLI_SELF_MAX = 2 * WR_HOME_DIR_MAX + 16,
+    CLI_LINE_MAX = CLI_SELF_MAX + 1024
+};
+
+/* `text` as one word of a shell's line, at most twice as long; cut if it does
+ * not fit. Returns ret. */
+const char *cli_word(const char *text, char *ret, size_t room);
 
 /* "wreath", with the --dir that it was given: what advice begins with. */
 const char *cli_self(const struct cli *cli, char ret[CLI_SELF_MAX]);
+
+/* `text`, in which what is quoted as 'wreath COMMAND ...' is to be run here: it
+ * gets the --dir that we were given. The words of the library need this, which
+ * knows of no options. Returns ret. */
+const char *cli_advice(const struct cli *cli, const char *text,
+                       char ret[CLI_LINE_MAX]);
 
 /* What --dir says. */
 void cli_set_dir(struct cli *cli, const char *dir);

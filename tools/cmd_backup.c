@@ -214,6 +214,7 @@ static int backup_keys(struct cli *cli, const char *dest)
 static int backup_store(struct cli *cli, const char *dest)
 {
     char from[WR_HOME_PATH_MAX], to[WR_HOME_PATH_MAX], data[WR_HOME_PATH_MAX];
+    char word[2 * WR_HOME_PATH_MAX];
     struct cli_progress progress;
     struct wr_why why = {0};
     struct stat st = {0};
@@ -235,7 +236,8 @@ static int backup_store(struct cli *cli, const char *dest)
                (unsigned long long)st.st_size);
     else if (!cli->quiet)
         printf("copied the store, %s, to %s; 'wreath fsck %s' judges it\n",
-               cli_bytes((uint64_t)st.st_size, bytes), to, to);
+               cli_bytes((uint64_t)st.st_size, bytes), to,
+               cli_word(to, word, sizeof(word)));
     return 0;
 }
 

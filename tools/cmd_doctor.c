@@ -54,22 +54,21 @@ static void vfind(struct doctor *d, const char *check, enum level level,
                   const char *advice, const char *fmt, va_list args)
 {
     static const char *const levels[] = {"ok", "note", "fault"};
-    char text[512];
+    char words[512], text[CLI_LINE_MAX], remedy[CLI_LINE_MAX];
 
-    vsnprintf(text, sizeof(text), fmt, args);
-    if (level == OK)
-        advice = NULL;
+    vsnprintf(words, sizeof(words), fmt, args);
+    cli_advice(d->cli, words, text);
+    cli_advice(d->cli, advice != NULL && level != OK ? advice : "", remedy);
     if (level > d->worst)
         d->worst = level;
-    json_array_append_new(d->findings,
-                          json_pack("{s:s, s:s, s:s, s:s}", "check", check,
-                                    "level", levels[level], "text", text,
-                                    "advice", advice != NULL ? advice : ""));
+    json_array_append_new(
+        d->findings, json_pack("{s:s, s:s, s:s, s:s}", "check", check, "level",
+                               levels[level], "text", text, "advice", remedy));
     if (d->cli->json || (d->cli->quiet && level == OK))
         return;
     printf("%-6s %-9s %s\n", levels[level], check, text);
-    if (advice != NULL)
-        printf("%-16s %s\n", "", advice);
+    if (remedy[0] != '\0')
+        printf("%-16s %s\n", "", remedy);
     fflush(stdout);
 }
 
@@ -105,7 +104,8 @@ static void check_keys(struct doctor *d)
 {
     static const char *const names[] = {"identity", "ring.key", "tickets",
                                         "ring", "credential"};
-    char path[WR_HOME_PATH_MAX], advice[WR_HOME_PATH_MAX + 32];
+    char path[WR_HOME_PATH_MAX], word[2 * WR_HOME_PATH_MAX],
+        advice[2 * WR_HOME_PATH_MAX + 32];
     struct stat st;
     bool well = true;
 
@@ -116,7 +116,8 @@ static void check_keys(struct doctor *d)
         if (stat(path, &st) != 0)
             continue;
         if (secret && (st.st_mode & 077) != 0) {
-            snprintf(advice, sizeof(advice), "chmod go= %s", path);
+            snprintf(advice, sizeof(advice), "chmod go= %s",
+                     cli_word(path, word, sizeof(word)));
             find(d, "keys", FAULT, advice,
                  "%s can be read by others (mode %04o)", names[i],
                  (unsigned)st.st_mode & 07777);
@@ -135,13 +136,11 @@ static void check_keys(struct doctor *d)
 
 static void check_backup(struct doctor *d)
 {
-    char advice[CLI_SELF_MAX + 64], self[CLI_SELF_MAX];
+    static const char advice[] =
+        "'wreath backup --keys DIR', with DIR on another disk";
 
     if (!d->issuer)
         return;
-    snprintf(advice, sizeof(advice),
-             "%s backup --keys DIR, with DIR on another disk",
-             cli_self(d->cli, self));
     switch (backup_state(d->cli->dir)) {
     case BACKUP_NONE:
         find(d, "backup", FAULT, advice,
@@ -285,14 +284,10 @@ static void check_descriptors(struct doctor *d)
 
 static void check_running(struct doctor *d)
 {
-    char advice[CLI_SELF_MAX + 32], self[CLI_SELF_MAX];
     struct wr_why why = {0};
 
     if (cli_try(d->cli, "status", "", &d->status, &why) != WR_OK) {
-        snprintf(advice, sizeof(advice), "%s superpeer",
-                 cli_self(d->cli, self));
-        find(d, "running", d->leaf ? FAULT : NOTE, d->leaf ? NULL : advice,
-             "%s", why.text);
+        find(d, "running", d->leaf ? FAULT : NOTE, NULL, "%s", why.text);
         return;
     }
     const char *state = text_of(d->status, "state");
@@ -321,8 +316,10 @@ static void check_running(struct doctor *d)
              space);
     if (hosts < 3)
         find(d, "hosts", NOTE,
-             "with three hosts each chunk has three copies: 'wreath invite "
-             "--super-peer'",
+             d->issuer ? "with three hosts each chunk has three copies: "
+                         "'wreath invite --super-peer'"
+                       : "with three hosts each chunk has three copies: invite "
+                         "another, on the issuer",
              "%llu host%s admitted", (unsigned long long)hosts,
              hosts == 1 ? " is" : "s are");
 }
@@ -344,7 +341,9 @@ static void check_scrub(struct doctor *d)
     else
         find(d, "damage", OK, NULL, "no rotten chunk waits for a copy");
     if (last_s != 0 && now_s > last_s && now_s - last_s > SCRUB_OLD_S)
-        find(d, "scrub", NOTE, "'wreath scrub', and look at the setting scrub",
+        find(d, "scrub", NOTE,
+             d->leaf ? "scrub that host, and look at its setting scrub"
+                     : "'wreath scrub', and look at the setting scrub",
              "the chunks were last read %llu days ago",
              (unsigned long long)((now_s - last_s) / 86400));
 }
@@ -370,7 +369,7 @@ static json_t *survey(struct doctor *d)
 static void check_reach(struct doctor *d, const json_t *hosts)
 {
     const char *self = text_of(d->status, "host");
-    char advice[160];
+    char advice[160], absent[160];
     unsigned well = 0, others = 0;
     size_t i;
     json_t *h;
@@ -386,10 +385,15 @@ static void check_reach(struct doctor *d, const json_t *hosts)
         if (strcmp(host, self) == 0)
             continue;
         others++;
+        snprintf(absent, sizeof(absent),
+                 d->issuer ? "bring it up; if it is gone for good, 'wreath "
+                             "remove %.8s'"
+                           : "bring it up; if it is gone for good, remove "
+                             "%.8s on the issuer",
+                 host);
         if (json_is_null(a))
-            find(d, "reach", NOTE,
-                 "bring it up, or 'wreath remove' it if it is gone for good",
-                 "%.8s does not answer (%s)", host, text_of(h, "liveness"));
+            find(d, "reach", NOTE, absent, "%.8s does not answer (%s)", host,
+                 text_of(h, "liveness"));
         else if (strcmp(text_of(a, "liveness"), "up") != 0)
             find(d, "reach", FAULT, advice,
                  "%.8s answers, but holds this host for %s", host,

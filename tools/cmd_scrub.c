@@ -98,7 +98,7 @@ int cmd_scrub(struct cli *cli, int argc, char **argv)
         {"rate", 0, &rate, NULL, NULL},
         {"background", 'b', NULL, &background, NULL},
     };
-    char text[24];
+    char text[24], line[CLI_LINE_MAX];
     uint64_t bytes, number;
     int first;
     json_t *o;
@@ -121,7 +121,10 @@ int cmd_scrub(struct cli *cli, int argc, char **argv)
     if (background && cli->json)
         cli_json(json_object_get(o, "scrub"));
     else if (background && !cli->quiet)
-        puts("reading all chunks; 'wreath status' shows how far it is");
+        puts(cli_advice(cli,
+                        "reading all chunks; 'wreath status' shows how far it "
+                        "is",
+                        line));
     json_decref(o);
     return background ? 0 : wait_for_end(cli, number);
 }

@@ -175,11 +175,28 @@ static enum verdict verdict_of(const struct report *r)
     return v;
 }
 
+/* How to speak to the host whose store it is: that of --dir, or the one in
+ * whose directory it lies. */
+static const char *its_host(const struct cli *cli, const struct report *r,
+                            char ret[CLI_SELF_MAX])
+{
+    struct cli other = {.dir_given = true};
+    char path[WR_HOME_PATH_MAX];
+    const char *end = strrchr(r->path, '/');
+
+    wr_home_path(cli->dir, "store", path);
+    if (strcmp(path, r->path) == 0 || end == NULL || strcmp(end, "/store") != 0)
+        return cli_self(cli, ret);
+    snprintf(other.dir, sizeof(other.dir), "%.*s", (int)(end - r->path),
+             r->path);
+    return cli_self(&other, ret);
+}
+
 /* What helps. */
 static void next_step(const struct cli *cli, const struct report *r, char *ret,
                       size_t size)
 {
-    char self[CLI_SELF_MAX];
+    char self[CLI_SELF_MAX], path[2 * WR_HOME_PATH_MAX];
 
     switch (verdict_of(r)) {
     case SOUND:
@@ -189,13 +206,14 @@ static void next_step(const struct cli *cli, const struct report *r, char *ret,
         snprintf(ret, size,
                  "start the host, then '%s scrub': other hosts' copies replace "
                  "what is rotten",
-                 cli_self(cli, self));
+                 its_host(cli, r, self));
         return;
     case BROKEN:
+        cli_word(r->path, path, sizeof(path));
         snprintf(ret, size,
                  "'wreath salvage %s %s.new' brings back what is whole; then "
                  "move it to the place of the old one",
-                 r->path, r->path);
+                 path, path);
         return;
     }
     WR_UNREACHABLE();
@@ -291,7 +309,8 @@ static void store_path(const char *given, char ret[WR_HOME_PATH_MAX])
 
 int cmd_fsck(struct cli *cli, int argc, char **argv)
 {
-    char path[WR_HOME_PATH_MAX], next[3 * WR_HOME_PATH_MAX];
+    char path[WR_HOME_PATH_MAX], next[5 * WR_HOME_PATH_MAX];
+    char self[CLI_SELF_MAX];
     struct report r = {.path = path};
     int first, status = 0;
     const int over = cli_options(cli, "fsck", NULL, 0, argc, argv, &first);
@@ -312,10 +331,9 @@ int cmd_fsck(struct cli *cli, int argc, char **argv)
         status = cli_fail(cli, &r.why);
     } else if (r.why.err != WR_OK && r.why.err != WR_EDAMAGED) {
         status = cli_fail(cli, &r.why);
-        if (r.why.err == WR_ELOCKED && !cli->quiet)
-            fputs("wreath: 'wreath scrub' checks the chunks of a host that "
-                  "runs\n",
-                  stderr);
+        if (r.why.err == WR_ELOCKED)
+            cli_remark(cli, "'%s scrub' checks the chunks of a host that runs",
+                       its_host(cli, &r, self));
     } else {
         next_step(cli, &r, next, sizeof(next));
         if (cli->json)
@@ -340,7 +358,7 @@ static void print_salvage(const struct wr_salvage *s, const char *old,
                           const char *made)
 {
     const unsigned long long unknown = s->chunks - s->referred;
-    char bytes[16];
+    char bytes[16], from[2 * WR_HOME_PATH_MAX], to[2 * WR_HOME_PATH_MAX];
 
     printf("brought back %llu chunk%s, %s, and %llu root record%s to %s\n",
            (unsigned long long)s->chunks, s->chunks == 1 ? "" : "s",
@@ -353,10 +371,13 @@ static void print_salvage(const struct wr_salvage *s, const char *old,
         printf("%llu more are incomplete: other hosts have them, or nobody\n",
                (unsigned long long)s->incomplete);
     if (s->unreadable > 0)
-        printf("the disk did not give %llu pages: replace it\n",
-               (unsigned long long)s->unreadable);
-    printf("next: mv %s %s.old && mv %s %s, then start the host\n", old, old,
-           made, old);
+        printf("the disk did not give %llu page%s: replace it\n",
+               (unsigned long long)s->unreadable,
+               s->unreadable == 1 ? "" : "s");
+    cli_word(old, from, sizeof(from));
+    cli_word(made, to, sizeof(to));
+    printf("next: mv %s %s.old && mv %s %s, then start the host\n", from, from,
+           to, from);
 }
 
 static void json_salvage(const struct wr_salvage *s, const char *made)

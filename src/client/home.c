@@ -336,8 +336,8 @@ enum wr_err wr_home_ring_key(const char *dir, struct wr_sign_key *ret,
 
     if (err == WR_ENOTFOUND)
         return wr_why(why, WR_ENOTFOUND,
-                      "%s does not hold the ring key; run this where 'wreath "
-                      "init' was run",
+                      "%s does not hold the ring key; run this on the issuer, "
+                      "the host that made the ring",
                       dir);
     if (err != WR_OK)
         return err;

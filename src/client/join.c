@@ -278,7 +278,7 @@ static void on_timer(uv_timer_t *t)
                wr_why(j->why, WR_ETIMEOUT,
                       "the super-peer at %s answers, but the issuer of the "
                       "ticket, which must admit you, does not: start it "
-                      "(where 'wreath init' was run, by the ticket %.100s), "
+                      "(it made the ring; by the ticket, it is at %.100s), "
                       "then join again",
                       wr_addr_text(&j->parent->addr, at), j->ticket->addrs[0]));
 }

@@ -166,8 +166,8 @@ static enum wr_err open_cards(struct wr_super *s, struct wr_why *why)
                            &s->self, &is_new);
     if (err != WR_OK)
         return wr_why(why, err,
-                      "this identity is no super-peer; join with a ticket made "
-                      "by 'wreath invite --super-peer'");
+                      "this identity is no super-peer; join with a ticket that "
+                      "was made with --super-peer");
     wr_cards_load(&s->cards, home->dir);
     switch (wr_cards_state(&s->cards, s->self)) {
     case WR_ROSTER_LEFT:

@@ -212,4 +212,25 @@ check 'no super-peer is reachable: join' \
 check 'nothing is left of any of these' nothing_at "$W/out/unreached"
 check 'the command of a super-peer that does not run' \
     refused 4 'reached' s1 status
+
+# ---- advice ------------------------------------------------------------------------
+
+# What is to be pasted names the directory where it was named, and not where it
+# was not.
+w "a host's" init --listen "$IP:0" >/dev/null
+check 'a host that does not run' refused 4 'superpeer' "a host's" status
+pasted=$(sed -n "s/.*start it with '\(wreath .*\)'$/\1/p" "$W/said")
+w "a host's" doctor --json >"$W/findings"
+grep -q superpeer <(field 'findings.*.check=running.text' <"$W/findings") &&
+    [ -z "$(field 'findings.*.check=running.advice' <"$W/findings")" ]
+result $? 'doctor gives the same advice, once'
+mkdir "$W/bin"
+ln -s "$WREATH" "$W/bin/wreath"
+PATH="$W/bin:$PATH" bash -c "exec $pasted" >>"$W/pasted.log" 2>&1 </dev/null &
+PID[pasted]=$!
+until_ok 30 test -s "$W/a host's/run/address"
+result $? 'the advice runs as it is pasted'
+stop pasted
+WREATH_DIR="$W/a host's" timeout 20 "$WREATH" status 2>"$W/said"
+check 'without --dir the advice has none' complaint "with 'wreath superpeer'$"
 plan
