@@ -11,8 +11,8 @@
 #     WHO='superpeer put'  WHAT='malloc call'
 #     ONE=1       stops at the first finding, and keeps what it left
 . "$(dirname "$0")/lib.sh"
-: "${FAULT_LIB:?tests/support/fault.c}" "${CHUNKS_TOOL:?tests/cluster/chunks.c}"
 
+CHUNKS_TOOL=$BUILD/tests/cluster/chunks
 STEP=${STEP:-40}
 SHIFT=${SHIFT:-$(($(date +%s) / 86400 % STEP))}
 FIRST=${FIRST:-1}
@@ -20,11 +20,8 @@ LAST=${LAST:-2000}
 RELIABILITY=$(dirname "$0")/../../docs/reliability.md
 note "every $STEP. call from $((FIRST + SHIFT)) to $LAST (SHIFT=$SHIFT)"
 
-# What an ASan build brings must come first.
 export ASAN_OPTIONS=verify_asan_link_order=0:abort_on_error=1:detect_leaks=0:allocator_may_return_null=1
-PRELOAD=$FAULT_LIB
-asan=$(ldd "$WREATH" | sed -n 's/.*libasan[^ ]* => \([^ ]*\).*/\1/p')
-[ -z "$asan" ] || PRELOAD="$FAULT_LIB $asan"
+PRELOAD=$(preload)
 
 # ---- the world as it is before each fault ------------------------------------
 

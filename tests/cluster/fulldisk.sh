@@ -3,8 +3,8 @@
 # The disk is a small tmpfs where one may be mounted, and in any case a
 # directory whose files are capped (tests/support/fault.c).
 . "$(dirname "$0")/lib.sh"
-: "${FAULT_LIB:?tests/support/fault.c}" "${CHUNKS_TOOL:?tests/cluster/chunks.c}"
 
+CHUNKS_TOOL=$BUILD/tests/cluster/chunks
 MIB=1048576
 SIZE=$((48 * MIB))
 for i in 1 2 3 4 5; do
@@ -12,11 +12,8 @@ for i in 1 2 3 4 5; do
 done
 bytes small 20000 "$W/small-file"
 
-# asan's library must come first, wherever another one is loaded.
 export ASAN_OPTIONS=verify_asan_link_order=0
-PRELOAD=$FAULT_LIB
-asan=$(ldd "$WREATH" | sed -n 's/.*libasan[^ ]* => \([^ ]*\).*/\1/p')
-[ -z "$asan" ] || PRELOAD="$FAULT_LIB $asan"
+PRELOAD=$(preload)
 
 # on_disk COMMAND...: one that sees the disk as it is meant to be.
 on_disk()

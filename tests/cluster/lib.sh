@@ -1,10 +1,9 @@
 # lib.sh - what the cluster tests share. Sourced by each script of this folder,
-# which meson runs with WREATH and CLUSTER_TOOL in the environment:
+# which meson runs with the build directory in BUILD:
 #
 #     meson test -C build --suite cluster          all
 #     meson test -C build cluster-files -v         one
-#     KEEP=1 WREATH=build/tools/wreath CLUSTER_TOOL=build/tests/cluster/cluster-tool \
-#         bash tests/cluster/files.sh              by hand, logs kept
+#     KEEP=1 bash tests/cluster/files.sh           by hand, logs kept
 #
 # Real processes on loopback, in a temporary directory that goes at the end,
 # with every process that a script has started, by its own pid. Nothing sleeps
@@ -18,10 +17,11 @@
 
 set -u
 exec 3>&1 # TAP, also from within a command whose output is kept.
-: "${WREATH:?the program}" "${CLUSTER_TOOL:?tests/cluster/cluster-tool}"
-WREATH=$(realpath "$WREATH")
-CLUSTER_TOOL=$(realpath "$CLUSTER_TOOL")
-CLUSTER_WOUND=$(realpath "${CLUSTER_WOUND:-${CLUSTER_TOOL%-tool}-wound}")
+BUILD=$(realpath "${BUILD:-build}")
+WREATH=$BUILD/tools/wreath
+[ -x "$WREATH" ] || { echo "Bail out! there is no $WREATH"; exit 1; }
+CLUSTER_TOOL=$BUILD/tests/cluster/cluster-tool
+CLUSTER_WOUND=$BUILD/tests/cluster/cluster-wound
 
 # Upkeep at a pace that suits a test. What is promised must hold at any.
 export WREATH_ROUND=${WREATH_ROUND:-250ms}
@@ -201,6 +201,14 @@ complaint()
     fi
 }
 
+# preload: for LD_PRELOAD, tests/support/fault.c, and with it what an ASan build
+# loads.
+preload()
+{
+    echo "$BUILD/tests/cluster/libwreath-fault.so" \
+        "$(ldd "$WREATH" | sed -n 's/.*libasan[^ ]* => \([^ ]*\).*/\1/p')"
+}
+
 # field PATH...: of the JSON on standard input.
 field()
 {
@@ -372,8 +380,7 @@ routes()
 {
     local name address target
 
-    : "${FAULTPROXY:?tests/faultproxy}"
-    coproc NETWORK { exec "$FAULTPROXY" "$IP" "$@" 2>"$W/network.log"; }
+    coproc NETWORK { exec "$BUILD/tests/faultproxy" "$IP" "$@" 2>"$W/network.log"; }
     OTHERS+=("$NETWORK_PID")
     for _ in "$@"; do
         read -r -t 10 name address target <&"${NETWORK[0]}" ||

@@ -9,8 +9,6 @@
 # of ten seeds is taken.
 . "$(dirname "$0")/lib.sh"
 
-: "${WREATH_SIM:?the simulator}"
-WREATH_SIM=$(realpath "$WREATH_SIM")
 HOSTS=10
 LOOKUPS=1000
 WINDOW=15
@@ -111,7 +109,7 @@ simulate()
     local file=$1 kind
 
     shift
-    timeout 100 "$WREATH_SIM" sweep scale "${settings[@]}" "$@" --seeds 10 \
+    timeout 100 "$BUILD/sim/wreath-sim" sweep scale "${settings[@]}" "$@" --seeds 10 \
         --jobs 2 --json - >"$W/sim.json" 2>"$W/said" </dev/null || return 1
     for kind in "${KINDS[@]}"; do
         paste -d' ' \

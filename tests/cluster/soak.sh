@@ -1,13 +1,7 @@
 # soak.sh - what the long runs of tests/soak share, on top of lib.sh: sourced by
-# them, from the top of the tree. It builds what they need.
+# them, from the top of the tree.
 # shellcheck shell=bash
 
-[ -f build/build.ninja ] || meson setup build >&2 || exit 1
-ninja -C build tools/wreath tests/cluster/cluster-tool tests/faultproxy \
-    >/dev/null || exit 1
-WREATH=${WREATH:-build/tools/wreath}
-CLUSTER_TOOL=${CLUSTER_TOOL:-build/tests/cluster/cluster-tool}
-FAULTPROXY=${FAULTPROXY:-$PWD/build/tests/faultproxy}
 # shellcheck source=tests/cluster/lib.sh
 . tests/cluster/lib.sh
 

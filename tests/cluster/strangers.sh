@@ -6,7 +6,6 @@
 # each, and as long of quiet before: tests/soak/strangers sets them higher and
 # compares how long the members' gets took.
 . "$(dirname "$0")/lib.sh"
-: "${STRANGERS:?tests/strangers}" "${READER:?tests/reader}"
 
 RATE=${RATE:-1000} HOLD=${HOLD:-300} SECONDS_EACH=${SECONDS_EACH:-4}
 
@@ -31,7 +30,7 @@ memory()
 # read_for NAME: the member's gets, told in $W/NAME.json.
 read_for()
 {
-    timeout 300 "$READER" "$W/l1" "$SECONDS_EACH" \
+    timeout 300 "$BUILD/tests/reader" "$W/l1" "$SECONDS_EACH" \
         "$small" "$W/small" "$large" "$W/large" >"$W/$1.json" 2>"$W/said"
 }
 
@@ -41,7 +40,7 @@ among()
     local name=$1 crowd status
 
     shift
-    timeout 300 "$STRANGERS" --for "$((SECONDS_EACH + 2))" \
+    timeout 300 "$BUILD/tests/strangers" --for "$((SECONDS_EACH + 2))" \
         --from 127.254 "$@" "${ADDRESS[@]}" >"$W/$name.crowd" 2>&1 &
     crowd=$!
     OTHERS+=("$crowd")
