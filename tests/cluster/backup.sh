@@ -3,8 +3,7 @@
 # who tells when something is amiss.
 . "$(dirname "$0")/lib.sh"
 
-WREATH_SCRUB=0
-export WREATH_SCRUB
+export WREATH_SCRUB=0
 ring 3 1
 bytes file 20000000 "$W/file"
 cid=$(put l1 "$W/file" --wait all)

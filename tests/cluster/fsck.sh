@@ -2,8 +2,7 @@
 # fsck - a store is judged and, without its trees, rebuilt.
 . "$(dirname "$0")/lib.sh"
 
-WREATH_SCRUB=0
-export WREATH_SCRUB
+export WREATH_SCRUB=0
 ring 3 1
 bytes large 30000000 "$W/large"
 bytes small 3000000 "$W/small"

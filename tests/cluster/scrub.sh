@@ -6,8 +6,7 @@
 CHUNKS=${CHUNKS:-6000}
 PARTS=${PARTS:-4000}
 
-WREATH_SCRUB=0
-export WREATH_SCRUB # No pass by itself: each is one of ours.
+export WREATH_SCRUB=0 # No pass by itself: each is one of ours.
 ring 3 1
 bytes small $((CHUNKS * 4096)) "$W/small"
 bytes large 20000000 "$W/large"

@@ -3,8 +3,7 @@
 # and a host that was away brings nothing back.
 . "$(dirname "$0")/lib.sh"
 
-WREATH_SWEEP=500ms WREATH_GRACE=2s
-export WREATH_SWEEP WREATH_GRACE
+export WREATH_SWEEP=500ms WREATH_GRACE=2s
 ring 3 1
 
 chunks()

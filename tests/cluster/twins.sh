@@ -3,8 +3,7 @@
 # it costs the others little, and all is well once one of them is stopped.
 . "$(dirname "$0")/lib.sh"
 
-WREATH_SCRUB=0
-export WREATH_SCRUB
+export WREATH_SCRUB=0
 ring 4 1
 bytes file 3000000 "$W/file"
 cid=$(put l1 "$W/file" --wait all)

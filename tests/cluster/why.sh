@@ -2,8 +2,7 @@
 # why - in plain words: who has a file, who not, and what keeps it.
 . "$(dirname "$0")/lib.sh"
 
-WREATH_SCRUB=0
-export WREATH_SCRUB
+export WREATH_SCRUB=0
 ring 3 1
 
 bytes file 3000000 "$W/file"
