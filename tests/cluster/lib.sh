@@ -201,6 +201,21 @@ complaint()
     fi
 }
 
+# says STATUS PATTERN NAME COMMAND...: it ends with just that status, and a line
+# of what it prints matches. All of that stays in $W/out.
+says()
+{
+    local want=$1 pattern=$2 got
+
+    shift 2
+    w "$@" >"$W/out"
+    got=$?
+    [ "$got" -eq "$want" ] || note "exit status $got in place of $want"
+    grep -Eq -e "$pattern" "$W/out" && [ "$got" -eq "$want" ] && return
+    sed 's/^/# /' "$W/out" >&3
+    return 1
+}
+
 # preload: for LD_PRELOAD, tests/support/fault.c, and with it what an ASan build
 # loads.
 preload()

@@ -30,13 +30,11 @@ check 'the original is told of the copy' until_ok 60 twin_is s2 t2
 check 'and the copy of the original' until_ok 60 twin_is t2 s2
 check 'nobody else is' test -z "$(twin s1)"
 for it in s2 t2; do
-    w "$it" status >"$W/out"
-    check "status of $it says so" grep -q 'ANOTHER HOST' "$W/out"
+    check "status of $it says so" says 0 'ANOTHER HOST' "$it" status
     check "and its log" \
         grep -q 'another host runs under this identity' "$W/$it.log"
-    w "$it" doctor >"$W/out"
-    check "its doctor finds a fault" test $? -eq 1
-    check 'and names it' grep -Eq 'fault +identity +another host' "$W/out"
+    check 'its doctor finds a fault, and names it' \
+        says 1 'fault +identity +another host' "$it" doctor
 done
 
 # turns: how often links to the two took each other's place.
