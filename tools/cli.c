@@ -249,7 +249,12 @@ int cli_options(struct cli *cli, const char *command,
         else
             end = take_global(cli, command, code == 'h' ? GLOBAL_HELP : code);
     }
-    *ret_first = optind;
+    if (ret_first != NULL)
+        *ret_first = optind;
+    else if (end == 0 && optind < argc)
+        end =
+            cli_usage(cli, command, "'%s' is one word too many", argv[optind]) +
+            1;
     return end;
 }
 

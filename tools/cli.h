@@ -123,7 +123,7 @@ struct option_row {
 };
 
 /* 0, or an exit status + 1: the command is over (1: --help was printed).
- * Operands are left in argv[*ret_first .. argc). */
+ * Operands are left in argv[*ret_first .. argc); NULL: it takes none. */
 int cli_options(struct cli *cli, const char *command,
                 const struct option_row *rows, size_t n, int argc, char **argv,
                 int *ret_first);

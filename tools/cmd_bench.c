@@ -144,15 +144,11 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
     };
     struct bench_plan plan = {.hosts = 0};
     const char *tmp = getenv("TMPDIR");
-    int first;
     const int over =
-        cli_options(cli, "bench", rows, WR_ARRAY_LEN(rows), argc, argv, &first);
+        cli_options(cli, "bench", rows, WR_ARRAY_LEN(rows), argc, argv, NULL);
 
     if (over != 0)
         return over - 1;
-    if (first != argc)
-        return cli_usage(cli, "bench", "'%s' is one word too many",
-                         argv[first]);
     const int bad = make_plan(cli, &t, &plan);
     if (bad != 0)
         return bad;

@@ -524,14 +524,10 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
     struct doctor d = {.cli = cli};
     struct wr_home home;
     char path[WR_HOME_PATH_MAX];
-    int first;
-    const int over = cli_options(cli, "doctor", NULL, 0, argc, argv, &first);
+    const int over = cli_options(cli, "doctor", NULL, 0, argc, argv, NULL);
 
     if (over != 0)
         return over - 1;
-    if (first != argc)
-        return cli_usage(cli, "doctor", "'%s' is one word too many",
-                         argv[first]);
     int status = cli_open(cli, &home);
     if (status != 0)
         return status;

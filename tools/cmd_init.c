@@ -98,14 +98,11 @@ int cmd_init(struct cli *cli, int argc, char **argv)
     struct wr_sign_key key;
     struct wr_home h = {0};
     struct wr_why why;
-    int first;
     const int over =
-        cli_options(cli, "init", rows, WR_ARRAY_LEN(rows), argc, argv, &first);
+        cli_options(cli, "init", rows, WR_ARRAY_LEN(rows), argc, argv, NULL);
 
     if (over != 0)
         return over - 1;
-    if (first != argc)
-        return cli_usage(cli, "init", "'%s' is one word too many", argv[first]);
     const long v = strtol(members, NULL, 10);
     if (v < CLI_MEMBERS_LEAST || v > WR_CRED_MEMBERS_MAX)
         return cli_usage(cli, "init", "--members is a number from %d to %d",

@@ -177,15 +177,11 @@ int cmd_invite(struct cli *cli, int argc, char **argv)
         {"out", 'o', &w.out, NULL, NULL},
     };
     struct wr_invite what;
-    int first;
-    const int over = cli_options(cli, "invite", rows, WR_ARRAY_LEN(rows), argc,
-                                 argv, &first);
+    const int over =
+        cli_options(cli, "invite", rows, WR_ARRAY_LEN(rows), argc, argv, NULL);
 
     if (over != 0)
         return over - 1;
-    if (first != argc)
-        return cli_usage(cli, "invite", "'%s' is one word too many",
-                         argv[first]);
     const char *wrong = read_wishes(&w, &what);
     if (wrong != NULL)
         return cli_usage(cli, "invite", "%s", wrong);

@@ -40,13 +40,10 @@ int cmd_leaf(struct cli *cli, int argc, char **argv)
         {"log-level", 0, NULL, NULL, "log_level"},
         {"log-format", 0, NULL, NULL, "log_format"},
     };
-    int first;
 
     const int over =
-        cli_options(cli, "leaf", rows, WR_ARRAY_LEN(rows), argc, argv, &first);
+        cli_options(cli, "leaf", rows, WR_ARRAY_LEN(rows), argc, argv, NULL);
     if (over != 0)
         return over - 1;
-    if (first != argc)
-        return cli_usage(cli, "leaf", "'%s' is one word too many", argv[first]);
     return run(cli);
 }

@@ -49,15 +49,11 @@ static bool watch(struct cli *cli, uint64_t chunks)
 int cmd_leave(struct cli *cli, int argc, char **argv)
 {
     struct wr_why why;
-    int first;
     json_t *o;
-    const int over = cli_options(cli, "leave", NULL, 0, argc, argv, &first);
+    const int over = cli_options(cli, "leave", NULL, 0, argc, argv, NULL);
 
     if (over != 0)
         return over - 1;
-    if (first != argc)
-        return cli_usage(cli, "leave", "'%s' is one word too many",
-                         argv[first]);
     int status = cli_ask(cli, "status", "", &o);
     if (status != 0)
         return status;

@@ -21,20 +21,6 @@ static uint64_t number_of(const json_t *o, const char *key)
     return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
-static int simple(struct cli *cli, const char *command, int argc, char **argv)
-{
-    int first;
-    const int over = cli_options(cli, command, NULL, 0, argc, argv, &first);
-
-    if (over != 0)
-        return over;
-    if (first != argc)
-        return cli_usage(cli, command, "'%s' is one word too many",
-                         argv[first]) +
-               1;
-    return 0;
-}
-
 /* "repair    all copies stand" */
 static void print_repair(const json_t *r)
 {
@@ -202,7 +188,7 @@ static void print_leaf(const struct cli *cli)
 int cmd_status(struct cli *cli, int argc, char **argv)
 {
     json_t *o;
-    int status = simple(cli, "status", argc, argv);
+    int status = cli_options(cli, "status", NULL, 0, argc, argv, NULL);
 
     if (status != 0)
         return status - 1;
@@ -266,16 +252,12 @@ int cmd_peers(struct cli *cli, int argc, char **argv)
 {
     bool fingers = false;
     const struct option_row rows[] = {{"fingers", 0, NULL, &fingers, NULL}};
-    int first;
     size_t i;
     json_t *o, *e;
-    const int over = cli_options(cli, "peers", rows, 1, argc, argv, &first);
+    const int over = cli_options(cli, "peers", rows, 1, argc, argv, NULL);
 
     if (over != 0)
         return over - 1;
-    if (first != argc)
-        return cli_usage(cli, "peers", "'%s' is one word too many",
-                         argv[first]);
     const int status = cli_ask(cli, "peers", fingers ? "fingers" : "", &o);
     if (status != 0)
         return status;
@@ -361,7 +343,7 @@ int cmd_trace(struct cli *cli, int argc, char **argv)
 
 int cmd_config(struct cli *cli, int argc, char **argv)
 {
-    int status = simple(cli, "config", argc, argv);
+    int status = cli_options(cli, "config", NULL, 0, argc, argv, NULL);
     char ini[WR_HOME_PATH_MAX];
     struct wr_why why;
 

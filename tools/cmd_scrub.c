@@ -100,16 +100,12 @@ int cmd_scrub(struct cli *cli, int argc, char **argv)
     };
     char text[24], line[CLI_LINE_MAX];
     uint64_t bytes, number;
-    int first;
     json_t *o;
     const int over =
-        cli_options(cli, "scrub", rows, WR_ARRAY_LEN(rows), argc, argv, &first);
+        cli_options(cli, "scrub", rows, WR_ARRAY_LEN(rows), argc, argv, NULL);
 
     if (over != 0)
         return over - 1;
-    if (first != argc)
-        return cli_usage(cli, "scrub", "'%s' is one word too many",
-                         argv[first]);
     if (wr_bytes_parse(rate, &bytes) != WR_OK)
         return cli_usage(cli, "scrub",
                          "--rate takes bytes a second, as 20M; not '%s'", rate);

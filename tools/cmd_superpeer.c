@@ -61,7 +61,7 @@ int cmd_superpeer(struct cli *cli, int argc, char **argv)
         {"log-format", 0, NULL, NULL, "log_format"},
     };
     size_t sets_n = 0;
-    int first, kept = 1;
+    int kept = 1;
 
     /* --set may stand more than once: taken out before the rest is read. */
     for (int i = 1; i < argc; i++) {
@@ -72,12 +72,9 @@ int cmd_superpeer(struct cli *cli, int argc, char **argv)
     }
     argv[kept] = NULL;
     const int over = cli_options(cli, "superpeer", rows, WR_ARRAY_LEN(rows),
-                                 kept, argv, &first);
+                                 kept, argv, NULL);
     if (over != 0)
         return over - 1;
-    if (first != kept)
-        return cli_usage(cli, "superpeer", "'%s' is one word too many",
-                         argv[first]);
     for (size_t i = 0; i < sets_n; i++) {
         const int status = set(cli, sets[i]);
 
