@@ -446,8 +446,7 @@ static void say_bye(struct wr_core *c, enum wr_bye why)
     }
     /* And to those that the detector has not met; only if it is for good. */
     while (why == WR_BYE_LEFT && (h = wr_roster_next(c, &at)) != WR_NO_HOST) {
-        if (h != c->cfg->self && wr_peers_steady(c, h) &&
-            wr_peers_up_permille(c, h) == 0) {
+        if (h != c->cfg->self && wr_peers_warmth(c, h) == WR_HOST_COLD) {
             tell_last(c, h);
             wr_outbox_send(c->out, h, &m);
         }

@@ -251,15 +251,6 @@ uint32_t wr_peers_up_permille(const struct wr_core *c, wr_host host)
 {
     const struct wr_peer *e = find(c, host);
 
-    if (host == c->cfg->self)
-        return 1000;
-    return e == NULL || e->state > WR_PEER_PROBED ? 0 : chance(c, e);
-}
-
-uint32_t wr_peers_bet_permille(const struct wr_core *c, wr_host host)
-{
-    const struct wr_peer *e = find(c, host);
-
     if (e == NULL)
         return 1000;
     return e->state == WR_PEER_UP ? chance(c, e) : 0;

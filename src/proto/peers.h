@@ -112,14 +112,10 @@ bool wr_peers_steady(const struct wr_core *c, wr_host host);
 uint32_t wr_peers_rtt_us(const struct wr_core *c, wr_host host);
 
 /* The chance that it is up still, in permille: time known up against that
- * plus the time since it was heard. 0 for one that is not in the table. */
+ * plus the time since it was heard. Of one that is not in the table nothing bad
+ * is known: 1000. One under suspicion is not used until the detector has made
+ * up its mind: 0. */
 uint32_t wr_peers_up_permille(const struct wr_core *c, wr_host host);
-
-/* The same for whoever would bet a hop on it. Of one that is not in the table
- * nothing bad is known: 1000. One under suspicion is not used until the
- * detector has made up its mind: 0. A refused dial takes no time, and a request
- * could circle among the refusing. */
-uint32_t wr_peers_bet_permille(const struct wr_core *c, wr_host host);
 
 /* What it would cost to send it something (sight.h). */
 enum wr_warmth wr_peers_warmth(const struct wr_core *c, wr_host host);

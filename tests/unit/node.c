@@ -371,6 +371,33 @@ Test(node, a_farewell_to_many_comes_to_its_end)
     wr_outbox_done(&tight);
 }
 
+/* Also to one that was met only just before. */
+Test(node, a_farewell_is_said_once)
+{
+    const wr_host self = add(1, 17), other = add(2, 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    const wr_time later = WR_SEC(1) + WR_MS(200);
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = other};
+    struct wr_node *n;
+    uint64_t rid;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_with(n, (wr_host[]){self, other}, 2, WR_SEC(1), &out);
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    ev = (struct wr_event){
+        .kind = WR_EV_LINK_UP, .from = other, .incarnation = 1};
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    ev = (struct wr_event){.kind = WR_EV_LEAVE};
+    wr_node_step(n, &ev, later, &out);
+    for (unsigned i = 0; i < 2; i++) { /* Chunks, then records: none. */
+        ev = (struct wr_event){.kind = WR_EV_STORED};
+        ev.stored.token = n->replica.push.id;
+        wr_node_step(n, &ev, later, &out);
+    }
+    cr_assert_eq(sent(WR_MSG_BYE, other, &rid), 1);
+    wr_node_close(n);
+}
+
 /* P7: whoever was held for dead is asked again now and then, however many they
  * are: one of them may be the only way back to another ring. */
 Test(node, none_of_many_dead_is_forgotten)
