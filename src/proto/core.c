@@ -29,6 +29,16 @@ void wr_core_send(struct wr_core *c, wr_ref from, wr_ref to, struct wr_msg *m)
     wr_outbox_send(c->out, wr_ref_host(to), m);
 }
 
+void wr_core_done(struct wr_core *c, wr_token token, enum wr_status status)
+{
+    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_DONE);
+
+    if (fx == NULL)
+        return;
+    fx->done.token = token;
+    fx->done.status = (uint8_t)status;
+}
+
 struct wr_fx *wr_core_note(struct wr_core *c, enum wr_note note, wr_host host,
                            wr_ref ref)
 {

@@ -167,6 +167,9 @@ wr_ref wr_core_sender(const struct wr_core *c, wr_host from,
 /* Between members: asks and answers. */
 void wr_core_send(struct wr_core *c, wr_ref from, wr_ref to, struct wr_msg *m);
 
+/* A command ended. */
+void wr_core_done(struct wr_core *c, wr_token token, enum wr_status status);
+
 struct wr_fx *wr_core_note(struct wr_core *c, enum wr_note note, wr_host host,
                            wr_ref ref);
 

@@ -89,8 +89,7 @@ static void check_cfg(const struct wr_node_cfg *cfg)
     WR_CHECK(cfg->sweep_us > 0);
 }
 
-static void left(void *arg, struct wr_core *c, wr_token token,
-                 enum wr_status status);
+static void left(struct wr_core *c, wr_token token, enum wr_status status);
 
 static enum wr_err open_sweep(struct wr_node *n)
 {
@@ -465,16 +464,6 @@ static void depart(struct wr_core *c)
     wr_core_note(c, WR_NOTE_LEFT, c->cfg->self, WR_NO_REF);
 }
 
-static void done(struct wr_core *c, wr_token token, enum wr_status status)
-{
-    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_DONE);
-
-    if (fx != NULL) {
-        fx->done.token = token;
-        fx->done.status = (uint8_t)status;
-    }
-}
-
 /* A neighbour in the ring will hear our BYE, or there is nobody else. Those who
  * did not would count on us for ever; and the ring would go with us if all that
  * did were newcomers, who do not start one (R10). */
@@ -496,17 +485,15 @@ static bool heard(const struct wr_core *c)
 }
 
 /* Everything is handed on: then, and only then, we go. */
-static void left(void *arg, struct wr_core *c, wr_token token,
-                 enum wr_status status)
+static void left(struct wr_core *c, wr_token token, enum wr_status status)
 {
-    (void)arg;
     if (status == WR_STATUS_OK && !heard(c)) {
         status = WR_STATUS_UNREACHABLE;
         wr_replica_stay(c->replica);
     }
     if (status == WR_STATUS_OK)
         depart(c);
-    done(c, token, status);
+    wr_core_done(c, token, status);
 }
 
 /* ---- the funnel ------------------------------------------------------------

@@ -61,7 +61,7 @@ struct wr_have;
 typedef void wr_proven_fn(struct wr_core *c, uint32_t slot,
                           const struct wr_proof *proof);
 
-typedef void wr_left_fn(void *arg, struct wr_core *c, wr_token token,
+typedef void wr_left_fn(struct wr_core *c, wr_token token,
                         enum wr_status status);
 
 /* Walks the own store: first all chunks, then all root records. */
@@ -111,7 +111,6 @@ struct wr_replica {
     struct wr_push push;
     wr_proven_fn *proven_fn;
     wr_left_fn *left_fn; /* Told when all is handed on; else WR_FX_DONE. */
-    void *left_arg;
 };
 
 /* Room for cfg->ops_max ops and cfg->have_ops_max haves (0: such requests, and

@@ -504,20 +504,6 @@ static void take_record(struct wr_replica *r, struct wr_op *op,
     memcpy(wr_op_side_bytes(r, op), m->root.record.p, m->root.record.n);
 }
 
-/* What does not match its hash or signature is no copy; the next host has a
- * better one. */
-static void note_bad(struct wr_core *c, const struct wr_target *t)
-{
-    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_NOTE);
-
-    c->count->bad_copies_total++;
-    if (fx == NULL)
-        return;
-    fx->note.note = WR_NOTE_BAD_COPY;
-    fx->note.host = t->host;
-    fx->note.ref = WR_NO_REF;
-}
-
 /* A no counts from one that knows nobody but whom we know: who else there is
  * might have it. Where the two differ they compare their rosters, and the
  * question is put again; the rarer, the longer they have differed. */
@@ -554,7 +540,9 @@ void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     wr_replica_unmute(r, t->host);
     if (m->bad_body || status == WR_STATUS_BAD ||
         (status == WR_STATUS_OK && is_other(op, m))) {
-        note_bad(c, t);
+        /* No copy: the next host has a better one. */
+        c->count->bad_copies_total++;
+        wr_core_note(c, WR_NOTE_BAD_COPY, t->host, WR_NO_REF);
         t->state = WR_TARGET_FAILED;
     } else if (status == WR_STATUS_OK && chunk) {
         take_chunk(r, c, op, t, m);

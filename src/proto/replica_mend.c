@@ -3,16 +3,6 @@
  * a GET without an asker; our own store is the one host it does not ask. */
 #include "proto/replica_op.h"
 
-static void done(struct wr_core *c, wr_token token, enum wr_status status)
-{
-    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_DONE);
-
-    if (fx == NULL)
-        return;
-    fx->done.token = token;
-    fx->done.status = (uint8_t)status;
-}
-
 void wr_replica_mend(struct wr_replica *r, struct wr_core *c,
                      const struct wr_id *digest, uint32_t hash, wr_token token)
 {
@@ -20,7 +10,7 @@ void wr_replica_mend(struct wr_replica *r, struct wr_core *c,
         wr_op_new(r, c, WR_OP_GET, WR_NO_HOST, token, WR_LEVEL_LEAF);
 
     if (op == NULL) {
-        done(c, token, WR_STATUS_BUSY);
+        wr_core_done(c, token, WR_STATUS_BUSY);
         return;
     }
     op->key = *digest;
@@ -38,10 +28,10 @@ void wr_mend_got(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     if (m->data.status == WR_STATUS_OK)
         fx = wr_outbox_push(c->out, WR_FX_STORE_PUT);
     if (fx == NULL) {
-        const uint8_t status = m->data.status;
+        const enum wr_status status = (enum wr_status)m->data.status;
 
-        done(c, op->back,
-             status == WR_STATUS_OK ? WR_STATUS_BUSY : (enum wr_status)status);
+        wr_core_done(c, op->back,
+                     status == WR_STATUS_OK ? WR_STATUS_BUSY : status);
         wr_op_free(r, c, op);
         return;
     }
@@ -58,6 +48,6 @@ void wr_mend_got(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 void wr_mend_stored(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
                     enum wr_status status)
 {
-    done(c, op->back, status);
+    wr_core_done(c, op->back, status);
     wr_op_free(r, c, op);
 }

@@ -25,15 +25,10 @@ static void finish(struct wr_replica *r, struct wr_core *c)
 
     r->push.active = false;
     r->push.closed = status == WR_STATUS_OK;
-    if (r->left_fn != NULL) {
-        r->left_fn(r->left_arg, c, r->push.token, status);
-        return;
-    }
-    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_DONE);
-    if (fx != NULL) {
-        fx->done.token = r->push.token;
-        fx->done.status = (uint8_t)status;
-    }
+    if (r->left_fn != NULL)
+        r->left_fn(c, r->push.token, status);
+    else
+        wr_core_done(c, r->push.token, status);
 }
 
 void wr_push_load(struct wr_core *c, struct wr_op *op)
@@ -208,30 +203,17 @@ void wr_push_ended(struct wr_replica *r, struct wr_core *c, bool ok)
         p->handed++;
     else
         p->failed = true;
-    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_NOTE);
-    if (fx != NULL) {
-        fx->note.note = WR_NOTE_PUSH_PROGRESS;
-        fx->note.host = c->cfg->self;
-        fx->note.ref = WR_NO_REF;
+    struct wr_fx *fx =
+        wr_core_note(c, WR_NOTE_PUSH_PROGRESS, c->cfg->self, WR_NO_REF);
+    if (fx != NULL)
         fx->note.value = p->handed;
-    }
     wr_push_advance(r, c);
-}
-
-static void refuse(struct wr_core *c, wr_token token)
-{
-    struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_DONE);
-
-    if (fx == NULL)
-        return;
-    fx->done.token = token;
-    fx->done.status = WR_STATUS_BUSY;
 }
 
 void wr_replica_leave(struct wr_replica *r, struct wr_core *c, wr_token token)
 {
     if (r->push.active) {
-        refuse(c, token);
+        wr_core_done(c, token, WR_STATUS_BUSY);
         return;
     }
     r->push = (struct wr_push){.active = true,
