@@ -32,7 +32,7 @@ void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from,
                       wr_ref between)
 {
     if (between == WR_NO_REF && from != r->self &&
-        wr_ring_between(c, r->pred, from, r->self))
+        wr_core_between(c, r->pred, from, r->self))
         r->pred = from;
 }
 

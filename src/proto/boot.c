@@ -10,11 +10,6 @@ enum {
     FIND_TRIES = 2, /* Asks of one candidate: there are others. */
 };
 
-static bool between(const struct wr_core *c, wr_ref a, wr_ref x, wr_ref b)
-{
-    return wr_id_between(wr_core_id(c, a), wr_core_id(c, x), wr_core_id(c, b));
-}
-
 static bool is_out(const struct wr_core *c, wr_ref m)
 {
     const struct wr_ring *r = wr_rings_of(c, m);
@@ -239,7 +234,7 @@ static void walk(struct wr_core *c, struct wr_ring *r, wr_ref m,
         return;
     }
     for (size_t i = 0; i < known_n; i++) {
-        if (between(c, m, known[i], r->self) &&
+        if (wr_core_between(c, m, known[i], r->self) &&
             wr_peers_alive(c, wr_ref_host(known[i])))
             nearer = known[i];
     }
@@ -254,7 +249,7 @@ void wr_boot_hinted(struct wr_core *c, struct wr_ring *r, wr_ref from,
 {
     if (r->op == WR_OP_JOIN && r->op_peer == from && r->succs_n > 0 &&
         wr_book_has(c->book, nearer) && !is_out(c, nearer) &&
-        between(c, from, nearer, r->self) && step_further(c, r))
+        wr_core_between(c, from, nearer, r->self) && step_further(c, r))
         begin(c, r, WR_OP_JOIN, nearer);
 }
 

@@ -146,6 +146,12 @@ static inline const struct wr_id *wr_core_id(const struct wr_core *c, wr_ref r)
     return wr_book_id(c->book, r);
 }
 
+static inline bool wr_core_between(const struct wr_core *c, wr_ref a, wr_ref x,
+                                   wr_ref b)
+{
+    return wr_id_between(wr_core_id(c, a), wr_core_id(c, x), wr_core_id(c, b));
+}
+
 /* What a CLOCK event said is believed for so long. */
 #define WR_CLOCK_STALE_US WR_SEC(300)
 

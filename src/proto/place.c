@@ -17,11 +17,6 @@ static bool has_host(const wr_ref *v, size_t n, wr_host host)
     return false;
 }
 
-static bool between(const struct wr_core *c, wr_ref a, wr_ref x, wr_ref b)
-{
-    return wr_id_between(wr_core_id(c, a), wr_core_id(c, x), wr_core_id(c, b));
-}
-
 /* Hosts to know besides ourselves: n, so that n+1 are named. */
 static uint8_t needed(const struct wr_core *c)
 {
@@ -52,7 +47,7 @@ static wr_ref first_after(const struct wr_core *c, const struct wr_ring *r,
     wr_ref best = wr_ref_of(h, 0);
 
     for (uint8_t i = 1; i < wr_book_host(c->book, h)->members; i++) {
-        if (between(c, r->self, wr_ref_of(h, i), best))
+        if (wr_core_between(c, r->self, wr_ref_of(h, i), best))
             best = wr_ref_of(h, i);
     }
     return best;
@@ -159,7 +154,8 @@ static bool follow(struct wr_core *c, const struct wr_ring *r,
 
         if (listed + p->found_n >= needed(c))
             return false;
-        if (!wr_book_has(c->book, m) || !between(c, p->last, m, r->self))
+        if (!wr_book_has(c->book, m) ||
+            !wr_core_between(c, p->last, m, r->self))
             return false; /* Once round, or a list that makes no sense. */
         p->last = m;
         if (h != c->cfg->self && wr_peers_alive(c, h) &&

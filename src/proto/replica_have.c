@@ -391,7 +391,7 @@ static void found(struct wr_replica *r, struct wr_core *c, struct wr_have *h,
                   unsigned i, wr_ref owner)
 {
     const struct wr_id *from = &h->digests[i];
-    const struct wr_id *to = wr_book_id(c->book, owner);
+    const struct wr_id *to = wr_core_id(c, owner);
 
     for (unsigned k = 0; k < h->n; k++) {
         if (k != i && (h->stage[k] != DIGEST_LOST ||

@@ -6,11 +6,6 @@
 #include "proto/roster.h"
 #include "proto/rules.h"
 
-static const struct wr_id *id_of(const struct wr_core *c, wr_ref m)
-{
-    return wr_book_id(c->book, m);
-}
-
 struct wr_ring *wr_rings_of(const struct wr_core *c, wr_ref ref)
 {
     return wr_core_ours(c, ref) && wr_ref_index(ref) < c->cfg->members
@@ -144,7 +139,8 @@ static void sort_by_id(const struct wr_core *c, wr_ref *v, size_t n)
             const wr_ref x = v[i];
             size_t j = i;
 
-            for (; j >= gap && wr_id_cmp(id_of(c, x), id_of(c, v[j - gap])) < 0;
+            for (; j >= gap &&
+                   wr_id_cmp(wr_core_id(c, x), wr_core_id(c, v[j - gap])) < 0;
                  j -= gap)
                 v[j] = v[j - gap];
             v[j] = x;
@@ -216,7 +212,7 @@ static wr_ref live_before(const struct wr_core *c, const struct wr_ring *r)
             const wr_ref m = wr_ref_of(h, i);
 
             if (m != r->self && !wr_ring_gone(c, m) &&
-                (best == WR_NO_REF || wr_ring_between(c, best, m, r->self)))
+                (best == WR_NO_REF || wr_core_between(c, best, m, r->self)))
                 best = m;
         }
     }
@@ -230,13 +226,13 @@ bool wr_ring_owns(const struct wr_core *c, const struct wr_ring *r,
 
     if (r->phase != WR_RING_MEMBER)
         return false;
-    if (wr_id_owns(id_of(c, from), key, id_of(c, r->self)))
+    if (wr_id_owns(wr_core_id(c, from), key, wr_core_id(c, r->self)))
         return true;
     if (!wr_ring_gone(c, from))
         return false;
     from = live_before(c, r);
     return from != WR_NO_REF &&
-           wr_id_owns(id_of(c, from), key, id_of(c, r->self));
+           wr_id_owns(wr_core_id(c, from), key, wr_core_id(c, r->self));
 }
 
 struct wr_ring *wr_rings_owner(const struct wr_core *c, const struct wr_id *key)

@@ -91,12 +91,12 @@ void wr_ring_hinted(struct wr_core *c, struct wr_ring *r, wr_ref from, wr_ref q)
         return;
     if (q == r->succs[0])
         tell(c, r, q, WR_NOTIFY_HEAD); /* It may not know. */
-    if (from == r->pred && wr_ring_between(c, from, q, r->self)) {
+    if (from == r->pred && wr_core_between(c, from, q, r->self)) {
         wr_rule_let_in(c, r, q);
     }
-    if (!wr_ring_between(c, r->self, q, r->succs[0]))
+    if (!wr_core_between(c, r->self, q, r->succs[0]))
         return;
-    if (r->hint == WR_NO_REF || wr_ring_between(c, r->self, q, r->hint))
+    if (r->hint == WR_NO_REF || wr_core_between(c, r->self, q, r->hint))
         r->hint = q;
 }
 
@@ -121,7 +121,7 @@ static wr_ref last_before(const struct wr_core *c, const struct wr_ring *r,
     uint8_t i = 0;
 
     while (i + 1 < r->succs_n &&
-           wr_ring_between(c, r->self, r->succs[i + 1], q))
+           wr_core_between(c, r->self, r->succs[i + 1], q))
         i++;
     return r->succs[i];
 }
@@ -168,7 +168,7 @@ static void knocked(struct wr_core *c, struct wr_ring *r, wr_ref j)
 {
     if (j == r->succs[0])
         tell(c, r, j, WR_NOTIFY_HEAD);
-    else if (!wr_ring_between(c, r->self, j, r->succs[0]))
+    else if (!wr_core_between(c, r->self, j, r->succs[0]))
         wr_ring_hand_on(c, r, j, last_before(c, r, j));
     else if (!unsure(r) && has_room(c, r))
         insert(c, r, j);

@@ -25,9 +25,9 @@ struct nearest {
 static void offer(struct nearest *s, wr_ref m)
 {
     if (m == WR_NO_REF || m == s->r->self || wr_ring_gone(s->c, m) ||
-        !wr_ring_between(s->c, s->after, m, s->r->self))
+        !wr_core_between(s->c, s->after, m, s->r->self))
         return;
-    if (s->best == WR_NO_REF || wr_ring_between(s->c, s->after, m, s->best))
+    if (s->best == WR_NO_REF || wr_core_between(s->c, s->after, m, s->best))
         s->best = m;
 }
 
@@ -181,7 +181,7 @@ static void on_head(struct wr_core *c, struct wr_ring *r,
     r->guests = 0;
     r->ghost = WR_NO_REF;
     if (n == WR_NO_REF || !wr_book_has(c->book, n) || n == r->self ||
-        !wr_ring_between(c, r->self, n, head) || !wr_rule_nearer(c, r, n)) {
+        !wr_core_between(c, r->self, n, head) || !wr_rule_nearer(c, r, n)) {
         r->stuck = 0;
         wr_ring_notify(c, r);
     } else if (wr_ring_gone(c, n)) {
@@ -203,7 +203,7 @@ static void on_nearer(struct wr_core *c, struct wr_ring *r,
     const bool hinted = r->op_hint;
 
     wr_ring_op_end(r);
-    if (r->succs[0] != old || !wr_ring_between(c, r->self, n, old)) {
+    if (r->succs[0] != old || !wr_core_between(c, r->self, n, old)) {
         c->count->recv_stale_total++;
         return;
     }
@@ -275,7 +275,7 @@ static wr_time pause_of(struct wr_core *c, const struct wr_ring *r)
     const wr_time patience = wr_peers_patience(c, wr_ref_host(r->op_peer));
 
     if (c->cfg->jitter_permille == 0)
-        return patience + patience * wr_book_id(c->book, r->self)->b[0] / 256;
+        return patience + patience * wr_core_id(c, r->self)->b[0] / 256;
     return patience / 2 + wr_rng_below(c->rng, patience + 1);
 }
 
@@ -421,7 +421,7 @@ static bool advance(struct wr_core *c, struct wr_ring *r)
 
         r->hint = WR_NO_REF;
         if (!wr_ring_gone(c, q) &&
-            wr_ring_between(c, r->self, q, r->succs[0])) {
+            wr_core_between(c, r->self, q, r->succs[0])) {
             r->quiet = 0; /* R11: one hint a round. */
             op_begin(c, r, WR_OP_IMPROVE, q, true);
         }

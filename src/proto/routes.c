@@ -12,7 +12,7 @@ enum { ROUND = 0x7f, FOUND = 0x80 };
 static const struct wr_id *id_at(const struct wr_routes *r,
                                  const struct wr_core *c, uint32_t i)
 {
-    return wr_book_id(c->book, r->refs[i]);
+    return wr_core_id(c, r->refs[i]);
 }
 
 static uint32_t start_of(const struct wr_id *id)
@@ -147,7 +147,7 @@ static bool make_room(struct wr_routes *r, struct wr_core *c)
 /* Where `ref` is in the table, put there if it was not; cap if no room. */
 static uint32_t place(struct wr_routes *r, struct wr_core *c, wr_ref ref)
 {
-    const struct wr_id *id = wr_book_id(c->book, ref);
+    const struct wr_id *id = wr_core_id(c, ref);
     uint32_t at = find(r, c->book, id);
 
     if (at < r->n && r->refs[at] == ref)
@@ -215,10 +215,10 @@ static unsigned bits_from(const struct wr_routes *r, const struct wr_core *c,
 }
 
 /* The best of what was offered so far to precede the key, which is `way` bits
- * ahead of us. Progress is equal when the distance left to go has equally many bits, of
- * which a link that has yet to be set up costs some. One that stands is worth
- * that only where it halves the way: else our successor would always be nearer
- * at hand than a finger. */
+ * ahead of us. Progress is equal when the distance left to go has equally many
+ * bits, of which a link that has yet to be set up costs some. One that stands
+ * is worth that only where it halves the way: else our successor would always
+ * be nearer at hand than a finger. */
 struct best {
     unsigned way;
     wr_ref ref;
@@ -265,8 +265,8 @@ static unsigned our_nearest(const struct wr_routes *r, const struct wr_core *c,
         if (r->sight->succs(c, i, &succs) == 0)
             continue;
         if (best == WR_MEMBER_NONE ||
-            wr_id_between(wr_book_id(c->book, wr_ref_of(self, best)),
-                          wr_book_id(c->book, wr_ref_of(self, i)), key))
+            wr_id_between(wr_core_id(c, wr_ref_of(self, best)),
+                          wr_core_id(c, wr_ref_of(self, i)), key))
             best = i;
     }
     return best;
@@ -291,7 +291,7 @@ static struct near near_of(const struct wr_routes *r, const struct wr_core *c,
     if (m == WR_MEMBER_NONE)
         return near;
     near.ref = wr_ref_of(c->cfg->self, m);
-    near.id = wr_book_id(c->book, near.ref);
+    near.id = wr_core_id(c, near.ref);
     near.n = succs_of(r, c, m, &near.succs);
     return near;
 }
@@ -340,13 +340,13 @@ static void offer_succs(const struct wr_routes *r, const struct wr_core *c,
 
     if (near->n == 0)
         return;
-    last = wr_book_id(c->book, near->succs[near->n - 1]);
+    last = wr_core_id(c, near->succs[near->n - 1]);
     if (wr_id_between(near->id, last, key) &&
         farther(b, wr_id_distance_bits(last, key)))
         return;
     for (size_t i = 0; i < near->n; i++) {
         const wr_ref ref = near->succs[i];
-        const struct wr_id *id = wr_book_id(c->book, ref);
+        const struct wr_id *id = wr_core_id(c, ref);
         const unsigned bits = wr_id_distance_bits(id, key);
 
         if (wr_id_between(near->id, id, key) && !farther(b, bits) &&
@@ -409,12 +409,12 @@ static wr_ref owner_by_succs(const struct wr_routes *r, const struct wr_core *c,
     const struct near near = near_of(r, c, key);
 
     if (near.n == 0 ||
-        !wr_id_owns(near.id, key, wr_book_id(c->book, near.succs[near.n - 1])))
+        !wr_id_owns(near.id, key, wr_core_id(c, near.succs[near.n - 1])))
         return WR_NO_REF; /* It is behind them all. */
     for (size_t i = 0; i < near.n; i++) {
         if (!alive(r, c, ask, near.succs[i]))
             continue; /* Its range falls to the next. */
-        if (wr_id_owns(near.id, key, wr_book_id(c->book, near.succs[i])))
+        if (wr_id_owns(near.id, key, wr_core_id(c, near.succs[i])))
             return near.succs[i];
     }
     return WR_NO_REF;
@@ -446,7 +446,7 @@ static wr_ref nearer(const struct wr_routes *r, const struct wr_core *c,
                      const struct wr_id *key, wr_ref ref,
                      const struct wr_route_ask *ask)
 {
-    const wr_ref f = following(r, c, key, wr_book_id(c->book, ref), ask);
+    const wr_ref f = following(r, c, key, wr_core_id(c, ref), ask);
 
     return f == WR_NO_REF ? ref : f;
 }
@@ -465,8 +465,8 @@ bool wr_routes_dense(const struct wr_routes *r, const struct wr_core *c)
         if (n == 0)
             continue;
         const struct wr_id d =
-            wr_id_distance(wr_book_id(c->book, wr_ref_of(c->cfg->self, i)),
-                           wr_book_id(c->book, succs[n - 1]));
+            wr_id_distance(wr_core_id(c, wr_ref_of(c->cfg->self, i)),
+                           wr_core_id(c, succs[n - 1]));
         gaps += wr_id_prefix(&d) / WR_MEMBERS_MAX;
         seen += (uint32_t)n;
     }
@@ -482,11 +482,11 @@ bool wr_routes_dense(const struct wr_routes *r, const struct wr_core *c)
 static wr_ref step_back(const struct wr_routes *r, const struct wr_core *c,
                         const struct wr_id *key, const struct wr_route_ask *ask)
 {
-    const struct wr_id *limit = wr_book_id(c->book, ask->missed);
+    const struct wr_id *limit = wr_core_id(c, ask->missed);
     const wr_ref pred = r->sight->pred(c, wr_ref_index(ask->missed));
 
     if (pred != WR_NO_REF && alive(r, c, ask, pred) &&
-        follows(key, wr_book_id(c->book, pred), limit))
+        follows(key, wr_core_id(c, pred), limit))
         return nearer(r, c, key, pred, ask);
     return following(r, c, key, limit, ask);
 }
@@ -582,8 +582,8 @@ bool wr_routes_arc(const struct wr_routes *r, const struct wr_core *c,
     while (from < r->n &&
            !counts(c, wr_ref_host(r->refs[(to + r->n - from) % r->n])))
         from++;
-    *ret_to = *wr_book_id(c->book, r->refs[to]);
-    *ret_from = *wr_book_id(c->book, r->refs[(to + r->n - from) % r->n]);
+    *ret_to = *wr_core_id(c, r->refs[to]);
+    *ret_from = *wr_core_id(c, r->refs[(to + r->n - from) % r->n]);
     return true;
 }
 
@@ -685,13 +685,12 @@ bool wr_routes_finger_due(struct wr_routes *r, struct wr_core *c,
         next_member(r, c);
         return false;
     }
-    const struct wr_id *us =
-        wr_book_id(c->book, wr_ref_of(c->cfg->self, r->member));
+    const struct wr_id *us = wr_core_id(c, wr_ref_of(c->cfg->self, r->member));
 
     while (r->bit > 0) {
         const struct wr_id at = wr_id_add_pow2(us, r->bit);
 
-        if (wr_id_owns(us, &at, wr_book_id(c->book, succs[n - 1])))
+        if (wr_id_owns(us, &at, wr_core_id(c, succs[n - 1])))
             break;
         if (!covered(r, c, &at, r->bit--)) {
             *ret = at;

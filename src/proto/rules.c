@@ -15,7 +15,7 @@ static bool clockwise(const struct wr_core *c, wr_ref head, const wr_ref *tail,
 
     for (size_t i = 0; i < n; i++) {
         if (!wr_book_has(c->book, tail[i]) || tail[i] == head ||
-            !wr_ring_between(c, last, tail[i], head))
+            !wr_core_between(c, last, tail[i], head))
             return false;
         last = tail[i];
     }
@@ -35,7 +35,7 @@ bool wr_rule_adopt(struct wr_core *c, struct wr_ring *r, wr_ref head,
     r->succs_n = 0;
     r->succs[r->succs_n++] = head;
     for (size_t i = 0; i < n && r->succs_n < c->cfg->succs; i++) {
-        if (tail[i] == r->self || wr_ring_between(c, last, r->self, tail[i]))
+        if (tail[i] == r->self || wr_core_between(c, last, r->self, tail[i]))
             break; /* Round the whole ring: fewer members than r. */
         last = tail[i];
         if (!wr_ring_gone(c, tail[i]))
@@ -66,14 +66,14 @@ void wr_rule_notified(struct wr_core *c, struct wr_ring *r, wr_ref from,
     if (from == r->pred) {
         r->rival = false; /* It lives. */
     } else if (r->pred == WR_NO_REF ||
-               wr_ring_between(c, r->pred, from, r->self)) {
+               wr_core_between(c, r->pred, from, r->self)) {
         if (!head)
             return; /* And who is between? That one will say so itself. */
         wr_rule_let_in(c, r, from);
     } else if (head || between == r->pred) {
         /* Farther off: only if ours is dead. */
         if (r->spare == WR_NO_REF || wr_ring_gone(c, r->spare) ||
-            wr_ring_between(c, r->spare, from, r->self))
+            wr_core_between(c, r->spare, from, r->self))
             r->spare = from;
         r->rival = r->rival || head;
     }
@@ -107,7 +107,7 @@ void wr_rule_purge(struct wr_core *c, struct wr_ring *r)
 bool wr_rule_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,
                    const wr_ref *succs, size_t n)
 {
-    if (!wr_ring_between(c, pred, r->self, succs[0]) ||
+    if (!wr_core_between(c, pred, r->self, succs[0]) ||
         !wr_rule_adopt(c, r, succs[0], succs + 1, n - 1))
         return false;
     r->pred = pred;

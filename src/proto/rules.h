@@ -47,11 +47,4 @@ bool wr_ring_gone(const struct wr_core *c, wr_ref m);
 /* The operation in flight is over. */
 void wr_ring_op_end(struct wr_ring *r);
 
-static inline bool wr_ring_between(const struct wr_core *c, wr_ref a, wr_ref x,
-                                   wr_ref b)
-{
-    return wr_id_between(wr_book_id(c->book, a), wr_book_id(c->book, x),
-                         wr_book_id(c->book, b));
-}
-
 #endif

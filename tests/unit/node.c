@@ -611,7 +611,7 @@ static void talk_nonsense(struct wr_node *n, const wr_host *others,
                 cr_assert(wr_book_has(&book, r->succs[s]) &&
                           r->succs[s] != r->self);
             for (uint8_t s = 1; s < r->succs_n; s++)
-                cr_assert(wr_ring_between(c, s > 1 ? r->succs[s - 2] : r->self,
+                cr_assert(wr_core_between(c, s > 1 ? r->succs[s - 2] : r->self,
                                           r->succs[s - 1], r->succs[s]));
         }
     }
