@@ -1,14 +1,6 @@
 /* copies.c - see copies.h. */
 #include "copies.h"
 
-static bool listed(const wr_host *v, uint32_t n, wr_host h)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (v[i] == h)
-            return true;
-    return false;
-}
-
 static bool site_listed(const struct wr_world *w, const wr_host *v, uint32_t n,
                         wr_host h)
 {
@@ -28,7 +20,7 @@ uint32_t wr_copies_set(const struct wr_world *w, const struct wr_circle *all,
     for (uint32_t i = 0; i < all->n && near_n < WR_SET_MAX; i++) {
         const wr_host h = wr_ref_host(all->refs[(first + i) % all->n]);
 
-        if (wr_world_is_up(w, h) && !listed(near, near_n, h))
+        if (wr_world_is_up(w, h) && !wr_host_listed(near, near_n, h))
             near[near_n++] = h;
     }
     want = want < near_n ? want : near_n;
@@ -36,7 +28,7 @@ uint32_t wr_copies_set(const struct wr_world *w, const struct wr_circle *all,
         if (!site_listed(w, ret, n, near[i]))
             ret[n++] = near[i];
     for (uint32_t i = 0; i < near_n && n < want; i++)
-        if (!listed(ret, n, near[i]))
+        if (!wr_host_listed(ret, n, near[i]))
             ret[n++] = near[i];
     return n;
 }
@@ -54,7 +46,7 @@ void wr_copies_of(const struct wr_world *w, const struct wr_circle *all,
 
         if (it == NULL || !wr_world_is_up(w, h) || it->rot == 2)
             continue;
-        if (listed(set, ret->want, h))
+        if (wr_host_listed(set, ret->want, h))
             ret->stand++;
         else
             ret->strays++;

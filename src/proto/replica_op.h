@@ -185,15 +185,6 @@ uint32_t wr_replica_copies(const struct wr_replica *r, const struct wr_core *c,
                            uint32_t asked);
 uint32_t wr_replica_durable(uint32_t copies, uint32_t asked);
 
-/* Whether `h` is among the distinct hosts v[0..n). */
-static inline bool wr_host_listed(const wr_host *v, size_t n, wr_host h)
-{
-    for (size_t i = 0; i < n; i++)
-        if (v[i] == h)
-            return true;
-    return false;
-}
-
 /* Makes the replica the one that lookups for data answer to. */
 void wr_op_register(struct wr_replica *r);
 

@@ -187,10 +187,7 @@ void wr_routes_forget_host(struct wr_routes *r, struct wr_core *c, wr_host h)
 
 static bool left_out(const struct wr_route_ask *ask, wr_host h)
 {
-    for (size_t i = 0; i < ask->without_n; i++)
-        if (ask->without[i] == h)
-            return true;
-    return false;
+    return wr_host_listed(ask->without, ask->without_n, h);
 }
 
 /* Another host, not left out, and alive for all we know. */
@@ -543,14 +540,6 @@ bool wr_routes_owner(const struct wr_routes *r, const struct wr_core *c,
     return true;
 }
 
-static bool listed(const wr_host *v, size_t n, wr_host h)
-{
-    for (size_t i = 0; i < n; i++)
-        if (v[i] == h)
-            return true;
-    return false;
-}
-
 size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
                            const struct wr_id *key, wr_host *ret, size_t max)
 {
@@ -560,7 +549,7 @@ size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
     for (uint32_t k = 0; k < r->n && n < max; k++) {
         const wr_host h = wr_ref_host(r->refs[(start + k) % r->n]);
 
-        if (!listed(ret, n, h))
+        if (!wr_host_listed(ret, n, h))
             ret[n++] = h;
     }
     return n;

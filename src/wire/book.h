@@ -48,6 +48,15 @@ static inline bool wr_host_is_leaf(wr_host h)
     return (h & WR_HOST_LEAF) != 0;
 }
 
+/* Whether `h` is among the hosts v[0..n). */
+static inline bool wr_host_listed(const wr_host *v, size_t n, wr_host h)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i] == h)
+            return true;
+    return false;
+}
+
 static inline wr_ref wr_ref_of(wr_host h, unsigned index)
 {
     return h * WR_MEMBERS_MAX + index;

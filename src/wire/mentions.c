@@ -10,11 +10,8 @@ struct set {
 
 static void add(struct set *s, wr_host h)
 {
-    if (h == WR_NO_HOST || wr_host_is_leaf(h))
+    if (h == WR_NO_HOST || wr_host_is_leaf(h) || wr_host_listed(s->v, s->n, h))
         return;
-    for (size_t i = 0; i < s->n; i++)
-        if (s->v[i] == h)
-            return;
     WR_CHECK(s->n < WR_MENTIONS_MAX);
     s->v[s->n++] = h;
 }
