@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "wire/codec.h"
+
 const char *wr_note_text(enum wr_note note)
 {
     switch (note) {
@@ -219,4 +221,12 @@ void wr_outbox_release(struct wr_outbox *o, struct wr_body body)
     struct wr_fx *fx = wr_outbox_push(o, WR_FX_RELEASE);
     if (fx != NULL)
         fx->release = body;
+}
+
+void wr_outbox_release_of(struct wr_outbox *o, const struct wr_msg *m)
+{
+    const struct wr_body *body = wr_msg_body_of(m);
+
+    if (body != NULL)
+        wr_outbox_release(o, *body);
 }

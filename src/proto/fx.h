@@ -234,5 +234,7 @@ WR_MUST_USE bool wr_fx_store_record(struct wr_outbox *o, struct wr_fx *fx,
                                     uint64_t version, struct wr_span record);
 
 void wr_outbox_release(struct wr_outbox *o, struct wr_body body);
+/* The body that `m` came with, if it is of a kind that has one. */
+void wr_outbox_release_of(struct wr_outbox *o, const struct wr_msg *m);
 
 #endif

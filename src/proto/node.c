@@ -364,15 +364,6 @@ static void recv_host(struct wr_core *c, wr_host from, const struct wr_msg *m)
     c->count->recv_stale_total++; /* An answer that nobody waits for. */
 }
 
-/* A body that comes with a message is ours, whatever we think of it (fx.h). */
-static void drop(struct wr_core *c, const struct wr_msg *m)
-{
-    if (m->kind == WR_MSG_PUT)
-        wr_outbox_release(c->out, m->put.body);
-    else if (m->kind == WR_MSG_DATA)
-        wr_outbox_release(c->out, m->data.body);
-}
-
 static void recv_leaf(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     switch (m->kind) {
@@ -385,7 +376,7 @@ static void recv_leaf(struct wr_core *c, wr_host from, const struct wr_msg *m)
         return;
     default:
         c->count->recv_unknown_total++;
-        drop(c, m);
+        wr_outbox_release_of(c->out, m);
         return;
     }
 }
@@ -397,7 +388,7 @@ static void recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
         recv_leaf(c, from, m);
     } else if (from >= c->book->hosts_n || from == c->cfg->self) {
         c->count->recv_misfit_total++;
-        drop(c, m);
+        wr_outbox_release_of(c->out, m);
     } else {
         recv_host(c, from, m);
     }

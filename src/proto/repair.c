@@ -364,8 +364,7 @@ bool wr_repair_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
         }
     }
     c->count->recv_stale_total++;
-    if (m->kind == WR_MSG_DATA)
-        wr_outbox_release(c->out, m->data.body);
+    wr_outbox_release_of(c->out, m);
     return true;
 }
 

@@ -491,8 +491,7 @@ void repair_job_recv(struct wr_core *c, struct wr_job *j,
         kept(c, j);
     else
         keep(c, j, m);
-    if (m->kind == WR_MSG_DATA)
-        wr_outbox_release(c->out, m->data.body);
+    wr_outbox_release_of(c->out, m);
 }
 
 void repair_job_tick(struct wr_core *c, struct wr_job *j)

@@ -127,7 +127,7 @@ uint32_t wr_replica_durable(uint32_t copies, uint32_t asked)
     return asked < copies ? asked : copies;
 }
 
-/* Refusing. */
+/* Refusing. A body that came with the request is ours (fx.h), and of no use. */
 
 void wr_replica_refuse(struct wr_core *c, wr_host to, const struct wr_msg *ask,
                        enum wr_status status)
@@ -137,6 +137,7 @@ void wr_replica_refuse(struct wr_core *c, wr_host to, const struct wr_msg *ask,
     struct wr_msg m = {
         .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE, .rid = ask->rid};
 
+    wr_outbox_release_of(c->out, ask);
     switch ((unsigned)ask->kind) {
     case WR_MSG_PUT:
         m.kind = WR_MSG_PUT_DONE;
@@ -197,8 +198,6 @@ static void on_request(struct wr_replica *r, struct wr_core *c, wr_host from,
 
     if (!level_fits(from, level)) {
         c->count->recv_misfit_total++;
-        if (m->kind == WR_MSG_PUT)
-            wr_outbox_release(c->out, m->put.body);
         wr_replica_refuse(c, from, m, WR_STATUS_REFUSED);
     } else if (level == WR_LEVEL_COPY) {
         wr_keep_recv(r, c, from, m);
@@ -245,8 +244,7 @@ static void on_data(struct wr_replica *r, struct wr_core *c, wr_host from,
 
     if (t == NULL || op->kind != kind) {
         c->count->recv_stale_total++;
-        if (m->kind == WR_MSG_DATA)
-            wr_outbox_release(c->out, m->data.body);
+        wr_outbox_release_of(c->out, m);
         return;
     }
     wr_get_answered(r, c, op, t, m);

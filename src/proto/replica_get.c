@@ -476,7 +476,7 @@ static void take_chunk(struct wr_replica *r, struct wr_core *c,
     op->body.len = m->data.len;
     if (op->head) {
         t->state = WR_TARGET_YES;
-        wr_outbox_release(c->out, m->data.body);
+        wr_outbox_release_of(c->out, m);
         wr_op_run(r, c, op);
         return;
     }
@@ -557,8 +557,7 @@ void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     } else {
         t->state = WR_TARGET_FAILED;
     }
-    if (chunk)
-        wr_outbox_release(c->out, m->data.body);
+    wr_outbox_release_of(c->out, m);
     wr_op_run(r, c, op);
 }
 

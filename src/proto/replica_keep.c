@@ -85,8 +85,6 @@ void wr_keep_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
         return;
     }
     if (r->push.closed && m->kind != WR_MSG_GET && m->kind != WR_MSG_ROOT_GET) {
-        if (m->kind == WR_MSG_PUT)
-            wr_outbox_release(c->out, m->put.body);
         wr_replica_refuse(c, from, m, WR_STATUS_UNREACHABLE);
         return;
     }
@@ -97,8 +95,6 @@ void wr_keep_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     if (fx == NULL) {
         if (k != NULL)
             k->id = 0;
-        if (m->kind == WR_MSG_PUT)
-            wr_outbox_release(c->out, m->put.body);
         wr_replica_refuse(c, from, m, WR_STATUS_BUSY);
         return;
     }

@@ -266,7 +266,8 @@ void wr_push_loaded(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
 void wr_push_walked(struct wr_replica *r, struct wr_core *c,
                     const struct wr_event *ev);
 
-/* Answers the request `ask` of `to`: it did not work, and why. */
+/* Answers the request `ask` of `to`: it did not work, and why. Its body is
+ * released. */
 void wr_replica_refuse(struct wr_core *c, wr_host to, const struct wr_msg *ask,
                        enum wr_status status);
 

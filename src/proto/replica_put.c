@@ -451,27 +451,28 @@ void wr_put_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
 {
     const bool root = m->kind == WR_MSG_ROOT_PUT;
     const uint8_t level = root ? m->root.level : m->put.level;
-    enum wr_status status = judge(r, c, m);
-    struct wr_op *op = NULL;
+    const enum wr_status status = judge(r, c, m);
     const struct wr_op *before = under_way(r, from, m);
+    struct wr_op *op;
 
-    if (status == WR_STATUS_OK && before == NULL) {
-        op = wr_op_new(r, c, root ? WR_OP_ROOT_PUT : WR_OP_PUT, from, m->rid,
-                       (enum wr_level)level);
-        if (op != NULL && root && !wr_op_side(r, op)) {
-            wr_op_free(r, c, op);
-            op = NULL;
-        }
-        if (op == NULL)
-            status = WR_STATUS_BUSY;
+    if (status != WR_STATUS_OK) {
+        wr_replica_refuse(c, from, m, status);
+        return;
+    }
+    if (before != NULL) {
+        wr_outbox_release_of(c->out, m);
+        if (before->acked)
+            answer(c, before, WR_STATUS_OK, yes_n(r, before));
+        return;
+    }
+    op = wr_op_new(r, c, root ? WR_OP_ROOT_PUT : WR_OP_PUT, from, m->rid,
+                   (enum wr_level)level);
+    if (op != NULL && root && !wr_op_side(r, op)) {
+        wr_op_free(r, c, op);
+        op = NULL;
     }
     if (op == NULL) {
-        if (!root)
-            wr_outbox_release(c->out, m->put.body);
-        if (before == NULL || status != WR_STATUS_OK)
-            wr_replica_refuse(c, from, m, status);
-        else if (before->acked)
-            answer(c, before, WR_STATUS_OK, yes_n(r, before));
+        wr_replica_refuse(c, from, m, WR_STATUS_BUSY);
         return;
     }
     c->count->puts_total++;
