@@ -53,7 +53,7 @@ enum {
 #define WR_SPREAD_PAUSE_MS 500 /* Before trying the silent hosts again. */
 
 struct wr_op;
-struct wr_proof; /* verdict.h */
+struct wr_proof; /* proof.h */
 struct wr_target;
 struct wr_keep;
 struct wr_have;

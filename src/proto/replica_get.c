@@ -17,13 +17,11 @@ static void end(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     if (op->kind == WR_OP_GET) {
         m->kind = WR_MSG_DATA;
         m->data.digest = op->key;
-        if (m->data.status != WR_STATUS_OK)
-            c->count->gets_failed_total++;
+        c->count->gets_failed_total += m->data.status != WR_STATUS_OK;
     } else {
         m->kind = WR_MSG_ROOT;
         m->root.position = op->key;
-        if (m->root.status != WR_STATUS_OK)
-            c->count->gets_failed_total++;
+        c->count->gets_failed_total += m->root.status != WR_STATUS_OK;
     }
     wr_outbox_send(c->out, op->asker, m);
     wr_op_free(r, c, op);
@@ -561,29 +559,22 @@ void wr_get_answered(struct wr_replica *r, struct wr_core *c, struct wr_op *op,
     wr_op_run(r, c, op);
 }
 
-/* A leaf's request. */
+/* A request: a leaf's, or ours, to mend or to judge. */
 
 /* Where the table is dense the set is known without a lookup; else our own
  * store is asked first, and a lookup names the set. */
-static void first_targets(struct wr_replica *r, struct wr_core *c,
-                          struct wr_op *op)
+void wr_get_begin(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 {
     wr_host v[WR_SET_MAX];
     const size_t set = wr_replica_copies(r, c, 0);
 
+    op->roster = roster_now(r, c);
     op->phase = WR_OP_SPREAD;
     if (op->kind == WR_OP_GET && !op->head && op->asker != WR_NO_HOST)
         (void)wr_op_add(r, op, c->cfg->self);
     if (wr_routes_dense(r->routes, c))
         add_set(r, c, op, v,
                 wr_routes_clockwise(r->routes, c, &op->key, v, set));
-}
-
-void wr_get_begin(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
-{
-    c->count->gets_total++;
-    op->roster = roster_now(r, c);
-    first_targets(r, c, op);
     wr_op_run(r, c, op);
 }
 
@@ -594,14 +585,11 @@ void wr_get_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     struct wr_op *op = wr_op_new(r, c, root ? WR_OP_ROOT_GET : WR_OP_GET, from,
                                  m->rid, WR_LEVEL_LEAF);
 
-    if (op != NULL && root && !wr_op_side(r, op)) {
-        wr_op_free(r, c, op);
-        op = NULL;
-    }
     if (op == NULL) {
         wr_replica_refuse(c, from, m, WR_STATUS_BUSY);
         return;
     }
+    c->count->gets_total++;
     op->key = root ? m->root.position : m->get.digest;
     op->hash = root ? 0 : m->get.hash;
     op->head = !root && m->get.head;
@@ -631,16 +619,10 @@ bool wr_replica_prove(struct wr_replica *r, struct wr_core *c,
             ? NULL
             : wr_op_new(r, c, WR_OP_ROOT_GET, WR_NO_HOST, slot, WR_LEVEL_LEAF);
 
-    if (op != NULL && !wr_op_side(r, op)) {
-        wr_op_free(r, c, op);
-        op = NULL;
-    }
     if (op == NULL)
         return false;
     r->proven_fn = fn;
     op->key = *position;
-    op->roster = roster_now(r, c);
-    first_targets(r, c, op);
-    wr_op_run(r, c, op);
+    wr_get_begin(r, c, op);
     return true;
 }

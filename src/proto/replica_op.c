@@ -43,6 +43,12 @@ bool wr_op_spare(const struct wr_replica *r)
     return r->leaf_ops + 2 <= leaf_share(r);
 }
 
+static bool has_record(enum wr_op_kind kind)
+{
+    return kind == WR_OP_ROOT_PUT || kind == WR_OP_PUSH_ROOT ||
+           kind == WR_OP_ROOT_GET;
+}
+
 struct wr_op *wr_op_new(struct wr_replica *r, struct wr_core *c,
                         enum wr_op_kind kind, wr_host asker, uint64_t back,
                         enum wr_level level)
@@ -66,7 +72,10 @@ struct wr_op *wr_op_new(struct wr_replica *r, struct wr_core *c,
                 .leaf_share = leaf,
             };
             r->leaf_ops += leaf;
-            return &r->ops[i];
+            if (!has_record(kind) || wr_op_side(r, &r->ops[i]))
+                return &r->ops[i];
+            wr_op_free(r, c, &r->ops[i]);
+            return NULL;
         }
     }
     if (leaf && asker != WR_NO_HOST && wr_get_yields(r, c))

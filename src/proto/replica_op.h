@@ -131,7 +131,8 @@ static inline uint32_t wr_replica_slot(uint64_t id)
 
 /* NULL when the table, or the share of those that are no owner's work, is
  * full: an owner's work always has room, so two hosts that are full of their
- * leaves' requests never wait for each other. */
+ * leaves' requests never wait for each other. Likewise when there is no side
+ * buffer left for the record of one that has one. */
 struct wr_op *wr_op_new(struct wr_replica *r, struct wr_core *c,
                         enum wr_op_kind kind, wr_host asker, uint64_t back,
                         enum wr_level level);

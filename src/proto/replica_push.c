@@ -53,10 +53,8 @@ static bool push_next(struct wr_replica *r, struct wr_core *c)
 
     if (op == NULL)
         return false;
-    if (!wr_op_side(r, op) && p->roots) {
-        wr_op_free(r, c, op);
-        return false;
-    }
+    if (!p->roots)
+        (void)wr_op_side(r, op); /* For put ids but the first. */
     op->key = p->batch[p->batch_i++];
     p->open++;
     wr_push_load(c, op);

@@ -467,10 +467,6 @@ void wr_put_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
     }
     op = wr_op_new(r, c, root ? WR_OP_ROOT_PUT : WR_OP_PUT, from, m->rid,
                    (enum wr_level)level);
-    if (op != NULL && root && !wr_op_side(r, op)) {
-        wr_op_free(r, c, op);
-        op = NULL;
-    }
     if (op == NULL) {
         wr_replica_refuse(c, from, m, WR_STATUS_BUSY);
         return;
