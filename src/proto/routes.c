@@ -362,13 +362,13 @@ static unsigned way_of(const struct wr_id *us, const struct wr_id *key)
 
 /* The closest that precede the key. */
 static wr_ref preceding(const struct wr_routes *r, const struct wr_core *c,
-                        const struct wr_id *key, const struct wr_route_ask *ask)
+                        const struct wr_id *key, const struct wr_route_ask *ask,
+                        const struct near *near)
 {
-    const struct near near = near_of(r, c, key);
-    struct best best = {.way = way_of(near.id, key), .ref = WR_NO_REF};
+    struct best best = {.way = way_of(near->id, key), .ref = WR_NO_REF};
 
-    offer_known(r, c, key, ask, near.ref, &best);
-    offer_succs(r, c, key, ask, &near, &best);
+    offer_known(r, c, key, ask, near->ref, &best);
+    offer_succs(r, c, key, ask, near, &best);
     return best.ref;
 }
 
@@ -401,18 +401,17 @@ static wr_ref following(const struct wr_routes *r, const struct wr_core *c,
  * to be neighbours on the ring, as of the last round (R4). */
 static wr_ref owner_by_succs(const struct wr_routes *r, const struct wr_core *c,
                              const struct wr_id *key,
-                             const struct wr_route_ask *ask)
+                             const struct wr_route_ask *ask,
+                             const struct near *near)
 {
-    const struct near near = near_of(r, c, key);
-
-    if (near.n == 0 ||
-        !wr_id_owns(near.id, key, wr_core_id(c, near.succs[near.n - 1])))
+    if (near->n == 0 ||
+        !wr_id_owns(near->id, key, wr_core_id(c, near->succs[near->n - 1])))
         return WR_NO_REF; /* It is behind them all. */
-    for (size_t i = 0; i < near.n; i++) {
-        if (!alive(r, c, ask, near.succs[i]))
+    for (size_t i = 0; i < near->n; i++) {
+        if (!alive(r, c, ask, near->succs[i]))
             continue; /* Its range falls to the next. */
-        if (wr_id_owns(near.id, key, wr_core_id(c, near.succs[i])))
-            return near.succs[i];
+        if (wr_id_owns(near->id, key, wr_core_id(c, near->succs[i])))
+            return near->succs[i];
     }
     return WR_NO_REF;
 }
@@ -421,14 +420,14 @@ static wr_ref owner_by_succs(const struct wr_routes *r, const struct wr_core *c,
  * to itself, as of its last refresh. */
 static wr_ref owner_by_finger(const struct wr_routes *r,
                               const struct wr_core *c, const struct wr_id *key,
-                              const struct wr_route_ask *ask)
+                              const struct wr_route_ask *ask,
+                              const struct near *near)
 {
-    const struct near near = near_of(r, c, key);
-    const unsigned bits = wr_id_distance_bits(near.id, key);
+    const unsigned bits = wr_id_distance_bits(near->id, key);
 
     if (bits == 0)
         return WR_NO_REF;
-    const struct wr_id from = wr_id_add_pow2(near.id, bits - 1);
+    const struct wr_id from = wr_id_add_pow2(near->id, bits - 1);
     const uint32_t at = find(r, c->book, &from) % r->n;
 
     if ((r->fingers[at] & FOUND) == 0 || !alive(r, c, ask, r->refs[at]) ||
@@ -490,12 +489,13 @@ static wr_ref step_back(const struct wr_routes *r, const struct wr_core *c,
 
 /* Who is believed to own the key, by the surest knowledge there is. */
 static wr_ref believed(const struct wr_routes *r, const struct wr_core *c,
-                       const struct wr_id *key, const struct wr_route_ask *ask)
+                       const struct wr_id *key, const struct wr_route_ask *ask,
+                       const struct near *near)
 {
-    wr_ref ref = owner_by_succs(r, c, key, ask);
+    wr_ref ref = owner_by_succs(r, c, key, ask, near);
 
     if (ref == WR_NO_REF)
-        ref = owner_by_finger(r, c, key, ask);
+        ref = owner_by_finger(r, c, key, ask, near);
     if (ref != WR_NO_REF)
         return nearer(r, c, key, ref, ask);
     return wr_routes_dense(r, c) ? following(r, c, key, key, ask) : WR_NO_REF;
@@ -505,25 +505,22 @@ bool wr_routes_next(const struct wr_routes *r, const struct wr_core *c,
                     const struct wr_id *key, const struct wr_route_ask *ask,
                     struct wr_hop *ret)
 {
-    wr_ref ref = WR_NO_REF;
-    bool straight = true;
-
+    *ret = (struct wr_hop){.ref = WR_NO_REF, .straight = true};
     if (ask->missed != WR_NO_REF) {
-        ref = step_back(r, c, key, ask);
+        ret->ref = step_back(r, c, key, ask);
     } else {
+        const struct near near = near_of(r, c, key);
+
         if (!ask->doubt)
-            ref = believed(r, c, key, ask);
-        if (ref == WR_NO_REF) {
-            ref = preceding(r, c, key, ask);
-            straight = ref == WR_NO_REF;
+            ret->ref = believed(r, c, key, ask, &near);
+        if (ret->ref == WR_NO_REF) {
+            ret->ref = preceding(r, c, key, ask, &near);
+            ret->straight = ret->ref == WR_NO_REF;
         }
-        if (ref == WR_NO_REF)
-            ref = owner_by_succs(r, c, key, ask);
+        if (ret->ref == WR_NO_REF)
+            ret->ref = owner_by_succs(r, c, key, ask, &near);
     }
-    if (ref == WR_NO_REF)
-        return false;
-    *ret = (struct wr_hop){.ref = ref, .straight = straight};
-    return true;
+    return ret->ref != WR_NO_REF;
 }
 
 bool wr_routes_owner(const struct wr_routes *r, const struct wr_core *c,
