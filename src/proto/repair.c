@@ -9,7 +9,7 @@ enum { ARCS_A_STEP = 64 /* Looked at in one go, in search of our own. */ };
 
 void wr_repair_init(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     *r = (struct wr_repair){.due = WR_NEVER, .look_at = 0};
     for (unsigned i = 0; i < WR_REPAIR_HOMES; i++)
@@ -25,7 +25,7 @@ static bool may_repair(const struct wr_core *c)
 
 static struct wr_repair_sync *sync_new(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     for (unsigned i = 0; i < WR_REPAIR_SYNCS; i++)
         if (r->syncs[i].phase == WR_SYNC_FREE) {
@@ -47,7 +47,7 @@ void repair_sync_ended(struct wr_core *c, struct wr_repair_sync *s)
 {
     s->phase = WR_SYNC_FREE;
     s->id = 0;
-    repair_of(c)->due = wr_time_min(repair_of(c)->due, c->now);
+    c->repair->due = wr_time_min(c->repair->due, c->now);
 }
 
 /* ---- our own ranges ------------------------------------------------------ */
@@ -57,7 +57,7 @@ void repair_sync_ended(struct wr_core *c, struct wr_repair_sync *s)
 static bool next_arc(struct wr_core *c, struct wr_id *ret_from,
                      struct wr_id *ret_to)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     struct wr_id from, to, arc_from, key;
 
     if (!repair_owned(c, r->member, &from, &to))
@@ -80,7 +80,7 @@ static bool next_arc(struct wr_core *c, struct wr_id *ret_from,
  * round follows at once. */
 static void miss(struct wr_core *c, wr_host h)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     const wr_time gone_us = wr_peers_gone_us(c, h);
 
     r->now.absent++;
@@ -92,7 +92,7 @@ static void miss(struct wr_core *c, wr_host h)
 /* The next of them and its copy; false if there is none left. */
 static bool next_own(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     wr_host set[WR_COPIES_MAX], others[WR_COPIES_MAX];
     struct wr_id from, to;
     struct wr_repair_sync *s;
@@ -140,7 +140,7 @@ bool repair_is_ours(const struct wr_core *c, const struct wr_id *to)
 
 static void scan(struct wr_core *c, bool roots)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     struct wr_fx *fx = wr_outbox_push(c->out, WR_FX_STORE_RANGE);
 
     r->scan_id = wr_replica_id(c, WR_TABLE_WALK, SLOT_SCAN);
@@ -157,7 +157,7 @@ static void scan(struct wr_core *c, bool roots)
 
 static void begin_search(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     r->stage = WR_REPAIR_FOREIGN;
     r->begin = r->at = *wr_core_id(c, wr_ref_of(c->cfg->self, 0));
@@ -174,7 +174,7 @@ static void searched(struct wr_repair *r, const struct wr_id *to)
  * it has of them. */
 static void search(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     struct wr_id end = r->at;
     bool round = false;
 
@@ -202,7 +202,7 @@ static void search(struct wr_core *c)
 
 static void begin_home(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     struct wr_repair_sync *s = sync_new(c);
     struct wr_id from, to;
 
@@ -227,7 +227,7 @@ static void begin_home(struct wr_core *c)
 
 static void scanned(struct wr_core *c, const struct wr_event *ev)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     const struct wr_kept *k = ev->stored.kept;
 
     r->scan_id = 0;
@@ -251,7 +251,7 @@ static void scanned(struct wr_core *c, const struct wr_event *ev)
 
 static void begin_round(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     r->stage = WR_REPAIR_OWN;
     r->copy = r->member = 0;
@@ -268,7 +268,7 @@ static void begin_round(struct wr_core *c)
 /* What was mended is looked at again soon, what failed a little later. */
 static void end_round(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     const struct wr_repair_tally *t = &r->now;
 
     r->stage = WR_REPAIR_REST;
@@ -287,7 +287,7 @@ static void end_round(struct wr_core *c)
 
 static void advance(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     r->due = WR_NEVER; /* Syncs and the store call. */
     while (r->stage != WR_REPAIR_REST) {
@@ -317,7 +317,7 @@ static void advance(struct wr_core *c)
  * follow. */
 static void look(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     const wr_time soon = c->now + 2 * c->cfg->round_us;
     const uint64_t ring = repair_ring(c);
 
@@ -336,13 +336,13 @@ static void look(struct wr_core *c)
 static bool is_to_us(const struct wr_core *c, uint64_t id, uint32_t *ret_slot)
 {
     *ret_slot = wr_replica_slot(id);
-    return repair_of(c) != NULL && wr_replica_table(id) == WR_TABLE_WALK &&
+    return c->repair != NULL && wr_replica_table(id) == WR_TABLE_WALK &&
            *ret_slot >= SLOT_SYNC && *ret_slot < SLOT_END;
 }
 
 bool wr_repair_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     uint32_t slot;
 
     if (!is_to_us(c, m->rid, &slot))
@@ -370,7 +370,7 @@ bool wr_repair_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 
 bool wr_repair_stored(struct wr_core *c, const struct wr_event *ev)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     const uint64_t id = ev->stored.token;
     uint32_t slot;
 
@@ -397,7 +397,7 @@ bool wr_repair_stored(struct wr_core *c, const struct wr_event *ev)
 
 static void stop(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     for (unsigned i = 0; i < WR_REPAIR_SYNCS; i++)
         r->syncs[i] = (struct wr_repair_sync){.phase = WR_SYNC_FREE};
@@ -411,7 +411,7 @@ static void stop(struct wr_core *c)
 
 void wr_repair_tick(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     if (c->now >= r->look_at) {
         if (may_repair(c)) {
@@ -443,7 +443,7 @@ void wr_repair_tick(struct wr_core *c)
 
 wr_time wr_repair_deadline(const struct wr_core *c)
 {
-    const struct wr_repair *r = repair_of(c);
+    const struct wr_repair *r = c->repair;
     wr_time at = wr_time_min(r->due, r->look_at);
 
     for (unsigned i = 0; i < WR_REPAIR_JOBS; i++)

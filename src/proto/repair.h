@@ -206,7 +206,6 @@ struct wr_repair {
     struct wr_repair_tally now, last, all; /* This round, the last, ever. */
 };
 
-/* NULL pointers stay: a node without data does not repair. */
 void wr_repair_init(struct wr_core *c);
 
 /* SYNC, from a host. */

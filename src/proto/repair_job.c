@@ -20,7 +20,7 @@ static bool others_first(const struct wr_core *c)
 
 bool repair_job_room(const struct wr_core *c, unsigned n)
 {
-    const struct wr_repair *r = repair_of(c);
+    const struct wr_repair *r = c->repair;
 
     if (c->now < r->spend_at || others_first(c))
         return false;
@@ -31,7 +31,7 @@ bool repair_job_room(const struct wr_core *c, unsigned n)
 
 struct wr_job *repair_job_new(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     for (unsigned i = 0; i < WR_REPAIR_JOBS; i++)
         if (r->jobs[i].step == WR_JOB_FREE) {
@@ -45,12 +45,12 @@ struct wr_job *repair_job_new(struct wr_core *c)
 static void draw_id(struct wr_core *c, struct wr_job *j)
 {
     j->id = wr_replica_id(c, WR_TABLE_WALK,
-                          SLOT_JOB + (uint32_t)(j - repair_of(c)->jobs));
+                          SLOT_JOB + (uint32_t)(j - c->repair->jobs));
 }
 
 static void end(struct wr_core *c, struct wr_job *j, bool ok)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     const uint8_t sync = j->sync;
 
     *j = (struct wr_job){.step = WR_JOB_FREE};
@@ -67,7 +67,7 @@ static void end(struct wr_core *c, struct wr_job *j, bool ok)
 /* What goes over the network counts against the budget, also in vain. */
 static void spend(struct wr_core *c, uint32_t len)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     const uint64_t rate = c->cfg->repair_rate;
 
     if (rate > 0)
@@ -77,7 +77,7 @@ static void spend(struct wr_core *c, uint32_t len)
 
 static void moved(struct wr_core *c, const struct wr_job *j)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     r->now.bytes += j->len;
     r->all.bytes += j->len;
@@ -94,7 +94,7 @@ static void moved(struct wr_core *c, const struct wr_job *j)
 static void refused(struct wr_core *c, struct wr_job *j, uint8_t status)
 {
     if (status == WR_STATUS_FULL)
-        repair_of(c)->syncs[j->sync].fails += WR_REPAIR_FAILS;
+        c->repair->syncs[j->sync].fails += WR_REPAIR_FAILS;
     end(c, j, false);
 }
 

@@ -14,17 +14,11 @@ enum {
     SLOT_JOB = SLOT_SYNC + WR_REPAIR_SYNCS,
     SLOT_SERVED = SLOT_JOB + WR_REPAIR_JOBS,
     SLOT_SCAN = SLOT_SERVED + WR_REPAIR_SERVED,
-    SLOT_DROP,
     SLOT_END,
 };
 
 /* For an answer of the store; it always answers. */
 #define STORE_PATIENCE_US WR_SEC(60)
-
-static inline struct wr_repair *repair_of(const struct wr_core *c)
-{
-    return c->repair;
-}
 
 /* repair_sync.c */
 void repair_sync_begin(struct wr_core *c, struct wr_repair_sync *s);
@@ -34,7 +28,6 @@ void repair_synced(struct wr_core *c, struct wr_repair_sync *s,
 void repair_sync_stored(struct wr_core *c, struct wr_repair_sync *s,
                         const struct wr_event *ev);
 void repair_sync_tick(struct wr_core *c, struct wr_repair_sync *s);
-void repair_dropped(struct wr_core *c, const struct wr_event *ev);
 
 /* repair_job.c */
 /* A free slot, NULL: none, or others come first. */

@@ -15,7 +15,7 @@ static void refuse(struct wr_core *c, wr_host to, uint64_t rid,
 
 static struct wr_repair_served *slot_for(struct wr_core *c, wr_host asker)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     struct wr_repair_served *slot = NULL;
     unsigned open = 0;
 
@@ -33,7 +33,7 @@ static struct wr_repair_served *slot_for(struct wr_core *c, wr_host asker)
 static bool ask_store(struct wr_core *c, struct wr_repair_served *v,
                       enum wr_fx_kind kind, uint32_t n)
 {
-    const uint32_t slot = (uint32_t)(v - repair_of(c)->served);
+    const uint32_t slot = (uint32_t)(v - c->repair->served);
     struct wr_fx *fx = wr_outbox_push(c->out, kind);
 
     if (fx == NULL)
@@ -66,7 +66,7 @@ static bool is_leaving(const struct wr_repair *r, const struct wr_id *from,
 
 void wr_repair_counted(struct wr_core *c, const struct wr_id *key)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     for (unsigned i = 0; r != NULL && i < WR_REPAIR_SYNCS; i++) {
         struct wr_repair_sync *s = &r->syncs[i];
@@ -79,7 +79,7 @@ void wr_repair_counted(struct wr_core *c, const struct wr_id *key)
 
 void wr_repair_ask(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     struct wr_repair_served *v = r == NULL ? NULL : slot_for(c, from);
 
     if (m->sync.arc.n != 2 * WR_ID_BYTES) {

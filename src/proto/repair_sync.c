@@ -15,7 +15,7 @@ static wr_host host_of(const struct wr_repair_sync *s)
 static void draw_id(struct wr_core *c, struct wr_repair_sync *s)
 {
     s->id = wr_replica_id(c, WR_TABLE_WALK,
-                          SLOT_SYNC + (uint32_t)(s - repair_of(c)->syncs));
+                          SLOT_SYNC + (uint32_t)(s - c->repair->syncs));
 }
 
 /* ---- from range to range ------------------------------------------------- */
@@ -56,8 +56,8 @@ static void next_range(struct wr_repair_sync *s)
 /* This host, and all after it, another time. */
 static void give_up(struct wr_core *c, struct wr_repair_sync *s)
 {
-    repair_of(c)->now.failed++;
-    repair_of(c)->all.failed++;
+    c->repair->now.failed++;
+    c->repair->all.failed++;
     s->failed = true;
     s->id = 0;
     s->levels_n = 0;
@@ -91,7 +91,7 @@ static struct wr_repair_home *home_of(struct wr_repair *r,
 
 static struct wr_repair_home *home_new(struct wr_core *c)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     for (unsigned i = 0; i < WR_REPAIR_HOMES; i++) {
         struct wr_repair_home *h = &r->homes[i];
@@ -122,7 +122,7 @@ static bool set_stands(const struct wr_core *c, const struct wr_repair_sync *s)
  * the set when it had it, or us before we let go (D23). */
 static bool may_go(struct wr_core *c, const struct wr_repair_sync *s)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
     struct wr_repair_home *h = home_of(r, &s->arc_to);
 
     if (s->failed || s->unclean || !set_stands(c, s)) {
@@ -320,7 +320,7 @@ static void make_job(struct wr_core *c, struct wr_repair_sync *s,
     j->key = *key;
     j->len = len;
     j->host = host_of(s);
-    j->sync = (uint8_t)(s - repair_of(c)->syncs);
+    j->sync = (uint8_t)(s - c->repair->syncs);
     j->take = take;
     j->roots = s->roots;
     j->lacking = lacking;
@@ -501,7 +501,7 @@ static void pass_ended(struct wr_core *c, struct wr_repair_sync *s)
     } else if (s->home && !s->leaving && may_go(c, s)) {
         begin_leaving(s);
     } else {
-        repair_of(c)->now.waiting += s->leaving; /* Another time. */
+        c->repair->now.waiting += s->leaving; /* Another time. */
         repair_sync_ended(c, s);
     }
 }
@@ -557,7 +557,7 @@ void repair_sync_begin(struct wr_core *c, struct wr_repair_sync *s)
 void repair_sync_stored(struct wr_core *c, struct wr_repair_sync *s,
                         const struct wr_event *ev)
 {
-    struct wr_repair *r = repair_of(c);
+    struct wr_repair *r = c->repair;
 
     if (s->phase == WR_SYNC_DROP) {
         r->now.dropped += ev->stored.status == WR_STATUS_OK;
