@@ -23,15 +23,11 @@ static bool may_repair(const struct wr_core *c)
            !c->replica->push.closed;
 }
 
-static struct wr_repair_sync *sync_new(struct wr_core *c)
+static struct wr_repair_sync *free_sync(struct wr_repair *r)
 {
-    struct wr_repair *r = c->repair;
-
     for (unsigned i = 0; i < WR_REPAIR_SYNCS; i++)
-        if (r->syncs[i].phase == WR_SYNC_FREE) {
-            r->syncs[i] = (struct wr_repair_sync){.phase = WR_SYNC_SUM};
+        if (r->syncs[i].phase == WR_SYNC_FREE)
             return &r->syncs[i];
-        }
     return NULL;
 }
 
@@ -90,12 +86,11 @@ static void miss(struct wr_core *c, wr_host h)
 }
 
 /* The next of them and its copy; false if there is none left. */
-static bool next_own(struct wr_core *c)
+static bool next_own(struct wr_core *c, struct wr_repair_sync *s)
 {
     struct wr_repair *r = c->repair;
     wr_host set[WR_COPIES_MAX], others[WR_COPIES_MAX];
     struct wr_id from, to;
-    struct wr_repair_sync *s;
     size_t n = 0;
 
     if (r->copy + 1u >= wr_roster_copies(c))
@@ -119,11 +114,10 @@ static bool next_own(struct wr_core *c)
         miss(c, others[r->copy]);
         return true;
     }
-    s = sync_new(c);
-    s->arc_from = from;
-    s->arc_to = to;
-    s->hosts[0] = others[r->copy];
-    s->hosts_n = 1;
+    *s = (struct wr_repair_sync){.arc_from = from,
+                                 .arc_to = to,
+                                 .hosts = {others[r->copy]},
+                                 .hosts_n = 1};
     repair_sync_begin(c, s);
     return true;
 }
@@ -186,12 +180,12 @@ static void search(struct wr_core *c)
             r->turned = true; /* We know too little to judge. */
             return;
         }
-        if (repair_is_ours(c, &to) && wr_id_eq(&end, &r->at)) {
+        if (repair_is_ours(c, &to)) {
+            if (!wr_id_eq(&end, &r->at))
+                break;
             searched(r, &to);
             return;
         }
-        if (repair_is_ours(c, &to))
-            break;
         round = wr_id_owns(&end, &r->begin, &to);
         end = to;
     }
@@ -200,29 +194,23 @@ static void search(struct wr_core *c)
     scan(c, false);
 }
 
-static void begin_home(struct wr_core *c)
+static void begin_home(struct wr_core *c, struct wr_repair_sync *s)
 {
     struct wr_repair *r = c->repair;
-    struct wr_repair_sync *s = sync_new(c);
     struct wr_id from, to;
 
     r->scan_found = false;
     if (!repair_arc(c, &r->scan_key, &from, &to) || repair_is_ours(c, &to)) {
-        s->phase = WR_SYNC_FREE;
         searched(r, &r->scan_key); /* It became ours meanwhile. */
         return;
     }
-    s->home = true;
-    s->arc_from = from;
-    s->arc_to = to;
-    s->hosts_n = (uint8_t)repair_set(c, &to, false, s->hosts);
     searched(r, &to);
-    if (s->hosts_n < wr_roster_copies(c)) {
-        s->phase = WR_SYNC_FREE; /* Too few to let go of anything. */
-        r->now.waiting++;
-        return;
-    }
-    repair_sync_begin(c, s);
+    *s = (struct wr_repair_sync){.home = true, .arc_from = from, .arc_to = to};
+    s->hosts_n = (uint8_t)repair_set(c, &to, false, s->hosts);
+    if (s->hosts_n < wr_roster_copies(c))
+        r->now.waiting++; /* Too few to let go of anything. */
+    else
+        repair_sync_begin(c, s);
 }
 
 static void scanned(struct wr_core *c, const struct wr_event *ev)
@@ -288,21 +276,17 @@ static void end_round(struct wr_core *c)
 static void advance(struct wr_core *c)
 {
     struct wr_repair *r = c->repair;
+    struct wr_repair_sync *s;
 
     r->due = WR_NEVER; /* Syncs and the store call. */
-    while (r->stage != WR_REPAIR_REST) {
-        struct wr_repair_sync *s = sync_new(c);
-
-        if (s == NULL)
-            return;
-        s->phase = WR_SYNC_FREE;
+    while (r->stage != WR_REPAIR_REST && (s = free_sync(r)) != NULL) {
         if (r->stage == WR_REPAIR_OWN) {
-            if (!next_own(c))
+            if (!next_own(c, s))
                 begin_search(c);
         } else if (r->scan_id != 0) {
             return;
         } else if (r->scan_found) {
-            begin_home(c);
+            begin_home(c, s);
         } else if (!r->turned) {
             search(c);
         } else if (syncing(r)) {

@@ -21,6 +21,7 @@ enum {
 #define STORE_PATIENCE_US WR_SEC(60)
 
 /* repair_sync.c */
+/* Its arc and hosts are set, all else is zero. */
 void repair_sync_begin(struct wr_core *c, struct wr_repair_sync *s);
 void repair_sync_run(struct wr_core *c, struct wr_repair_sync *s);
 void repair_synced(struct wr_core *c, struct wr_repair_sync *s,

@@ -66,18 +66,16 @@ size_t repair_set(const struct wr_core *c, const struct wr_id *to, bool gone,
 
     if (!c->repair->complete) { /* Of a range of ours the ring itself knows. */
         set_n = c->replica->sight->place(c, to, set, n);
-        for (size_t i = 0; i < set_n; i++)
-            ret[i] = wr_ref_host(set[i]);
-        return set_n;
-    }
-    const size_t known_n =
-        wr_routes_clockwise(c->routes, c, to, known, WR_ARRAY_LEN(known));
+    } else {
+        const size_t known_n =
+            wr_routes_clockwise(c->routes, c, to, known, WR_ARRAY_LEN(known));
 
-    for (size_t i = 0; i < known_n && set_n < WR_SET_MAX; i++)
-        if (gone ? may_hold(c, known[i]) : is_live(c, known[i]))
-            set[set_n++] = wr_ref_of(known[i], 0);
-    wr_place_order(c, set, set_n);
-    set_n = set_n < n ? set_n : n;
+        for (size_t i = 0; i < known_n && set_n < WR_SET_MAX; i++)
+            if (gone ? may_hold(c, known[i]) : is_live(c, known[i]))
+                set[set_n++] = wr_ref_of(known[i], 0);
+        wr_place_order(c, set, set_n);
+        set_n = set_n < n ? set_n : n;
+    }
     for (size_t i = 0; i < set_n; i++)
         ret[i] = wr_ref_host(set[i]);
     return set_n;

@@ -548,7 +548,6 @@ void repair_sync_run(struct wr_core *c, struct wr_repair_sync *s)
 
 void repair_sync_begin(struct wr_core *c, struct wr_repair_sync *s)
 {
-    s->roots = false;
     s->over = c->now + WR_REPAIR_LONG_US;
     begin_pass(s);
     repair_sync_run(c, s);
