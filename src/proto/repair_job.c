@@ -250,48 +250,39 @@ void repair_job_run(struct wr_core *c, struct wr_job *j)
                 end(c, j, false);
                 return;
             }
-            if (j->roots)
-                j->step = WR_JOB_BODY;
-            else
+            if (!j->roots) {
                 ask_refs(c, j);
+                return;
+            }
+            j->step = WR_JOB_BODY;
             break;
         case WR_JOB_WANT:
             if (!want(c, j))
                 return;
             /* What nothing refers to is not copied: two hosts would hand it to
              * and fro for ever, each restarting the other's grace. */
-            if (j->refs_n == 0) {
-                if (j->more) {
-                    j->step = WR_JOB_REFS;
-                    continue;
-                }
-                end(c, j, true);
-                return;
-            }
-            j->step = j->lacking ? WR_JOB_BODY : WR_JOB_REF;
-            continue; /* `until` was the last question's. */
+            j->step = j->lacking && j->refs_n > 0 ? WR_JOB_BODY : WR_JOB_REF;
+            break;
         case WR_JOB_BODY:
             ask_body(c, j);
-            break;
+            return;
         case WR_JOB_REF:
             if (j->refs_i < j->refs_n) {
                 ask_ref(c, j);
-            } else if (j->more) {
-                j->step = WR_JOB_REFS;
-                continue;
-            } else {
+                return;
+            }
+            if (!j->more) {
                 end(c, j, true);
                 return;
             }
+            j->step = WR_JOB_REFS;
             break;
-        case WR_JOB_KEEP: /* Waits, or was lost: from the beginning. */
+        case WR_JOB_KEEP: /* The bytes are not at hand any more. */
             j->step = WR_JOB_BODY;
-            continue;
+            break;
         case WR_JOB_FREE:
             return;
         }
-        if (j->step != WR_JOB_FREE && j->id == 0 && j->until > c->now)
-            return; /* No room in the outbox. */
     }
 }
 
@@ -503,8 +494,6 @@ void repair_job_tick(struct wr_core *c, struct wr_job *j)
         end(c, j, false);
         return;
     }
-    if (j->step == WR_JOB_KEEP) /* The bytes are not at hand any more. */
-        j->step = WR_JOB_BODY;
     j->id = 0;
     repair_job_run(c, j);
 }
