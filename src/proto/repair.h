@@ -128,7 +128,9 @@ struct wr_repair_sync {
     struct wr_id from, to; /* Looked at now. */
     struct wr_sync_level levels[WR_REPAIR_LEVELS];
     uint8_t levels_n;
-    struct wr_sum sums[16]; /* Ours, of its parts. */
+    struct wr_sum sums[16]; /* Ours, of its parts, */
+    uint64_t count;         /* and of all of it. */
+    uint8_t print[WR_PRINT];
     struct wr_sync_item theirs[WR_SYNC_ITEMS];
     uint8_t theirs_n, theirs_i;
     struct wr_kept own[WR_REPAIR_PAGE];

@@ -81,7 +81,7 @@ size_t repair_set(const struct wr_core *c, const struct wr_id *to, bool gone,
     return set_n;
 }
 
-static uint64_t mix(uint64_t sum, uint64_t v)
+uint64_t repair_mix(uint64_t sum, uint64_t v)
 {
     struct wr_rng r = {sum ^ v};
 
@@ -90,19 +90,19 @@ static uint64_t mix(uint64_t sum, uint64_t v)
 
 uint64_t repair_ring(const struct wr_core *c)
 {
-    uint64_t sum = mix(c->roster->known, c->roster->admitted_n);
+    uint64_t sum = repair_mix(c->roster->known, c->roster->admitted_n);
 
     for (uint8_t i = 0; i < c->cfg->members; i++) {
         const struct wr_ring *r = &c->rings[i];
         wr_host set[WR_COPIES_MAX];
 
-        sum = mix(sum, r->phase);
+        sum = repair_mix(sum, r->phase);
         if (r->phase != WR_RING_MEMBER)
             continue;
-        sum = mix(sum, r->pred);
+        sum = repair_mix(sum, r->pred);
         for (size_t k = repair_set(c, wr_core_id(c, r->self), false, set);
              k-- > 0;)
-            sum = mix(sum, set[k]);
+            sum = repair_mix(sum, set[k]);
     }
     return sum;
 }

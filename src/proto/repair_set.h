@@ -33,6 +33,9 @@ bool repair_arc(const struct wr_core *c, const struct wr_id *key,
 size_t repair_set(const struct wr_core *c, const struct wr_id *to, bool gone,
                   wr_host ret[WR_COPIES_MAX]);
 
+/* A sum that tells in which order things came. */
+uint64_t repair_mix(uint64_t sum, uint64_t v);
+
 /* A number that changes when the ring, as far as it concerns us, does. */
 uint64_t repair_ring(const struct wr_core *c);
 

@@ -72,11 +72,8 @@ static uint64_t number_of(const struct wr_repair_sync *s)
 {
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < s->hosts_n; i++) {
-        struct wr_rng r = {sum ^ s->hosts[i]};
-
-        sum = wr_rng_next(&r);
-    }
+    for (unsigned i = 0; i < s->hosts_n; i++)
+        sum = repair_mix(sum, s->hosts[i]);
     return sum;
 }
 
@@ -174,16 +171,13 @@ static void ask_host(struct wr_core *c, struct wr_repair_sync *s)
 {
     const struct wr_id arc[2] = {s->from, s->to};
     struct wr_msg m = repair_msg(WR_MSG_SYNC, 0);
-    struct wr_sum all = {0};
 
-    for (unsigned i = 0; i < WR_ARC_PARTS; i++)
-        wr_sum_add(&all, &s->sums[i]);
     draw_id(c, s);
     m.rid = s->id;
     m.sync.roots = s->roots;
-    m.sync.count = all.n;
+    m.sync.count = s->count;
     m.sync.arc = wr_span(arc, sizeof(arc));
-    wr_sum_print(&all, m.sync.print);
+    memcpy(m.sync.print, s->print, WR_PRINT);
     s->until =
         c->now + ((wr_peers_patience(c, host_of(s)) + WR_MS(WR_DATA_GRACE_MS))
                   << s->tries);
@@ -192,14 +186,11 @@ static void ask_host(struct wr_core *c, struct wr_repair_sync *s)
 }
 
 /* What we had when it began; it must be the same with each host. */
-static void note_print(struct wr_repair_sync *s, const struct wr_sum *all)
+static void note_print(struct wr_repair_sync *s)
 {
-    uint8_t print[WR_PRINT];
-
-    wr_sum_print(all, print);
     if (!s->printed[s->roots])
-        memcpy(s->prints[s->roots], print, WR_PRINT);
-    else if (memcmp(s->prints[s->roots], print, WR_PRINT) != 0)
+        memcpy(s->prints[s->roots], s->print, WR_PRINT);
+    else if (memcmp(s->prints[s->roots], s->print, WR_PRINT) != 0)
         s->unclean = true;
     s->printed[s->roots] = true;
 }
@@ -211,11 +202,13 @@ static void summed(struct wr_repair_sync *s, const struct wr_sum *sums)
     memcpy(s->sums, sums, sizeof(s->sums));
     for (unsigned i = 0; i < WR_ARC_PARTS; i++)
         wr_sum_add(&all, &sums[i]);
+    s->count = all.n;
+    wr_sum_print(&all, s->print);
     if (s->levels_n == 0)
-        note_print(s, &all);
+        note_print(s);
     s->phase = WR_SYNC_ASK;
     s->id = 0;
-    if (s->home && all.n == 0) /* Nothing to give: nothing to ask. */
+    if (s->home && s->count == 0) /* Nothing to give: nothing to ask. */
         next_range(s);
 }
 
@@ -281,29 +274,27 @@ static bool take_items(struct wr_repair_sync *s, struct wr_span list)
 void repair_synced(struct wr_core *c, struct wr_repair_sync *s,
                    const struct wr_msg *m)
 {
-    bool fits = s->phase == WR_SYNC_ASK;
+    bool sound = true;
 
-    if (fits && m->synced.status == WR_STATUS_BUSY &&
-        ++s->busy <= WR_REPAIR_BUSY) {
+    if (m->synced.status == WR_STATUS_BUSY && ++s->busy <= WR_REPAIR_BUSY) {
         s->tries = 0;
         draw_id(c, s); /* Nothing answers this one. */
         s->until = c->now + WR_MS(wr_op_retry_ms(m->synced.retry_ms));
         return;
     }
     s->tries = s->busy = 0;
-    if (!fits || m->synced.status != WR_STATUS_OK) {
+    if (m->synced.status != WR_STATUS_OK)
         give_up(c, s);
-    } else if (m->synced.what == WR_SYNCED_EQUAL) {
+    else if (m->synced.what == WR_SYNCED_EQUAL)
         next_range(s);
-    } else {
-        fits =
-            m->synced.what == WR_SYNCED_PARTS ? take_parts(c, s, m->synced.list)
-            : m->synced.what == WR_SYNCED_ITEMS ? take_items(s, m->synced.list)
-                                                : false;
-        if (!fits) {
-            c->count->recv_misfit_total++;
-            give_up(c, s);
-        }
+    else if (m->synced.what == WR_SYNCED_PARTS)
+        sound = take_parts(c, s, m->synced.list);
+    else
+        sound =
+            m->synced.what == WR_SYNCED_ITEMS && take_items(s, m->synced.list);
+    if (!sound) {
+        c->count->recv_misfit_total++;
+        give_up(c, s);
     }
     repair_sync_run(c, s);
 }
