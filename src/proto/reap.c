@@ -156,18 +156,12 @@ static void loaded_refs(struct wr_reap_item *it, const struct wr_event *ev)
     it->step = STEP_JUDGE;
 }
 
-/* What has been over for a year is nobody's business any more: a host that was
- * away for longer starts as empty. */
 static void loaded_root(const struct wr_core *c, struct wr_reap_item *it,
                         const struct wr_event *ev)
 {
-    const uint64_t now_s = wr_core_wall_s(c);
-    const uint64_t over_s = wr_verdict_over_s(ev->stored.record);
-
     it->version = ev->stored.version;
-    it->step = over_s > 0 && over_s < now_s && now_s - over_s > c->cfg->forget_s
-                   ? STEP_FORGET
-                   : STEP_DONE;
+    it->step =
+        wr_verdict_forgets(c, ev->stored.record) ? STEP_FORGET : STEP_DONE;
 }
 
 static void answered(struct wr_core *c, struct wr_reap_item *it,

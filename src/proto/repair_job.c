@@ -353,6 +353,10 @@ static void give(struct wr_core *c, struct wr_job *j, const struct wr_event *ev)
 {
     struct wr_msg m = repair_msg(j->roots ? WR_MSG_ROOT_PUT : WR_MSG_PUT, 0);
 
+    if (j->roots && wr_verdict_forgets(c, ev->stored.record)) {
+        end(c, j, true); /* To who forgot it first, and back, for ever. */
+        return;
+    }
     if (j->roots) {
         m.root.level = WR_LEVEL_COPY;
         m.root.position = j->key;
@@ -400,6 +404,10 @@ static void keep(struct wr_core *c, struct wr_job *j, const struct wr_msg *m)
 {
     struct wr_fx *fx;
 
+    if (m->kind == WR_MSG_ROOT && wr_verdict_forgets(c, m->root.record)) {
+        end(c, j, true);
+        return;
+    }
     j->step = WR_JOB_KEEP;
     j->id = 0;
     j->tries = 0;

@@ -16,11 +16,13 @@ enum wr_weight wr_verdict_weigh(const struct wr_core *c, struct wr_span record)
     return wr_proof_weigh(record, wr_core_wall_s(c), c->cfg->slack_s);
 }
 
-uint64_t wr_verdict_over_s(struct wr_span record)
+bool wr_verdict_forgets(const struct wr_core *c, struct wr_span record)
 {
+    const uint64_t now_s = wr_core_wall_s(c);
     struct wr_root r;
 
-    return wr_root_read(record, &r) == WR_OK ? r.expiry : 0;
+    return wr_root_read(record, &r) == WR_OK && r.expiry > 0 &&
+           r.expiry < now_s && now_s - r.expiry > c->cfg->forget_s;
 }
 
 /* ---- what was learned -----------------------------------------------------

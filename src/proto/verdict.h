@@ -66,8 +66,8 @@ enum wr_verdict wr_verdict_of(struct wr_core *c, const struct wr_put_id *put);
 /* Of a sound record, by our clock. */
 enum wr_weight wr_verdict_weigh(const struct wr_core *c, struct wr_span record);
 
-/* Since when a record's put is over (Unix seconds); 0: it is not, or nobody
- * said when. */
-uint64_t wr_verdict_over_s(struct wr_span record);
+/* Whether a record's put has been over for so long (cfg.forget_s) that nobody
+ * keeps it any more: who was away for longer starts as empty. */
+bool wr_verdict_forgets(const struct wr_core *c, struct wr_span record);
 
 #endif

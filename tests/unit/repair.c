@@ -207,6 +207,48 @@ Test(repair, references_and_versions_are_united)
     bed_close(b);
 }
 
+/* A put that was given up when the world began. */
+static void keep_given_up(struct bed *b, wr_host h, struct wr_id *ret_key)
+{
+    static const struct wr_sign_key owner = {.public = {7}};
+    static const uint8_t host[WR_CRED_HOST], nonce[WR_ROOT_NONCE];
+    uint8_t bytes[WR_ROOT_BYTES_MAX];
+    struct wr_fx fx = {.kind = WR_FX_STORE_ROOT_PUT};
+    struct wr_root r;
+    struct wr_event ev;
+
+    wr_root_init(&r, &owner, host, nonce);
+    r.version = 3;
+    r.state = WR_ROOT_GIVEN_UP;
+    r.expiry = WR_WORLD_WALL_S;
+    r.cid_n = 4;
+    wr_root_position(r.put, ret_key->b);
+    fx.store.digest = *ret_key;
+    fx.store.version = r.version;
+    fx.store.record = wr_span(bytes, wr_root_encode(&r, bytes));
+    wr_disk_do(&b->w.hosts[h].disk, &fx, 0, &ev);
+}
+
+/* Each host forgets it at its own time; the others do not give it back. */
+Test(repair, what_was_over_long_ago_is_forgotten_by_all)
+{
+    struct wr_world_cfg cfg = cfg_of(6, 4);
+    cfg.node.repair_us = WR_SEC(10);
+    cfg.node.sweep_us = WR_SEC(120);
+    cfg.node.forget_s = 300;
+    struct bed *b = bed_open(&cfg, 6);
+    struct wr_id key;
+
+    for (wr_host h = 0; h < 2; h++) /* Also where it does not belong. */
+        keep_given_up(b, h, &key);
+    run_s(b, 200);
+    all_stand(b, true, &key, 1);
+    run_s(b, 600);
+    for (wr_host h = 0; h < 6; h++)
+        cr_assert_null(wr_disk_find(&b->w.hosts[h].disk.roots, &key), "%u", h);
+    bed_close(b);
+}
+
 /* A store that was salvaged does not know who refers to what; the others do. */
 Test(repair, what_stands_for_lost_references_stays_where_it_is)
 {
