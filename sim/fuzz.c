@@ -285,7 +285,7 @@ static void check_puts(struct life *l)
     run_for(l, WR_SEC(node->grace_s));
     await_sweep(l);
     if (!life_fails(l))
-        wr_puts_check(&l->puts);
+        wr_puts_check(&l->puts, life_knows_all(l));
     life_check(l);
 }
 

@@ -16,9 +16,8 @@
  * no excuse.
  *
  * What no protocol could survive is not done in the first place: a ring of
- * one-member hosts keeps r + 2 of them (wr_plan_least), and as there is no
- * repair of copies yet the last good copy is spared (wr_data_rot,
- * wr_data_wipe).
+ * one-member hosts keeps r + 2 of them (wr_plan_least), and the last good copy
+ * is spared (wr_data_rot, wr_data_wipe).
  */
 static const char *const excuses[] = {
     [EXCUSE_FALSE_DEATH] = "somebody alive was held for dead",

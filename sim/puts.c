@@ -373,10 +373,11 @@ bool wr_puts_spares(const struct wr_puts *p, wr_host h)
     return true;
 }
 
-/* Some host that is up has a record of it, and none has an old one: until those
- * who slept through a change are told of it (repair), a put lives on for them,
- * which is the safe side to err on. */
-static bool is_proven(const struct wr_puts *p, const struct wr_puts_one *one)
+/* Some host that is up has its record. Where no host can tell what is misplaced
+ * (D23), those who slept through a change may never be told of it, and the put
+ * lives on for them, which is the safe side to err on. */
+static bool is_proven(const struct wr_puts *p, const struct wr_puts_one *one,
+                      bool repaired)
 {
     bool any = false;
 
@@ -386,17 +387,19 @@ static bool is_proven(const struct wr_puts *p, const struct wr_puts_one *one)
 
         if (!wr_world_is_up(p->w, h) || item == NULL)
             continue;
-        if (item->version != one->version)
+        if (item->version == one->version)
+            any = true;
+        else if (!repaired)
             return false;
-        any = true;
     }
     return any;
 }
 
-static bool must_be_gone(const struct wr_puts *p, const struct wr_puts_one *one)
+static bool must_be_gone(const struct wr_puts *p, const struct wr_puts_one *one,
+                         bool repaired)
 {
     return !one->unsure && is_over(p, one) &&
-           (!one->given_up || one->gave_up) && is_proven(p, one);
+           (!one->given_up || one->gave_up) && is_proven(p, one, repaired);
 }
 
 /* Whole: each chunk is somewhere, for this put. */
@@ -427,14 +430,14 @@ static bool overdue(const struct wr_puts *p, const struct wr_disk_item *item)
            wr_world_wall_s(p->w) > item->idle_since + most_s;
 }
 
-void wr_puts_check(struct wr_puts *p)
+void wr_puts_check(struct wr_puts *p, bool repaired)
 {
     for (uint32_t i = 0; i < p->n; i++) {
         const struct wr_puts_one *one = &p->v[i];
 
         if (one->kept && !is_over(p, one))
             check_kept(p, one);
-        else if (must_be_gone(p, one))
+        else if (must_be_gone(p, one, repaired))
             check_gone(p, one);
     }
     for (wr_host h = 0; h < p->w->cfg.hosts; h++)

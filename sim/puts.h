@@ -78,8 +78,9 @@ wr_time wr_puts_last_end(const struct wr_puts *p);
 bool wr_puts_spares(const struct wr_puts *p, wr_host h);
 
 /* In a quiet ring whose hosts have all swept: what must be there is, what must
- * not is not. */
-void wr_puts_check(struct wr_puts *p);
+ * not is not. `repaired`: hosts know all members of the ring, so that repair
+ * has told everybody of what they slept through. */
+void wr_puts_check(struct wr_puts *p, bool repaired);
 
 /* Of all puts, how they ended. */
 struct wr_puts_tally {
