@@ -53,8 +53,11 @@ static bool push_next(struct wr_replica *r, struct wr_core *c)
 
     if (op == NULL)
         return false;
-    if (!p->roots)
-        (void)wr_op_side(r, op); /* For put ids but the first. */
+    /* For put ids but the first; who takes no HAVE has none. */
+    if (!p->roots && r->sides_cap > 0 && !wr_op_side(r, op)) {
+        wr_op_free(r, c, op);
+        return false;
+    }
     op->key = p->batch[p->batch_i++];
     p->open++;
     wr_push_load(c, op);

@@ -725,6 +725,35 @@ Test(repair, what_a_leaver_handed_on_stands_when_it_is_gone)
     bed_close(b);
 }
 
+/* Also where the leaver has room for the put ids of few chunks at a time. */
+Test(repair, a_leaver_hands_on_all_references)
+{
+    struct wr_world_cfg cfg = cfg_of(5, 4);
+    cfg.node.repair_us = WR_NEVER;
+    cfg.node.have_ops_max = 1;
+    struct bed *b = bed_open(&cfg, 5);
+    struct wr_id keys[20];
+    wr_host set[WR_SET_MAX];
+
+    for (size_t i = 0; i < WR_ARRAY_LEN(keys); i++) {
+        keys[i] = new_key(b);
+        for (uint8_t put = 1; put <= 3; put++)
+            keep(b, 0, &keys[i], put_id(put));
+    }
+    run_s(b, 10);
+    wr_world_leave(&b->w, 0);
+    run_s(b, 60);
+    cr_assert(b->w.hosts[0].left);
+    for (size_t i = 0; i < WR_ARRAY_LEN(keys); i++) {
+        cr_assert_eq(wr_copies_set(&b->w, &b->all, &keys[i], set), 3);
+        for (unsigned k = 0; k < 3; k++) {
+            cr_assert_not_null(item(b, set[k], &keys[i]));
+            cr_assert_eq(item(b, set[k], &keys[i])->refs_n, 3, "%zu", i);
+        }
+    }
+    bed_close(b);
+}
+
 Test(repair, a_reboot_copies_nothing_and_a_death_does)
 {
     const struct wr_world_cfg cfg = cfg_of(8, 4);
