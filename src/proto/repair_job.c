@@ -9,6 +9,8 @@
 /* A verdict is waited for so long; then the put id counts as live. */
 #define WANT_PATIENCE_US WR_SEC(5)
 
+enum { CHUNKS_A_GRACE = 4 };
+
 /* ---- slots --------------------------------------------------------------- */
 
 /* Who asked for something comes first: repair leaves them half of what there
@@ -116,10 +118,22 @@ static struct wr_fx *ask_store(struct wr_core *c, struct wr_job *j,
     return fx;
 }
 
+/* The grace is that of a megabyte (replica.h): of four chunks of usual size.
+ * All jobs share the line, and what is sent once more for nothing makes it
+ * slower still. */
+static wr_time grace(const struct wr_core *c)
+{
+    const struct wr_repair *r = c->repair;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < WR_REPAIR_JOBS; i++)
+        n += r->jobs[i].step != WR_JOB_FREE;
+    return WR_MS(WR_DATA_GRACE_MS) * (1 + n / CHUNKS_A_GRACE);
+}
+
 static void ask_host(struct wr_core *c, struct wr_job *j, struct wr_msg *m)
 {
-    const wr_time patience =
-        wr_peers_patience(c, j->host) + WR_MS(WR_DATA_GRACE_MS);
+    const wr_time patience = wr_peers_patience(c, j->host) + grace(c);
 
     draw_id(c, j);
     m->rid = j->id;
@@ -497,7 +511,7 @@ void repair_job_tick(struct wr_core *c, struct wr_job *j)
 {
     if (j->step == WR_JOB_FREE || c->now < j->until)
         return;
-    if (j->tries >= WR_REPAIR_TRIES) {
+    if (j->tries >= WR_REPAIR_TRIES || !wr_peers_alive(c, j->host)) {
         wr_peers_silent(c, j->host);
         end(c, j, false);
         return;

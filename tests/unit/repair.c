@@ -368,6 +368,33 @@ Test(repair, a_full_disk_is_sent_little)
     bed_close(b);
 }
 
+/* Sixteen chunks share a line, or a disk: an answer takes longer than one to a
+ * chunk alone, and what is sent once more for nothing makes it longer still. */
+Test(repair, what_is_slow_is_not_sent_twice)
+{
+    struct wr_world_cfg cfg = cfg_of(5, 4);
+    wr_host set[WR_SET_MAX];
+    struct wr_id key;
+
+    cfg.faults = true;
+    struct bed *b = bed_open(&cfg, 5);
+
+    key = new_key(b);
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    for (uint8_t i = 0; i < 200; i++) {
+        key.b[2] = i;
+        keep(b, set[0], &key, put_id(1));
+    }
+    b->w.faults[set[1]].slow_us = b->w.faults[set[2]].slow_us = WR_SEC(6);
+    run_s(b, 400);
+    for (uint8_t i = 0; i < 200; i++) {
+        key.b[2] = i;
+        cr_assert_eq(copies_of(b, false, &key).stand, 3);
+    }
+    cr_assert_leq(sent(b, WR_MSG_PUT), 400 + WR_REPAIR_JOBS);
+    bed_close(b);
+}
+
 /* ---- who comes and goes -------------------------------------------------- */
 
 static void fill(struct bed *b, struct wr_id *keys, size_t n)
