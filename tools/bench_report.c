@@ -73,11 +73,11 @@ static void print_primitives(const struct bench_primitives *p,
     cost_line("keep durably (LMDB)", p->lmdb, 0, "");
     cost_line("read from the store", p->map_read, 0, "");
     cost_line("write a file", p->file_write, c->file_write, "dd");
-    cli_bytes((uint64_t)p->disk_bytes_per_s, a);
+    wr_size_text((uint64_t)p->disk_bytes_per_s, a);
     printf("  durable to a file %s/s", a);
     if (c->disk_bytes_per_s > 0)
-        printf(" (dd %s/s)", cli_bytes((uint64_t)c->disk_bytes_per_s, b));
-    cli_bytes((uint64_t)p->store_bytes_per_s, a);
+        printf(" (dd %s/s)", wr_size_text((uint64_t)c->disk_bytes_per_s, b));
+    wr_size_text((uint64_t)p->store_bytes_per_s, a);
     printf(", to the store %s/s; makes %.0f files of 4 KiB/s\n\n", a,
            p->small_files_per_s);
 }
@@ -88,7 +88,7 @@ static void print_ratio(const char *what, const struct bench_bound *b,
 {
     char rate[16];
 
-    cli_bytes((uint64_t)((double)size / got_s), rate);
+    wr_size_text((uint64_t)((double)size / got_s), rate);
     printf("  %-4s bound %6.2f s   achieved %6.2f s, %s/s   ratio %3.0f %%\n",
            what, b->wall_s, got_s, rate, b->wall_s / got_s * 100);
     printf("       CPU: bound %.2f s, used %.2f s, %.1f cores busy; disk: "
@@ -127,12 +127,12 @@ static void print_processes(const struct bench_plan *plan,
     puts("\nprocesses: CPU seconds in all, memory (RssAnon) idle and at most");
     for (uint32_t i = 0; i < plan->hosts; i++)
         printf("  super-peer %-3u %8.2f s   %10s %10s\n", i + 1,
-               r->host_cpu_s[i], cli_bytes(r->host_idle_bytes[i], idle),
-               cli_bytes(r->host_peak_bytes[i], peak));
+               r->host_cpu_s[i], wr_size_text(r->host_idle_bytes[i], idle),
+               wr_size_text(r->host_peak_bytes[i], peak));
     printf("  leaf, put      %8.2f s   %10s %10s\n", r->put[0].leaf_cpu_s, "",
-           cli_bytes(put, peak));
+           wr_size_text(put, peak));
     printf("  leaf, get      %8.2f s   %10s %10s\n", r->get[0].leaf_cpu_s, "",
-           cli_bytes(get, peak));
+           wr_size_text(get, peak));
 }
 
 static void print_text(const struct bench_plan *plan,
@@ -144,8 +144,8 @@ static void print_text(const struct bench_plan *plan,
 
     print_primitives(p, c);
     printf("%s, %u super-peers, %u copies, %u cores; median of %u\n",
-           cli_bytes(plan->size, size), plan->hosts, plan->copies, s->b.cores,
-           plan->runs);
+           wr_size_text(plan->size, size), plan->hosts, plan->copies,
+           s->b.cores, plan->runs);
     printf("  each byte crosses %.2f links and is hashed %.2f times in a put\n",
            s->b.crossings, s->b.hashes);
     print_ratio("put", &s->b.put, s->put_s, s->put_cpu_s, plan->size);
@@ -159,10 +159,10 @@ static void print_text(const struct bench_plan *plan,
                plan->files, p->small_files_per_s);
         printf("  put  %6.2f s, %6.0f files/s   (leaf at most %s)\n",
                r->tree_put.wall_s, plan->files / r->tree_put.wall_s,
-               cli_bytes(r->tree_put.leaf_peak_bytes, peak));
+               wr_size_text(r->tree_put.leaf_peak_bytes, peak));
         printf("  get  %6.2f s, %6.0f files/s   (leaf at most %s)\n",
                r->tree_get.wall_s, plan->files / r->tree_get.wall_s,
-               cli_bytes(r->tree_get.leaf_peak_bytes, peak));
+               wr_size_text(r->tree_get.leaf_peak_bytes, peak));
     }
     if (r->has_first_byte)
         printf(

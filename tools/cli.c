@@ -258,23 +258,6 @@ int cli_options(struct cli *cli, const char *command,
     return end;
 }
 
-const char *cli_bytes(uint64_t n, char ret[16])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double v = (double)n;
-    size_t u = 0;
-
-    while (v >= 1024 && u + 1 < WR_ARRAY_LEN(units)) {
-        v /= 1024;
-        u++;
-    }
-    if (u == 0)
-        snprintf(ret, 16, "%u B", (unsigned)n);
-    else
-        snprintf(ret, 16, v < 10 ? "%.2f %s" : "%.1f %s", v, units[u]);
-    return ret;
-}
-
 const char *cli_time(uint64_t us, char ret[24])
 {
     const uint64_t s = us / 1000000;
@@ -365,7 +348,7 @@ static void pace(const struct cli_progress *p, uint64_t done, uint64_t total,
     ret[0] = '\0';
     if (done == 0)
         return;
-    const int n = snprintf(ret, room, "  %s/s", cli_bytes(per_s, rate));
+    const int n = snprintf(ret, room, "  %s/s", wr_size_text(per_s, rate));
     /* The first moments say little about the rate. */
     if (per_s > 0 && done < total && spent > WR_SEC(1))
         snprintf(ret + n, room - (size_t)n, "  %s left",
@@ -388,11 +371,11 @@ void cli_progress_show(struct cli_progress *p, uint64_t done, uint64_t total,
     p->drawn = now;
     p->shown = true;
     pace(p, done, total, speed, sizeof(speed));
-    cli_bytes(done, a);
+    wr_size_text(done, a);
     if (total > 0 && done <= total) {
         snprintf(tail, sizeof(tail), "%3u %%  %s of %s%s%s%s",
-                 (unsigned)(done * 100 / total), a, cli_bytes(total, b), speed,
-                 note != NULL ? "  " : "", note != NULL ? note : "");
+                 (unsigned)(done * 100 / total), a, wr_size_text(total, b),
+                 speed, note != NULL ? "  " : "", note != NULL ? note : "");
         bar(blocks, bar_room(p->verb, room), (double)done / (double)total);
         snprintf(line, sizeof(line), "%s %s%s", p->verb, blocks, tail);
     } else if (done == 0 && note != NULL) {

@@ -128,9 +128,6 @@ int cli_options(struct cli *cli, const char *command,
                 const struct option_row *rows, size_t n, int argc, char **argv,
                 int *ret_first);
 
-/* "1.5 MiB"; `ret` has 16 bytes. Returns ret. */
-const char *cli_bytes(uint64_t n, char ret[16]);
-
 /* "4.2 s", "3 min 20 s"; `ret` has 24 bytes. Returns ret. */
 const char *cli_time(uint64_t us, char ret[24]);
 

@@ -236,7 +236,7 @@ static int backup_store(struct cli *cli, const char *dest)
                (unsigned long long)st.st_size);
     else if (!cli->quiet)
         printf("copied the store, %s, to %s; 'wreath fsck %s' judges it\n",
-               cli_bytes((uint64_t)st.st_size, bytes), to,
+               wr_size_text((uint64_t)st.st_size, bytes), to,
                cli_word(to, word, sizeof(word)));
     return 0;
 }

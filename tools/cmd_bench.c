@@ -80,7 +80,7 @@ static enum wr_err check_room(const struct bench_plan *plan, struct wr_why *why)
     return wr_why(why, WR_EFULL,
                   "this needs %s in %s, where %s are free; set TMPDIR, or take "
                   "fewer --runs or a smaller --size",
-                  cli_bytes(need, a), plan->dir, cli_bytes(disk.free, b));
+                  wr_size_text(need, a), plan->dir, wr_size_text(disk.free, b));
 }
 
 static int run(const struct cli *cli, const struct bench_plan *plan)

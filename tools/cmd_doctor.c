@@ -175,8 +175,8 @@ static void check_disk(struct doctor *d)
     find(d, "disk", tight ? NOTE : OK,
          "at 90 % of the store's share puts are refused: make room, or add a "
          "host",
-         "%s free of %s", cli_bytes(disk.free, free_text),
-         cli_bytes(disk.total, total));
+         "%s free of %s", wr_size_text(disk.free, free_text),
+         wr_size_text(disk.total, total));
 }
 
 static int by_number(const void *a, const void *b)
@@ -239,7 +239,7 @@ static void check_speed(struct doctor *d)
     find(d, "speed", slow ? NOTE : OK,
          "each put waits for such a write on two hosts; a better disk helps",
          "writes %s/s; a small write is on disk after %.1f ms",
-         cli_bytes(rate, rate_text), (double)sync_us / 1000);
+         wr_size_text(rate, rate_text), (double)sync_us / 1000);
 }
 
 /* What the super-peer may open, whose process has the store; else what one that

@@ -60,10 +60,10 @@ static void print_remark(const char *out, const wreath_get_result *r,
     char size[16], rate[16], time[24];
 
     fprintf(
-        stderr, "%s: %s in %s (%s/s)\n", out, cli_bytes(r->size, size),
+        stderr, "%s: %s in %s (%s/s)\n", out, wr_size_text(r->size, size),
         cli_time(spent_us, time),
-        cli_bytes((uint64_t)((double)r->size * 1e6 / (double)(spent_us + 1)),
-                  rate));
+        wr_size_text((uint64_t)((double)r->size * 1e6 / (double)(spent_us + 1)),
+                     rate));
 }
 
 static int fetch(struct cli *cli, wreath *w, const char *what, const char *out,

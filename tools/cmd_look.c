@@ -68,7 +68,7 @@ static void on_entry(void *arg, const wreath_entry *e)
                       "executable", (int)e->executable));
         return;
     }
-    printf("%-9s %10s  %s  ", kind_text(e->kind), cli_bytes(e->size, size),
+    printf("%-9s %10s  %s  ", kind_text(e->kind), wr_size_text(e->size, size),
            e->cid);
     print_name(l->cli, e->name);
     puts(e->kind == WREATH_DIRECTORY ? "/" : "");
@@ -114,7 +114,7 @@ static void on_root(void *arg, const wreath_root *r)
     }
     printf("%s  %-7s %10s  %s  ", date_text(r->created_s, date),
            has_expired(r) ? "expired" : r->state,
-           whole ? cli_bytes(r->size, size) : "-", whole ? r->cid : r->put);
+           whole ? wr_size_text(r->size, size) : "-", whole ? r->cid : r->put);
     if (r->name[0] == '\0') /* No file's name has a slash. */
         fputs("(no name/standard input)", stdout);
     print_name(l->cli, r->name);
@@ -208,7 +208,7 @@ static void print_stat(const wreath_stat_result *r, const json_t *own)
     printf("cid      %s\nkind     %s\n", r->cid, kind_text(r->kind));
     if (r->kind == WREATH_FILE)
         printf("size     %llu bytes (%s)\nchunks   %llu\n",
-               (unsigned long long)r->size, cli_bytes(r->size, size),
+               (unsigned long long)r->size, wr_size_text(r->size, size),
                (unsigned long long)r->chunks);
     printf("blocks   %llu\n", (unsigned long long)r->blocks);
     if (r->mode != 0)

@@ -61,10 +61,10 @@ static void print_remark(const wreath_put_result *r, uint64_t spent_us)
 
     fprintf(
         stderr, "%s in %s (%s/s), %s sent; %u cop%s of each chunk on disk\n",
-        cli_bytes(r->size, size), cli_time(spent_us, time),
-        cli_bytes((uint64_t)((double)r->size * 1e6 / (double)(spent_us + 1)),
-                  rate),
-        cli_bytes(r->bytes_sent, sent), r->copies,
+        wr_size_text(r->size, size), cli_time(spent_us, time),
+        wr_size_text((uint64_t)((double)r->size * 1e6 / (double)(spent_us + 1)),
+                     rate),
+        wr_size_text(r->bytes_sent, sent), r->copies,
         r->copies == 1 ? "y" : "ies");
 }
 

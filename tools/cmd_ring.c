@@ -40,7 +40,7 @@ static void print_repair(const json_t *r)
         fputs("all copies stand", stdout);
     else if (made > 0)
         printf("%llu cop%s made, %s%s", made, made == 1 ? "y" : "ies",
-               cli_bytes(number_of(t, "bytes"), bytes),
+               wr_size_text(number_of(t, "bytes"), bytes),
                running ? ", going on" : "");
     else if (number_of(r, "rounds_total") == 0)
         fputs("not yet compared with the other hosts", stdout);
@@ -152,9 +152,10 @@ static void print_status(const json_t *o)
            (unsigned)number_of(o, "members_in_ring"),
            (unsigned)number_of(o, "members"));
     printf("store     %s in %llu chunk%s, %s of %s on disk%s%s%s\n",
-           cli_bytes(number_of(store, "chunk_bytes"), a), chunks,
-           chunks == 1 ? "" : "s", cli_bytes(number_of(store, "used_bytes"), b),
-           cli_bytes(number_of(store, "capacity_bytes"), c),
+           wr_size_text(number_of(store, "chunk_bytes"), a), chunks,
+           chunks == 1 ? "" : "s",
+           wr_size_text(number_of(store, "used_bytes"), b),
+           wr_size_text(number_of(store, "capacity_bytes"), c),
            strcmp(space, "free") != 0 ? ", space: " : "",
            strcmp(space, "free") != 0 ? space : "",
            json_is_true(json_object_get(store, "failed"))
@@ -165,8 +166,8 @@ static void print_status(const json_t *o)
     print_sweep(json_object_get(o, "sweep"));
     printf("network   %u link%s (%u to leaves), %s sent, %s received\n", links,
            links == 1 ? "" : "s", leaves,
-           cli_bytes(number_of(net, "sent_bytes"), a),
-           cli_bytes(number_of(net, "received_bytes"), b));
+           wr_size_text(number_of(net, "sent_bytes"), a),
+           wr_size_text(number_of(net, "received_bytes"), b));
     printf("up        %s\n", cli_time(number_of(o, "uptime_s") * 1000000, up));
 }
 

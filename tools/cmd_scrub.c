@@ -53,7 +53,7 @@ static void print(const json_t *scrub)
     char bytes[16];
 
     printf("read %llu chunk%s, %s: ", chunks, chunks == 1 ? "" : "s",
-           cli_bytes(number_of(last, "bytes"), bytes));
+           wr_size_text(number_of(last, "bytes"), bytes));
     if (found == 0)
         puts("all whole");
     else

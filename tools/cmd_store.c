@@ -257,7 +257,7 @@ static void print_text(const struct report *r, const char *next)
         printf("store     %s: %llu chunks, %s, %llu references, %llu root "
                "records\n",
                r->path, (unsigned long long)r->sum.chunks,
-               cli_bytes(r->sum.chunk_bytes, bytes),
+               wr_size_text(r->sum.chunk_bytes, bytes),
                (unsigned long long)r->sum.refs,
                (unsigned long long)r->sum.roots);
     else
@@ -362,7 +362,7 @@ static void print_salvage(const struct wr_salvage *s, const char *old,
 
     printf("brought back %llu chunk%s, %s, and %llu root record%s to %s\n",
            (unsigned long long)s->chunks, s->chunks == 1 ? "" : "s",
-           cli_bytes(s->chunk_bytes, bytes), (unsigned long long)s->roots,
+           wr_size_text(s->chunk_bytes, bytes), (unsigned long long)s->roots,
            s->roots == 1 ? "" : "s", made);
     if (unknown > 0)
         printf("who refers to %llu of them is not known: these are kept\n",

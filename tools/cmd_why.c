@@ -410,7 +410,7 @@ static void print_what(const struct subject *x)
     wr_cid_print(&x->cid, text);
     printf("what      %s, a %s", text, x->is_tree ? kinds[x->kind] : "chunk");
     if (x->is_tree && x->kind == WR_NODE_FILE)
-        printf(" of %s", cli_bytes(x->size, bytes));
+        printf(" of %s", wr_size_text(x->size, bytes));
     if (x->blocks_n > 1)
         printf(" in %zu%s blocks", x->blocks_n, x->more ? " and more" : "");
     putchar('\n');

@@ -65,6 +65,45 @@ static void name_the_silent(wreath *w)
     json_decref(o);
 }
 
+static uint64_t number_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+/* Which stores are full: what a put found no room in. */
+static void name_the_full(wreath *w)
+{
+    /* Of no host: what each says of itself is enough. */
+    static const char question[] = "sees 00000000000000000000000000000000";
+    char line[1024], used[16], all[16], *text;
+    wreath_error error;
+    json_t *o, *e;
+    size_t i, n = 0;
+
+    if (wreath_query(w, "survey", question, &text, &error) != WREATH_OK)
+        return;
+    o = cli_json_read(text);
+    json_array_foreach(json_object_get(o, "hosts"), i, e)
+    {
+        const json_t *store =
+            json_object_get(json_object_get(e, "answer"), "store");
+
+        if (json_is_object(store) && n < sizeof(line) &&
+            strcmp(text_of(store, "space"), "free") != 0)
+            n += (size_t)snprintf(
+                line + n, sizeof(line) - n, "%s%.8s (%s of %s)",
+                n == 0 ? "these are full: " : ", ", text_of(e, "host"),
+                wr_size_text(number_of(store, "used_bytes"), used),
+                wr_size_text(number_of(store, "capacity_bytes"), all));
+    }
+    if (n > 0)
+        fprintf(stderr,
+                "%s; give up what is not needed, raise 'quota' in their "
+                "wreath.ini, or add a disk or a host\n",
+                line);
+    json_decref(o);
+}
+
 int cli_leaf_explain(const struct cli *cli, wreath *w,
                      const wreath_error *error)
 {
@@ -72,6 +111,8 @@ int cli_leaf_explain(const struct cli *cli, wreath *w,
 
     if (error->code == WREATH_EUNREACH || error->code == WREATH_ETIMEOUT)
         name_the_silent(w);
+    else if (error->code == WREATH_EFULL)
+        name_the_full(w);
     return status;
 }
 

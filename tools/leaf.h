@@ -19,7 +19,7 @@ void cli_leaf_close(wreath *w);
 int cli_leaf_fail(const struct cli *cli, const wreath_error *error);
 
 /* The same, and what the super-peer can tell of the cause: which hosts are
- * down, where too few are up. */
+ * down, where too few are up; which are full. */
 int cli_leaf_explain(const struct cli *cli, wreath *w,
                      const wreath_error *error);
 

@@ -612,6 +612,29 @@ static enum wr_err why_no_parent(const struct wr_session *s, struct wr_why *why)
                                             : "");
 }
 
+static enum wr_err why_full(const struct wr_session *s,
+                            const struct wr_msg *answer, const char *what,
+                            struct wr_why *why)
+{
+    const uint64_t counted = answer != NULL && answer->kind == WR_MSG_PUT_DONE
+                                 ? answer->put_done.counted
+                                 : 0;
+    char quota[16], would[16];
+
+    if (counted == 0)
+        return wr_why(why, WR_EFULL,
+                      "%s: no space is left in the stores of the hosts that it "
+                      "goes to",
+                      what);
+    return wr_why(why, WR_EFULL,
+                  "%s: this leaf's quota is used up: it may have %s at the "
+                  "super-peer at %s, and this would make %s. 'wreath rm' what "
+                  "is not needed, then put again some minutes later; or join "
+                  "anew with a ticket for more",
+                  what, wr_size_text(s->cfg.home->cred.quota, quota),
+                  state_of(s).at, wr_size_text(counted, would));
+}
+
 enum wr_err wr_session_why(const struct wr_session *s, uint8_t status,
                            const struct wr_msg *answer, const char *what,
                            struct wr_why *why)
@@ -665,10 +688,7 @@ enum wr_err wr_session_why(const struct wr_session *s, uint8_t status,
     case WR_STATUS_BAD:
         return wr_why(why, WR_EDAMAGED, "%s: no host has a sound copy", what);
     case WR_STATUS_FULL:
-        return wr_why(why, WR_EFULL,
-                      "%s: no space is left on the hosts, or your quota is "
-                      "used up",
-                      what);
+        return why_full(s, answer, what, why);
     case WR_STATUS_REFUSED:
         return wr_why(why, WR_EREFUSED, "%s: the super-peer refused it", what);
     case WR_STATUS_FAILED:

@@ -187,7 +187,7 @@ static uint64_t under_way(const struct wr_account *a, const uint8_t *host,
 
 bool wr_account_admits(struct wr_account *a, const struct wr_cred *cred,
                        wr_host leaf, const struct wr_msg *m, uint32_t bytes,
-                       wr_time now)
+                       wr_time now, uint64_t *ret_counted)
 {
     struct wr_account_open *o;
     uint64_t used;
@@ -195,8 +195,10 @@ bool wr_account_admits(struct wr_account *a, const struct wr_cred *cred,
     if (cred->quota == 0)
         return true;
     used = wr_account_used(a, cred->host) + under_way(a, cred->host, now);
-    if (used >= cred->quota || cred->quota - used < bytes)
+    if (used >= cred->quota || cred->quota - used < bytes) {
+        *ret_counted = used < UINT64_MAX - bytes ? used + bytes : UINT64_MAX;
         return false;
+    }
     o = &a->open[a->open_at++ % WR_ACCOUNT_OPEN];
     *o = (struct wr_account_open){.leaf = leaf,
                                   .rid = m->rid,

@@ -53,10 +53,11 @@ void wr_account_close(struct wr_account *a);
 /* The text of DIR/accounts; malloc'd, NULL without memory. */
 char *wr_account_dump(const struct wr_account *a);
 
-/* A leaf asks to put `bytes` more; false if that is beyond its quota. */
+/* A leaf asks to put `bytes` more; false if that is beyond its quota, and
+ * *ret_counted is what it would have then. */
 bool wr_account_admits(struct wr_account *a, const struct wr_cred *cred,
                        wr_host leaf, const struct wr_msg *m, uint32_t bytes,
-                       wr_time now);
+                       wr_time now, uint64_t *ret_counted);
 
 /* The answer to a leaf's put. */
 void wr_account_done(struct wr_account *a, wr_host leaf,

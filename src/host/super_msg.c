@@ -72,7 +72,7 @@ static bool afford(struct wr_super *s, const struct wr_hub_peer *peer,
         return true;
     if (m->kind != WR_MSG_PUT ||
         wr_account_admits(&s->account, peer->cred, peer->from, m, body->n,
-                          wr_clock_now()))
+                          wr_clock_now(), &answer.put_done.counted))
         return true;
     answer.put_done.status = WR_STATUS_FULL;
     wr_hub_send(s->hub, peer->from, &answer, NULL);

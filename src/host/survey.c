@@ -101,24 +101,23 @@ static void on_root(void *arg, const struct wr_store_answer *a)
                    hex_json(r.cid, r.cid_n)));
 }
 
-/* How we see the host that is asked about, and our clock. */
+/* How we see the host that is asked about, our clock, and our store. */
 static json_t *sees(const struct wr_super *s, const uint8_t *id)
 {
     struct wr_host_id host;
-    uint32_t rtt;
+    uint32_t rtt = UINT32_MAX;
 
     memcpy(host.b, id, sizeof(host.b));
     const wr_host h = wr_book_find(&s->book, &host);
-    if (h == WR_NO_HOST)
-        return json_pack("{s:s, s:b, s:n, s:I, s:s}", "liveness", "unknown",
-                         "linked", 0, "rtt_ms", "wall_s",
-                         (json_int_t)wr_clock_wall_s(), "version", WR_VERSION);
-    rtt = h == s->self ? 0 : wr_peers_rtt_us(&s->node->core, h);
+    if (h != WR_NO_HOST)
+        rtt = h == s->self ? 0 : wr_peers_rtt_us(&s->node->core, h);
     return json_pack(
-        "{s:s, s:b, s:o, s:I, s:s}", "liveness", wr_view_liveness(s, h),
-        "linked", (int)(h == s->self || wr_hub_linked(s->hub, h)), "rtt_ms",
-        rtt == UINT32_MAX ? json_null() : json_real(rtt / 1000.0), "wall_s",
-        (json_int_t)wr_clock_wall_s(), "version", WR_VERSION);
+        "{s:s, s:b, s:o, s:I, s:s, s:o}", "liveness",
+        h == WR_NO_HOST ? "unknown" : wr_view_liveness(s, h), "linked",
+        (int)(h != WR_NO_HOST && (h == s->self || wr_hub_linked(s->hub, h))),
+        "rtt_ms", rtt == UINT32_MAX ? json_null() : json_real(rtt / 1000.0),
+        "wall_s", (json_int_t)wr_clock_wall_s(), "version", WR_VERSION, "store",
+        wr_view_space(s));
 }
 
 /* `n` bytes in hexadecimal, and nothing else. */

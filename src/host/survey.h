@@ -14,7 +14,8 @@
  *     chunks DIGESTS      {"have": "1101"}: of up to 60, a digit each
  *     root POSITION       {"here", "put", "state", "version", "expiry_s",
  *                         "owner", "cid"}
- *     sees HOST           {"liveness", "linked", "rtt_ms", "wall_s", "version"}
+ *     sees HOST           {"liveness", "linked", "rtt_ms", "wall_s", "version",
+ *                         "store": {"space", "used_bytes", "capacity_bytes"}}
  *
  * Digests, positions and hosts are in hexadecimal. A peer's answer is bounded,
  * parsed and passed on, never believed. The loop's thread alone.

@@ -49,10 +49,21 @@ static const char *state_text(const struct wr_super *s)
     return words[s->state];
 }
 
+static const char *const spaces[] = {"free", "tight", "no new chunks",
+                                     "no repairs", "read only"};
+
+json_t *wr_view_space(const struct wr_super *s)
+{
+    struct wr_store_usage u;
+
+    wr_store_usage(s->store, &u);
+    return json_pack("{s:s, s:I, s:I}", "space", spaces[u.space], "used_bytes",
+                     (json_int_t)u.used, "capacity_bytes",
+                     (json_int_t)u.capacity);
+}
+
 static json_t *store_json(const struct wr_super *s)
 {
-    static const char *const spaces[] = {"free", "tight", "no new chunks",
-                                         "no repairs", "read only"};
     struct wr_store_usage u;
 
     wr_store_usage(s->store, &u);

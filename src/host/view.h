@@ -9,6 +9,8 @@
 
 #include "host/super_parts.h"
 
+/* How full the store is: {"space", "used_bytes", "capacity_bytes"}. */
+json_t *wr_view_space(const struct wr_super *s);
 json_t *wr_view_status(const struct wr_super *s);
 json_t *wr_view_peers(const struct wr_super *s, bool fingers);
 

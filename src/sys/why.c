@@ -51,3 +51,20 @@ const char *wr_errno_text(int e)
 
     return text != NULL ? text : "unknown error";
 }
+
+const char *wr_size_text(uint64_t n, char ret[16])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double v = (double)n;
+    size_t u = 0;
+
+    while (v >= 1024 && u + 1 < sizeof(units) / sizeof(units[0])) {
+        v /= 1024;
+        u++;
+    }
+    if (u == 0)
+        snprintf(ret, 16, "%u B", (unsigned)n);
+    else
+        snprintf(ret, 16, v < 10 ? "%.2f %s" : "%.1f %s", v, units[u]);
+    return ret;
+}

@@ -8,6 +8,8 @@
 #ifndef WR_SYS_WHY_H
 #define WR_SYS_WHY_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 enum { WR_WHY_TEXT_MAX = 400 };
@@ -24,6 +26,9 @@ enum wr_err wr_why(struct wr_why *why, enum wr_err err, const char *fmt, ...)
 
 /* `err` for an `errno` value; WR_EIO for what has no better name. */
 enum wr_err wr_err_of_errno(int e);
+
+/* "1.50 MiB". Returns ret. */
+const char *wr_size_text(uint64_t n, char ret[static 16]);
 
 /* The text of an errno value, valid in any thread; never NULL. */
 const char *wr_errno_text(int e);

@@ -88,6 +88,7 @@ static void put_done(struct wr_io *io, struct wr_msg *m, Wreath__PutDone *w)
     WR_IO_ENUM(io, &m->put_done.status, w->status, WR_IO_STATUS_LAST);
     wr_io_u8(io, &m->put_done.copies, &w->copies, UINT8_MAX);
     wr_io_u32(io, &m->put_done.retry_ms, &w->retry_ms);
+    wr_io_u64(io, &m->put_done.counted, &w->counted);
 }
 
 static void get(struct wr_io *io, struct wr_msg *m, Wreath__Get *w)

@@ -251,6 +251,8 @@ struct wr_msg {
             uint8_t status;
             uint8_t copies; /* Durable ones known at the answer. */
             uint32_t retry_ms;
+            uint64_t counted; /* FULL: what the leaf would have here with this,
+                               * beyond its quota; 0: it is about disks. */
         } put_done;
         struct { /* GET */
             uint8_t level;

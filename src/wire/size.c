@@ -147,7 +147,7 @@ static size_t fields(const struct wr_msg *m)
         return put(m);
     case WR_MSG_PUT_DONE:
         return number(m->put_done.status) + number(m->put_done.copies) +
-               number(m->put_done.retry_ms);
+               number(m->put_done.retry_ms) + number(m->put_done.counted);
     case WR_MSG_GET:
         return number(m->get.level) + number(m->get.head) +
                number(m->get.hash) + bytes(WR_ID_BYTES);

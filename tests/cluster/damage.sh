@@ -64,7 +64,8 @@ settled 30 q1
 first=$(put q1 "$W/file")
 result $? 'a host with a quota takes a file'
 bytes over 60000000 "$W/over"
-check 'what does not fit is refused' refused 5 'full|quota|space' \
+check 'what does not fit is refused, and the full store named' \
+    refused 5 'these are full: .{8} \(.* of 40.0 MiB\)' \
     q1 put --timeout 5s "$W/over"
 check 'what was there is still fetched' fetched q1 "$first" "$W/file"
 check 'and the host still runs' alive "${PID[q1]}"

@@ -120,7 +120,8 @@ bytes second 1500000 "$W/second"
 first=$(put l2 "$W/first")
 result $? 'it puts what it may'
 check 'more is refused, in plain words' \
-    refused 5 'quota is used up' l2 put "$W/second"
+    refused 5 'quota is used up: it may have 2.00 MiB at .*would make 2\..* rm' \
+    l2 put "$W/second"
 check 'what it put stays' fetched l1 "$first" "$W/first"
 check 'others are not concerned' put l1 "$W/second"
 w l2 rm "$first" >"$W/stdout"

@@ -26,18 +26,21 @@ Test(account, a_quota_counts_what_stands_and_what_is_under_way)
     const struct wr_cred cred = {.host = {1}, .quota = 1000};
     struct wr_msg one = put_of(1, 9), two = put_of(2, 9), three = put_of(3, 8);
     struct wr_account a;
+    uint64_t counted;
 
     cr_assert_eq(wr_account_open(&a, "/nonexistent"), WR_OK);
-    cr_assert(wr_account_admits(&a, &cred, 7, &one, 600, 0));
-    cr_assert_not(wr_account_admits(&a, &cred, 7, &two, 401, 0));
-    cr_assert(wr_account_admits(&a, &cred, 7, &two, 400, 0));
+    cr_assert(wr_account_admits(&a, &cred, 7, &one, 600, 0, &counted));
+    cr_assert_not(wr_account_admits(&a, &cred, 7, &two, 401, 0, &counted));
+    cr_assert_eq(counted, 1001);
+    cr_assert(wr_account_admits(&a, &cred, 7, &two, 400, 0, &counted));
     done_with(&a, 2, WR_STATUS_UNREACHABLE);
-    cr_assert(wr_account_admits(&a, &cred, 7, &three, 400, 0), "it failed");
+    cr_assert(wr_account_admits(&a, &cred, 7, &three, 400, 0, &counted),
+              "it failed");
     done_with(&a, 1, WR_STATUS_OK);
     done_with(&a, 3, WR_STATUS_OK);
     done_with(&a, 3, WR_STATUS_OK); /* Said twice, counted once. */
     cr_assert_eq(wr_account_used(&a, cred.host), 1000);
-    cr_assert_not(wr_account_admits(&a, &cred, 7, &two, 1, 0));
+    cr_assert_not(wr_account_admits(&a, &cred, 7, &two, 1, 0, &counted));
     wr_account_over(&a, &three.put.put);
     cr_assert_eq(wr_account_used(&a, cred.host), 600);
     wr_account_close(&a);
@@ -49,11 +52,12 @@ Test(account, what_was_under_way_for_long_has_failed)
     const struct wr_cred cred = {.host = {1}, .quota = 1000};
     struct wr_msg m = put_of(1, 9);
     struct wr_account a;
+    uint64_t counted;
 
     cr_assert_eq(wr_account_open(&a, "/nonexistent"), WR_OK);
-    cr_assert(wr_account_admits(&a, &cred, 7, &m, 1000, 0));
-    cr_assert_not(wr_account_admits(&a, &cred, 7, &m, 1, WR_SEC(59)));
-    cr_assert(wr_account_admits(&a, &cred, 7, &m, 1000, WR_SEC(60)));
+    cr_assert(wr_account_admits(&a, &cred, 7, &m, 1000, 0, &counted));
+    cr_assert_not(wr_account_admits(&a, &cred, 7, &m, 1, WR_SEC(59), &counted));
+    cr_assert(wr_account_admits(&a, &cred, 7, &m, 1000, WR_SEC(60), &counted));
     wr_account_close(&a);
 }
 
@@ -63,6 +67,7 @@ Test(account, an_account_of_many_puts_keeps_its_sum)
     static const struct wr_put_id none;
     struct wr_put_id put;
     struct wr_account a;
+    uint64_t counted;
     char *text;
 
     cr_assert_eq(wr_account_open(&a, "/nonexistent"), WR_OK);
@@ -72,7 +77,7 @@ Test(account, an_account_of_many_puts_keeps_its_sum)
         for (uint32_t k = 0; k < 16; k++) { /* Sixteen puts of their own. */
             memcpy(m.put.put.b + 4, &(uint32_t){i + k}, 4);
             m.rid = i + k;
-            cr_assert(wr_account_admits(&a, &cred, 7, &m, 10, 0));
+            cr_assert(wr_account_admits(&a, &cred, 7, &m, 10, 0, &counted));
             done_with(&a, i + k, WR_STATUS_OK);
         }
     }

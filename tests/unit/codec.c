@@ -110,6 +110,7 @@ static const struct field table[] = {
     F(PUT_DONE, U8, put_done.status, 9),
     F(PUT_DONE, U8, put_done.copies, 255),
     F(PUT_DONE, U32, put_done.retry_ms, 0),
+    F(PUT_DONE, U64, put_done.counted, 0),
     F(GET, U8, get.level, 2),
     F(GET, BOOL, get.head, 0),
     F(GET, U32, get.hash, 0),
