@@ -156,19 +156,17 @@ static void have_message(const struct wr_data *d, const struct wr_data_ask *a,
 
     for (uint8_t i = 0; i < n; i++)
         digests[i] = d->items[chunks[i]].key;
-    *ret = (struct wr_msg){.kind = WR_MSG_HAVE,
-                           .from = WR_MEMBER_NONE,
-                           .to = WR_MEMBER_NONE,
-                           .rid = a->rid,
-                           .have = {.n = n, .put.b[0] = 1, .digests = digests}};
+    *ret = wr_msg_of(WR_MSG_HAVE, a->rid);
+    ret->have.n = n;
+    ret->have.put.b[0] = 1;
+    ret->have.digests = digests;
 }
 
 static void message(const struct wr_data *d, const struct wr_data_ask *a,
                     struct wr_msg *ret)
 {
     const struct wr_data_item *it = &d->items[a->item];
-    struct wr_msg m = {
-        .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE, .rid = a->rid};
+    struct wr_msg m = wr_msg_of(0, a->rid);
 
     if (it->root) {
         m.kind = a->put ? WR_MSG_ROOT_PUT : WR_MSG_ROOT_GET;

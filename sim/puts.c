@@ -94,8 +94,7 @@ static void message(const struct wr_puts *p, const struct wr_puts_one *one,
         [KEEPING] = WR_ROOT_KEPT,
         [GIVING_UP] = WR_ROOT_GIVEN_UP,
     };
-    struct wr_msg m = {
-        .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE, .rid = one->rid};
+    struct wr_msg m = wr_msg_of(0, one->rid);
 
     if (one->phase != SENDING) {
         m.kind = WR_MSG_ROOT_PUT;

@@ -13,7 +13,7 @@ void wr_repair_counted(struct wr_core *c, const struct wr_id *key)
 
 void wr_repair_ask(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
-    struct wr_msg answer = repair_msg(WR_MSG_SYNCED, m->rid);
+    struct wr_msg answer = wr_msg_of(WR_MSG_SYNCED, m->rid);
 
     answer.synced.what = WR_SYNCED_EQUAL;
     wr_outbox_send(c->out, from, &answer);

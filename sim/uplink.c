@@ -207,13 +207,9 @@ void wr_uplink_welcome(struct wr_world *w, wr_host host, wr_host leaf)
 {
     const struct wr_core *c = &w->hosts[host].node->core;
     struct wr_contact contacts[WR_CONTACTS_MAX];
-    struct wr_msg m = {
-        .kind = WR_MSG_ATTACHED,
-        .from = WR_MEMBER_NONE,
-        .to = WR_MEMBER_NONE,
-        .attached.contacts = contacts,
-    };
+    struct wr_msg m = wr_msg_of(WR_MSG_ATTACHED, 0);
 
+    m.attached.contacts = contacts;
     for (unsigned turn = 0; turn < 2; turn++) {
         uint32_t i = 0;
         wr_host h;

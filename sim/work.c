@@ -78,8 +78,7 @@ static void lost(struct wr_work *k, uint32_t i, bool silent)
 static void perform(struct wr_work *k, uint32_t i,
                     const struct wr_leaf_out *out)
 {
-    const struct wr_msg ping = {
-        .kind = WR_MSG_PING, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    const struct wr_msg ping = wr_msg_of(WR_MSG_PING, 0);
     struct wr_work_leaf *l = &k->leaves[i];
     bool silent = false;
 

@@ -142,9 +142,9 @@ static void send_now(struct wr_uplink *up, const struct wr_msg *m)
 
 static void send_bare(struct wr_uplink *up, enum wr_msg_kind kind)
 {
-    send_now(up, &(struct wr_msg){.kind = (uint8_t)kind,
-                                  .from = WR_MEMBER_NONE,
-                                  .to = WR_MEMBER_NONE});
+    const struct wr_msg m = wr_msg_of(kind, 0);
+
+    send_now(up, &m);
 }
 
 /* ---- the link ------------------------------------------------------------ */
@@ -190,8 +190,7 @@ static enum wr_err on_payload(struct wr_link *l, struct wr_span payload,
 static void on_open(struct wr_link *l)
 {
     struct wr_uplink *up = wr_link_owner(l);
-    struct wr_msg hello = {
-        .kind = WR_MSG_HELLO, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    struct wr_msg hello = wr_msg_of(WR_MSG_HELLO, 0);
 
     if (up == NULL)
         return;

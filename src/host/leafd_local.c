@@ -151,8 +151,7 @@ static void on_drain(struct wr_link *l)
 
 void wr_leafd_welcome(struct wr_leafd_client *c)
 {
-    struct wr_msg m = {
-        .kind = WR_MSG_ATTACHED, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(WR_MSG_ATTACHED, 0);
     struct wr_uplink_state up;
     char name[WR_HEX_SIZE(4)];
 
@@ -170,8 +169,7 @@ void wr_leafd_welcome(struct wr_leafd_client *c)
 static void hello(struct wr_leafd_client *c)
 {
     struct wr_leafd *d = c->d;
-    struct wr_msg m = {
-        .kind = WR_MSG_HELLO, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(WR_MSG_HELLO, 0);
 
     if (c->greeted) {
         cut(c, WR_EINVAL, "a second HELLO");

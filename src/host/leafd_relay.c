@@ -54,10 +54,7 @@ struct wr_leafd_ask wr_leafd_ask_of(const struct wr_msg *m)
 
 void wr_leafd_refuse(struct wr_leafd_client *c, const struct wr_leafd_ask *ask)
 {
-    struct wr_msg m = {.kind = wr_msg_answer(ask->kind),
-                       .rid = ask->rid,
-                       .from = WR_MEMBER_NONE,
-                       .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(wr_msg_answer(ask->kind), ask->rid);
 
     switch ((int)m.kind) {
     case WR_MSG_HAD:

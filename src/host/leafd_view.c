@@ -31,10 +31,7 @@ static json_t *facts(const struct wr_leafd *d)
 
 void wr_leafd_facts(struct wr_leafd_client *c, uint64_t rid)
 {
-    struct wr_msg m = {.kind = WR_MSG_REPORT,
-                       .rid = rid,
-                       .from = WR_MEMBER_NONE,
-                       .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(WR_MSG_REPORT, rid);
     json_t *o = facts(c->d);
     char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
     struct wr_buf *body = text != NULL ? wr_buf_new(strlen(text)) : NULL;

@@ -85,8 +85,7 @@ void wr_boot_next(const struct wr_core *c, const struct wr_id *key,
     const struct wr_ring *best = best_ours(c, key);
     wr_ref known[WR_NEXT_MAX / 2];
 
-    *ret = (struct wr_msg){
-        .kind = WR_MSG_NEXT, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    *ret = wr_msg_of(WR_MSG_NEXT, 0);
     ret->next.nodes = ret_nodes;
     if (best == NULL)
         return; /* Not a member: no way from here. */
@@ -310,12 +309,8 @@ static void ask(struct wr_core *c, struct wr_ring *r)
         wr_core_send(c, r->self, r->op_peer, &m);
         return;
     }
-    m = (struct wr_msg){
-        .kind = WR_MSG_NEXT_ASK,
-        .from = wr_ref_index(r->self),
-        .to = WR_MEMBER_NONE,
-        .rid = r->op_rid,
-    };
+    m = wr_msg_of(WR_MSG_NEXT_ASK, r->op_rid);
+    m.from = wr_ref_index(r->self);
     m.next_ask.key = *wr_core_id(c, r->self);
     m.next_ask.without = c->cfg->self; /* R10 */
     wr_outbox_send(c->out, host, &m);

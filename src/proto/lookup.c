@@ -62,12 +62,11 @@ static struct wr_lookup *by_rid(struct wr_lookups *l, uint64_t rid)
 
 static struct wr_msg routed_of(enum wr_status status)
 {
-    return (struct wr_msg){
-        .kind = WR_MSG_ROUTED,
-        .from = WR_MEMBER_NONE,
-        .to = WR_MEMBER_NONE,
-        .routed = {.status = (uint8_t)status, .owner = WR_NO_REF},
-    };
+    struct wr_msg m = wr_msg_of(WR_MSG_ROUTED, 0);
+
+    m.routed.status = (uint8_t)status;
+    m.routed.owner = WR_NO_REF;
+    return m;
 }
 
 static void command_done(struct wr_core *c, wr_token token,
@@ -404,11 +403,8 @@ static void on_route(struct wr_lookups *l, struct wr_core *c, wr_host from,
         pass_back(c, from, m->rid, m->route.trace, &answer);
         return; /* The answer acknowledges as well. */
     }
-    wr_outbox_send(c->out, from,
-                   &(struct wr_msg){.kind = WR_MSG_ROUTE_ACK,
-                                    .from = WR_MEMBER_NONE,
-                                    .to = WR_MEMBER_NONE,
-                                    .rid = m->rid});
+    answer = wr_msg_of(WR_MSG_ROUTE_ACK, m->rid);
+    wr_outbox_send(c->out, from, &answer);
     take_route(l, c, from, m);
 }
 

@@ -20,13 +20,9 @@ void wr_merge_init(struct wr_core *c)
 static void ask(struct wr_core *c, wr_host host)
 {
     struct wr_merge *g = c->merge;
-    struct wr_msg m = {
-        .kind = WR_MSG_NEXT_ASK,
-        .from = g->member,
-        .to = WR_MEMBER_NONE,
-        .rid = wr_rng_next(c->rng) | 1,
-    };
+    struct wr_msg m = wr_msg_of(WR_MSG_NEXT_ASK, wr_rng_next(c->rng) | 1);
 
+    m.from = g->member;
     g->asked = host;
     g->rid = m.rid;
     g->until = c->now + wr_peers_patience(c, host);

@@ -421,8 +421,7 @@ static void tell_last(struct wr_core *c, wr_host host)
 
 static void say_bye(struct wr_core *c, enum wr_bye why)
 {
-    struct wr_msg m = {
-        .kind = WR_MSG_BYE, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(WR_MSG_BYE, 0);
     uint32_t at = 0;
     wr_host h;
 

@@ -292,12 +292,7 @@ wr_host wr_peers_draw(struct wr_core *c, wr_host without)
 static void send_plain(struct wr_core *c, wr_host to, enum wr_msg_kind kind,
                        uint64_t rid)
 {
-    struct wr_msg m = {
-        .kind = (uint8_t)kind,
-        .from = WR_MEMBER_NONE,
-        .to = WR_MEMBER_NONE,
-        .rid = rid,
-    };
+    struct wr_msg m = wr_msg_of(kind, rid);
 
     m.ping.incarnation = c->incarnation;
     wr_outbox_send(c->out, to, &m);
@@ -306,12 +301,7 @@ static void send_plain(struct wr_core *c, wr_host to, enum wr_msg_kind kind,
 static void send_probe(struct wr_core *c, wr_host to, enum wr_msg_kind kind,
                        uint64_t rid, wr_host target, bool alive)
 {
-    struct wr_msg m = {
-        .kind = (uint8_t)kind,
-        .from = WR_MEMBER_NONE,
-        .to = WR_MEMBER_NONE,
-        .rid = rid,
-    };
+    struct wr_msg m = wr_msg_of(kind, rid);
 
     m.probe.target = target;
     m.probe.alive = alive;

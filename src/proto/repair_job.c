@@ -152,7 +152,7 @@ static const struct wr_put_id *ref_now(const struct wr_job *j)
 static void ask_refs(struct wr_core *c, struct wr_job *j)
 {
     struct wr_id arc[2] = {j->key, j->key};
-    struct wr_msg m = repair_msg(WR_MSG_SYNC, 0);
+    struct wr_msg m = wr_msg_of(WR_MSG_SYNC, 0);
     struct wr_fx *fx;
 
     if (!j->take) {
@@ -169,7 +169,7 @@ static void ask_refs(struct wr_core *c, struct wr_job *j)
 
 static void ask_body(struct wr_core *c, struct wr_job *j)
 {
-    struct wr_msg m = repair_msg(j->roots ? WR_MSG_ROOT_GET : WR_MSG_GET, 0);
+    struct wr_msg m = wr_msg_of(j->roots ? WR_MSG_ROOT_GET : WR_MSG_GET, 0);
 
     if (!j->take) {
         (void)ask_store(c, j,
@@ -188,7 +188,7 @@ static void ask_body(struct wr_core *c, struct wr_job *j)
 
 static void ask_ref(struct wr_core *c, struct wr_job *j)
 {
-    struct wr_msg m = repair_msg(WR_MSG_HAVE, 0);
+    struct wr_msg m = wr_msg_of(WR_MSG_HAVE, 0);
     struct wr_fx *fx;
 
     if (j->take) {
@@ -365,7 +365,7 @@ static void wait_busy(struct wr_core *c, struct wr_job *j, uint32_t retry_ms)
 
 static void give(struct wr_core *c, struct wr_job *j, const struct wr_event *ev)
 {
-    struct wr_msg m = repair_msg(j->roots ? WR_MSG_ROOT_PUT : WR_MSG_PUT, 0);
+    struct wr_msg m = wr_msg_of(j->roots ? WR_MSG_ROOT_PUT : WR_MSG_PUT, 0);
 
     if (j->roots && wr_verdict_forgets(c, ev->stored.record)) {
         end(c, j, true); /* To who forgot it first, and back, for ever. */

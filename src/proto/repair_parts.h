@@ -51,13 +51,4 @@ bool repair_is_ours(const struct wr_core *c, const struct wr_id *to);
 /* A sync is over. */
 void repair_sync_ended(struct wr_core *c, struct wr_repair_sync *s);
 
-/* The question, or the answer, of `to` that goes with `id`. */
-static inline struct wr_msg repair_msg(enum wr_msg_kind kind, uint64_t id)
-{
-    return (struct wr_msg){.kind = (uint8_t)kind,
-                           .from = WR_MEMBER_NONE,
-                           .to = WR_MEMBER_NONE,
-                           .rid = id};
-}
-
 #endif

@@ -6,7 +6,7 @@
 static void refuse(struct wr_core *c, wr_host to, uint64_t rid,
                    enum wr_status status)
 {
-    struct wr_msg m = repair_msg(WR_MSG_SYNCED, rid);
+    struct wr_msg m = wr_msg_of(WR_MSG_SYNCED, rid);
 
     m.synced.status = (uint8_t)status;
     m.synced.retry_ms = status == WR_STATUS_BUSY ? WR_BUSY_RETRY_MS : 0;
@@ -115,7 +115,7 @@ static void answer(struct wr_core *c, struct wr_repair_served *v,
                    enum wr_synced what, uint64_t count, const uint8_t *list,
                    size_t n)
 {
-    struct wr_msg m = repair_msg(WR_MSG_SYNCED, v->back);
+    struct wr_msg m = wr_msg_of(WR_MSG_SYNCED, v->back);
 
     m.synced.what = (uint8_t)what;
     m.synced.count = count;

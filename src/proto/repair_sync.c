@@ -170,7 +170,7 @@ static void ask_store(struct wr_core *c, struct wr_repair_sync *s,
 static void ask_host(struct wr_core *c, struct wr_repair_sync *s)
 {
     const struct wr_id arc[2] = {s->from, s->to};
-    struct wr_msg m = repair_msg(WR_MSG_SYNC, 0);
+    struct wr_msg m = wr_msg_of(WR_MSG_SYNC, 0);
 
     draw_id(c, s);
     m.rid = s->id;

@@ -134,31 +134,26 @@ void wr_replica_refuse(struct wr_core *c, wr_host to, const struct wr_msg *ask,
 {
     const uint32_t retry_ms = status == WR_STATUS_BUSY ? WR_BUSY_RETRY_MS : 0;
     const uint8_t s = (uint8_t)status;
-    struct wr_msg m = {
-        .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE, .rid = ask->rid};
+    struct wr_msg m = wr_msg_of(wr_msg_answer(ask->kind), ask->rid);
 
     wr_outbox_release_of(c->out, ask);
     switch ((unsigned)ask->kind) {
     case WR_MSG_PUT:
-        m.kind = WR_MSG_PUT_DONE;
         m.put_done.status = s;
         m.put_done.retry_ms = retry_ms;
         break;
     case WR_MSG_HAVE:
-        m.kind = WR_MSG_HAD;
         m.had.status = s;
         m.had.n = ask->have.n;
         m.had.retry_ms = retry_ms;
         break;
     case WR_MSG_GET:
-        m.kind = WR_MSG_DATA;
         m.data.status = s;
         m.data.hash = ask->get.hash;
         m.data.digest = ask->get.digest;
         m.data.retry_ms = retry_ms;
         break;
     default:
-        m.kind = ask->kind == WR_MSG_ROOT_PUT ? WR_MSG_ROOT_DONE : WR_MSG_ROOT;
         m.root.status = s;
         m.root.position = ask->root.position;
         m.root.retry_ms = retry_ms;
@@ -305,7 +300,7 @@ static void op_stored(struct wr_replica *r, struct wr_core *c,
         wr_put_answered(r, c, op, t, ev->stored.status, 1, 0);
         return;
     }
-    struct wr_msg m = {.rid = op->id};
+    struct wr_msg m;
     wr_keep_answer(op->kind == WR_OP_GET ? WR_MSG_GET : WR_MSG_ROOT_GET,
                    &op->key, op->hash, ev, &m);
     wr_get_answered(r, c, op, t, &m);

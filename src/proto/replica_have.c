@@ -309,19 +309,14 @@ static void ask_store(struct wr_core *c, const struct wr_have *h, unsigned g)
 static void ask_host(struct wr_core *c, const struct wr_have *h, unsigned g)
 {
     struct wr_id digests[WR_HAVE_MAX];
-    struct wr_msg m = {
-        .kind = WR_MSG_HAVE,
-        .from = WR_MEMBER_NONE,
-        .to = WR_MEMBER_NONE,
-        .rid = part_id(h, g),
-        .have = {.level = h->groups[g].level,
-                 .copies = h->asked_copies,
-                 .durable = h->asked_durable,
-                 .n = digests_of(h, g, digests),
-                 .put = h->put,
-                 .digests = digests},
-    };
+    struct wr_msg m = wr_msg_of(WR_MSG_HAVE, part_id(h, g));
 
+    m.have.level = h->groups[g].level;
+    m.have.copies = h->asked_copies;
+    m.have.durable = h->asked_durable;
+    m.have.n = digests_of(h, g, digests);
+    m.have.put = h->put;
+    m.have.digests = digests;
     wr_outbox_send(c->out, h->groups[g].host, &m);
 }
 
@@ -443,10 +438,7 @@ static void recheck(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
 
 static void end(struct wr_replica *r, struct wr_core *c, struct wr_have *h)
 {
-    struct wr_msg m = {.kind = WR_MSG_HAD,
-                       .from = WR_MEMBER_NONE,
-                       .to = WR_MEMBER_NONE,
-                       .rid = h->back};
+    struct wr_msg m = wr_msg_of(WR_MSG_HAD, h->back);
     unsigned fewest = h->fewest;
     bool all_ours = true;
 

@@ -111,7 +111,7 @@ void wr_keep_recv(struct wr_replica *r, struct wr_core *c, wr_host from,
 static void answer_have(const struct wr_event *ev, uint8_t n,
                         struct wr_msg *ret)
 {
-    ret->kind = WR_MSG_HAD;
+    *ret = wr_msg_of(WR_MSG_HAD, 0);
     ret->had.status = ev->stored.status;
     ret->had.n = n;
     ret->had.copies = 1;
@@ -125,15 +125,13 @@ void wr_keep_answer(enum wr_msg_kind ask, const struct wr_id *key,
 {
     const uint8_t status = ev->stored.status;
 
-    ret->from = ret->to = WR_MEMBER_NONE;
+    *ret = wr_msg_of(wr_msg_answer(ask), 0);
     switch ((unsigned)ask) {
     case WR_MSG_PUT:
-        ret->kind = WR_MSG_PUT_DONE;
         ret->put_done.status = status;
         ret->put_done.copies = status == WR_STATUS_OK;
         return;
     case WR_MSG_GET:
-        ret->kind = WR_MSG_DATA;
         ret->data.status = status;
         ret->data.copies = status == WR_STATUS_OK;
         ret->data.digest = *key;
@@ -142,7 +140,6 @@ void wr_keep_answer(enum wr_msg_kind ask, const struct wr_id *key,
         ret->data.body = ev->stored.body;
         return;
     default:
-        ret->kind = ask == WR_MSG_ROOT_PUT ? WR_MSG_ROOT_DONE : WR_MSG_ROOT;
         ret->root.status = status;
         ret->root.copies = status == WR_STATUS_OK;
         ret->root.position = *key;
@@ -157,7 +154,7 @@ void wr_keep_stored(struct wr_replica *r, struct wr_core *c,
                     const struct wr_event *ev)
 {
     struct wr_keep *k = by_id(r, ev->stored.token);
-    struct wr_msg m = {.rid = 0};
+    struct wr_msg m;
 
     if (k != NULL) {
         if (k->kind == WR_MSG_HAVE)
@@ -170,7 +167,6 @@ void wr_keep_stored(struct wr_replica *r, struct wr_core *c,
         if (m.kind == WR_MSG_ROOT && m.root.status == WR_STATUS_NO)
             m.root.known = r->sight->known(c);
         m.rid = k->back;
-        m.from = m.to = WR_MEMBER_NONE;
         wr_outbox_send(c->out, k->asker, &m);
         wr_outbox_release(c->out, k->body);
         *k = (struct wr_keep){0};

@@ -247,18 +247,10 @@ void wr_op_run(struct wr_replica *r, struct wr_core *c, struct wr_op *op)
 
 /* Asking. */
 
-static struct wr_msg msg_of(const struct wr_op *op, enum wr_msg_kind kind)
-{
-    return (struct wr_msg){.kind = (uint8_t)kind,
-                           .from = WR_MEMBER_NONE,
-                           .to = WR_MEMBER_NONE,
-                           .rid = op->id};
-}
-
 static struct wr_msg root_msg(struct wr_replica *r, const struct wr_op *op,
                               enum wr_msg_kind kind, enum wr_level level)
 {
-    struct wr_msg m = msg_of(op, kind);
+    struct wr_msg m = wr_msg_of(kind, op->id);
 
     m.root.level = (uint8_t)level;
     m.root.copies = op->copies;
@@ -275,7 +267,7 @@ static struct wr_msg root_msg(struct wr_replica *r, const struct wr_op *op,
 /* A leaving host's further put ids follow the chunk one by one. */
 static struct wr_msg ref_msg(struct wr_replica *r, const struct wr_op *op)
 {
-    struct wr_msg m = msg_of(op, WR_MSG_HAVE);
+    struct wr_msg m = wr_msg_of(WR_MSG_HAVE, op->id);
 
     m.have.level = WR_LEVEL_COPY;
     m.have.n = 1;
@@ -288,7 +280,7 @@ static struct wr_msg ref_msg(struct wr_replica *r, const struct wr_op *op)
 
 static struct wr_msg put_msg(const struct wr_op *op, enum wr_level level)
 {
-    struct wr_msg m = msg_of(op, WR_MSG_PUT);
+    struct wr_msg m = wr_msg_of(WR_MSG_PUT, op->id);
 
     m.put.level = (uint8_t)level;
     m.put.copies = op->copies;
@@ -302,7 +294,7 @@ static struct wr_msg put_msg(const struct wr_op *op, enum wr_level level)
 
 static struct wr_msg get_msg(const struct wr_op *op)
 {
-    struct wr_msg m = msg_of(op, WR_MSG_GET);
+    struct wr_msg m = wr_msg_of(WR_MSG_GET, op->id);
 
     m.get.level = WR_LEVEL_COPY;
     m.get.head = op->head;

@@ -6,18 +6,17 @@ static void answer(struct wr_core *c, const struct wr_op *op,
                    enum wr_status status, unsigned copies)
 {
     const uint32_t retry_ms = status == WR_STATUS_BUSY ? WR_BUSY_RETRY_MS : 0;
-    struct wr_msg m = {
-        .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE, .rid = op->back};
+    const bool root = op->kind == WR_OP_ROOT_PUT;
+    struct wr_msg m =
+        wr_msg_of(root ? WR_MSG_ROOT_DONE : WR_MSG_PUT_DONE, op->back);
 
     if (op->asker == WR_NO_HOST)
         return;
-    if (op->kind == WR_OP_PUT) {
-        m.kind = WR_MSG_PUT_DONE;
+    if (!root) {
         m.put_done.status = (uint8_t)status;
         m.put_done.copies = (uint8_t)copies;
         m.put_done.retry_ms = retry_ms;
     } else {
-        m.kind = WR_MSG_ROOT_DONE;
         m.root.status = (uint8_t)status;
         m.root.copies = (uint8_t)copies;
         m.root.position = op->key;

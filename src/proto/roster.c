@@ -178,12 +178,7 @@ uint8_t wr_roster_durable(const struct wr_core *c)
 static void send(struct wr_core *c, wr_host to, enum wr_msg_kind kind,
                  uint64_t rid, const struct wr_roster_entry *v, size_t n)
 {
-    struct wr_msg m = {
-        .kind = (uint8_t)kind,
-        .from = WR_MEMBER_NONE,
-        .to = WR_MEMBER_NONE,
-        .rid = rid,
-    };
+    struct wr_msg m = wr_msg_of(kind, rid);
 
     m.roster.sum = c->roster->sum;
     m.roster.count = c->roster->n;

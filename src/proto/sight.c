@@ -56,11 +56,10 @@ static wr_time rtt(const struct wr_core *c, wr_host h)
 /* Its PONG counts as having been heard; no verdict hangs on it. */
 static void refresh(struct wr_core *c, wr_host h)
 {
-    wr_outbox_send(c->out, h,
-                   &(struct wr_msg){.kind = WR_MSG_PING,
-                                    .from = WR_MEMBER_NONE,
-                                    .to = WR_MEMBER_NONE,
-                                    .ping = {.incarnation = c->incarnation}});
+    struct wr_msg m = wr_msg_of(WR_MSG_PING, 0);
+
+    m.ping.incarnation = c->incarnation;
+    wr_outbox_send(c->out, h, &m);
 }
 
 const struct wr_sight wr_sight_node = {

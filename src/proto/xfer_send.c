@@ -68,10 +68,7 @@ static void fill_note(const struct wr_xfer *x, const struct wr_xfer_req *q,
 static void send_one(struct wr_xfer *x, struct wr_xfer_req *q, wr_time now,
                      struct wr_outbox *out)
 {
-    struct wr_msg m = {.kind = q->kind,
-                       .from = WR_MEMBER_NONE,
-                       .to = WR_MEMBER_NONE,
-                       .rid = rid_of(x, q)};
+    struct wr_msg m = wr_msg_of(q->kind, rid_of(x, q));
 
     if (q->kind == WR_MSG_PUT) {
         m.put.level = WR_LEVEL_LEAF;
@@ -134,12 +131,8 @@ static void send_batch(struct wr_xfer *x, wr_time now, struct wr_outbox *out)
     }
     x->batches_n++;
     fx->to = WR_XFER_PARENT;
-    fx->msg = (struct wr_msg){
-        .kind = WR_MSG_HAVE,
-        .from = WR_MEMBER_NONE,
-        .to = WR_MEMBER_NONE,
-        .rid = (uint64_t)batch->generation << 32 | WR_XFER_HAVE_RID | b,
-    };
+    fx->msg = wr_msg_of(WR_MSG_HAVE, (uint64_t)batch->generation << 32 |
+                                         WR_XFER_HAVE_RID | b);
     fx->msg.have.level = WR_LEVEL_LEAF;
     fx->msg.have.copies = front->copies;
     fx->msg.have.durable = front->durable;

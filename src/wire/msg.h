@@ -341,4 +341,13 @@ struct wr_msg {
     };
 };
 
+/* From a host to a host or leaf, of no member in particular. */
+static inline struct wr_msg wr_msg_of(unsigned kind, uint64_t rid)
+{
+    return (struct wr_msg){.kind = (uint8_t)kind,
+                           .from = WR_MEMBER_NONE,
+                           .to = WR_MEMBER_NONE,
+                           .rid = rid};
+}
+
 #endif
