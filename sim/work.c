@@ -60,7 +60,7 @@ static void detached(struct wr_work *k, uint32_t i)
     k->attached_n--;
     l->attached = false;
     if (l->xfer != NULL)
-        wr_xfer_down(l->xfer, k->w->now);
+        wr_xfer_down(l->xfer);
 }
 
 /* It had no parent any more from when it last heard of it, if that one fell

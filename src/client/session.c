@@ -72,7 +72,7 @@ static void on_lost(void *arg)
 {
     struct wr_session *s = arg;
 
-    wr_xfer_down(s->xfer, now_of(s));
+    wr_xfer_down(s->xfer);
     drain(s);
     rearm(s);
 }
@@ -552,7 +552,7 @@ void wr_session_close(struct wr_session *s, void (*closed)(void *arg),
     s->closed = closed;
     s->closed_arg = arg;
     uv_timer_stop(&s->timer);
-    wr_xfer_down(s->xfer, now_of(s));
+    wr_xfer_down(s->xfer);
     finish_close(s);
 }
 

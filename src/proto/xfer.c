@@ -162,7 +162,6 @@ void wr_xfer_release(struct wr_xfer *x, struct wr_xfer_req *q,
     if (q->note != WR_XFER_NIL) {
         x->notes[q->note].next_free = x->note_free;
         x->note_free = q->note;
-        x->notes_n--;
     }
     q->state = WR_XFER_FREE;
     q->generation++;
@@ -172,12 +171,13 @@ void wr_xfer_release(struct wr_xfer *x, struct wr_xfer_req *q,
 }
 
 /* A slot for a new request, filled with what all have; NULL if none is left.
- * `bytes` of a note are taken along. */
+ * One of CLASS_NOTE comes with a note. */
 static struct wr_xfer_req *begin(struct wr_xfer *x, wr_token token,
                                  uint8_t kind, enum wr_xfer_class class,
                                  const struct wr_id *digest, wr_time patience,
-                                 wr_time now, bool noted)
+                                 wr_time now)
 {
+    const bool noted = class == WR_XFER_CLASS_NOTE;
     const uint16_t i = x->free;
 
     if (x->n == x->cfg.requests_max || (noted && x->note_free == WR_XFER_NIL))
@@ -203,7 +203,6 @@ static struct wr_xfer_req *begin(struct wr_xfer *x, wr_token token,
     if (noted) {
         q->note = x->note_free;
         x->note_free = x->notes[q->note].next_free;
-        x->notes_n++;
     }
     wr_xfer_push_tail(x, &x->queue[class], i);
     wr_xfer_due(x, wr_xfer_ends_at(x, q));
@@ -221,8 +220,8 @@ bool wr_xfer_have(struct wr_xfer *x, wr_token token,
                   const struct wr_xfer_want *want, const struct wr_id *digest,
                   wr_time patience, wr_time now, struct wr_outbox *out)
 {
-    struct wr_xfer_req *q = begin(x, token, WR_MSG_HAVE, WR_XFER_CLASS_HAVE,
-                                  digest, patience, now, false);
+    struct wr_xfer_req *q =
+        begin(x, token, WR_MSG_HAVE, WR_XFER_CLASS_HAVE, digest, patience, now);
 
     if (q == NULL)
         return false;
@@ -236,8 +235,8 @@ bool wr_xfer_put(struct wr_xfer *x, wr_token token,
                  const struct wr_id *digest, struct wr_body body,
                  wr_time patience, wr_time now, struct wr_outbox *out)
 {
-    struct wr_xfer_req *q = begin(x, token, WR_MSG_PUT, WR_XFER_CLASS_PUT,
-                                  digest, patience, now, false);
+    struct wr_xfer_req *q =
+        begin(x, token, WR_MSG_PUT, WR_XFER_CLASS_PUT, digest, patience, now);
 
     if (q == NULL)
         return false;
@@ -253,8 +252,8 @@ bool wr_xfer_get(struct wr_xfer *x, wr_token token, uint32_t hash,
                  const struct wr_id *digest, bool head, uint32_t bytes,
                  wr_time patience, wr_time now, struct wr_outbox *out)
 {
-    struct wr_xfer_req *q = begin(x, token, WR_MSG_GET, WR_XFER_CLASS_GET,
-                                  digest, patience, now, false);
+    struct wr_xfer_req *q =
+        begin(x, token, WR_MSG_GET, WR_XFER_CLASS_GET, digest, patience, now);
 
     if (q == NULL)
         return false;
@@ -273,7 +272,7 @@ bool wr_xfer_root_put(struct wr_xfer *x, wr_token token,
 {
     WR_CHECK(record.n <= WR_ROOT_RECORD_MAX);
     struct wr_xfer_req *q = begin(x, token, WR_MSG_ROOT_PUT, WR_XFER_CLASS_NOTE,
-                                  position, patience, now, true);
+                                  position, patience, now);
 
     if (q == NULL)
         return false;
@@ -290,8 +289,8 @@ bool wr_xfer_query(struct wr_xfer *x, wr_token token, struct wr_span what,
                    struct wr_outbox *out)
 {
     WR_CHECK(what.n + arg.n <= WR_XFER_NOTE_MAX);
-    struct wr_xfer_req *q = begin(x, token, WR_MSG_QUERY, WR_XFER_CLASS_NOTE,
-                                  NULL, patience, now, true);
+    struct wr_xfer_req *q =
+        begin(x, token, WR_MSG_QUERY, WR_XFER_CLASS_NOTE, NULL, patience, now);
 
     if (q == NULL)
         return false;
@@ -334,7 +333,7 @@ void wr_xfer_up(struct wr_xfer *x, wr_time now, struct wr_outbox *out)
 
 /* The oldest go first again: the sent list is in order, its tail is moved to
  * the queues' heads first. */
-void wr_xfer_down(struct wr_xfer *x, wr_time now)
+void wr_xfer_down(struct wr_xfer *x)
 {
     if (!x->up)
         return;
@@ -347,7 +346,6 @@ void wr_xfer_down(struct wr_xfer *x, wr_time now)
         wr_xfer_push_head(x, &x->queue[q->class], wr_xfer_slot(x, q));
         wr_xfer_due(x, wr_xfer_ends_at(x, q));
     }
-    (void)now;
 }
 
 void wr_xfer_hold(struct wr_xfer *x, bool held)

@@ -121,7 +121,7 @@ bool wr_xfer_cancel(struct wr_xfer *x, wr_token token, wr_time now,
 
 /* A parent stands, or is gone. All that was under way goes to the next. */
 void wr_xfer_up(struct wr_xfer *x, wr_time now, struct wr_outbox *out);
-void wr_xfer_down(struct wr_xfer *x, wr_time now);
+void wr_xfer_down(struct wr_xfer *x);
 
 /* Bytes moved on the link: nothing stands still. */
 void wr_xfer_moved(struct wr_xfer *x, wr_time now);

@@ -6,7 +6,8 @@ enum {
     FAILED_MAX = 3, /* "This host could not", of one request. */
 };
 
-/* The one end of a request. */
+/* The one end of a request. What an answer points to is borrowed for the step:
+ * DONE keeps copies. Bytes are good for something with OK alone. */
 static void finish(struct wr_xfer *x, struct wr_xfer_req *q, uint8_t status,
                    const struct wr_msg *m, struct wr_outbox *out)
 {
@@ -17,25 +18,13 @@ static void finish(struct wr_xfer *x, struct wr_xfer_req *q, uint8_t status,
     fx->done.token = q->token;
     fx->done.status = status;
     fx->done.answer = *m;
-    wr_xfer_release(x, q, out);
-}
-
-/* Arrays of an answer are borrowed for the step: DONE keeps copies. */
-static struct wr_msg kept(const struct wr_msg *m, struct wr_outbox *out)
-{
-    struct wr_msg copy = *m;
-
-    if (m->kind == WR_MSG_DATA && m->data.hosts_n > 0) {
-        const size_t n = m->data.hosts_n * sizeof(*m->data.hosts);
-        void *p = wr_outbox_alloc(out, n);
-
-        copy.data.hosts = p;
-        if (p != NULL)
-            memcpy(p, m->data.hosts, n);
-        else
-            copy.data.hosts_n = 0;
+    if (!wr_outbox_keep_arrays(out, &fx->done.answer))
+        fx->done.answer.data.hosts_n = 0;
+    if (m->kind == WR_MSG_DATA && status != WR_STATUS_OK) {
+        wr_outbox_release_of(out, m);
+        fx->done.answer.data.body = (struct wr_body){0};
     }
-    return copy;
+    wr_xfer_release(x, q, out);
 }
 
 static wr_time backoff(struct wr_xfer *x, const struct wr_xfer_req *q,
@@ -121,7 +110,6 @@ static void refuse(struct wr_xfer *x, struct wr_xfer_req *q, uint8_t status,
 struct verdict {
     uint8_t status;
     uint32_t retry_ms;
-    struct wr_body body; /* To be handed on, or released. */
 };
 
 static struct verdict read_answer(const struct wr_msg *m)
@@ -136,7 +124,6 @@ static struct verdict read_answer(const struct wr_msg *m)
     case WR_MSG_DATA:
         v.status = m->data.status;
         v.retry_ms = m->data.retry_ms;
-        v.body = m->data.body;
         break;
     case WR_MSG_ROOT_DONE:
         v.status = m->root.status;
@@ -144,7 +131,6 @@ static struct verdict read_answer(const struct wr_msg *m)
         break;
     case WR_MSG_REPORT:
         v.status = m->report.status;
-        v.body = m->report.body;
         break;
     default:
         WR_UNREACHABLE();
@@ -179,15 +165,11 @@ static void settle(struct wr_xfer *x, struct wr_xfer_req *q, uint8_t status,
 {
     if (status == WR_STATUS_BUSY)
         shrink(x, q->class, now);
-    /* Bytes are good for something with OK alone. */
-    if (m->kind == WR_MSG_DATA && status != WR_STATUS_OK)
-        wr_outbox_release(out, m->data.body);
     if (passes(q, status)) {
         remember(q, status, m);
         refuse(x, q, status, retry_ms, now);
         if (now < wr_xfer_ends_at(x, q)) {
-            if (m->kind == WR_MSG_REPORT) /* Nobody will see why not yet. */
-                wr_outbox_release(out, m->report.body);
+            wr_outbox_release_of(out, m); /* Nobody will see why not yet. */
             return;
         }
     } else {
@@ -198,10 +180,7 @@ static void settle(struct wr_xfer *x, struct wr_xfer_req *q, uint8_t status,
         }
         wr_xfer_detach(x, q);
     }
-    struct wr_msg copy = kept(m, out);
-    if (copy.kind == WR_MSG_DATA && status != WR_STATUS_OK)
-        copy.data.body = (struct wr_body){0};
-    finish(x, q, status, &copy, out);
+    finish(x, q, status, m, out);
 }
 
 static void on_had(struct wr_xfer *x, const struct wr_msg *m, wr_time now,
@@ -256,7 +235,7 @@ bool wr_xfer_recv(struct wr_xfer *x, const struct wr_msg *m, wr_time now,
     if (q == NULL || q->state == WR_XFER_FREE ||
         q->generation != m->rid >> 32 || m->kind != wr_msg_answer(q->kind)) {
         x->count.dropped++;
-        wr_outbox_release(out, v.body);
+        wr_outbox_release_of(out, m);
         return true;
     }
     /* Sound bytes under another name than we asked for are a liar's. */
@@ -290,10 +269,9 @@ static wr_time tick_one(struct wr_xfer *x, struct wr_xfer_req *q, wr_time now,
     if (now >= end) {
         if (!wr_outbox_has_room(out, 4, 0))
             return now; /* Once the outbox is drained. */
-        const uint8_t status = q->last_status;
-        const struct wr_msg last = remembered(q), copy = kept(&last, out);
+        const struct wr_msg last = remembered(q);
         wr_xfer_detach(x, q);
-        finish(x, q, status, &copy, out);
+        finish(x, q, q->last_status, &last, out);
         return WR_NEVER;
     }
     if (q->state == WR_XFER_WAITING && now >= q->again) {

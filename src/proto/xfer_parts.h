@@ -82,7 +82,7 @@ struct wr_xfer {
     struct wr_xfer_batch *batches;
     struct wr_xfer_note *notes;
     uint16_t free, note_free;
-    uint32_t n, notes_n;
+    uint32_t n;
     struct wr_xfer_list queue[WR_XFER_CLASSES];
     struct wr_xfer_list sent;
     uint32_t flying[WR_XFER_CLASSES];  /* Requests SENT, by class. */

@@ -45,8 +45,7 @@ static void mark_sent(struct wr_xfer *x, struct wr_xfer_req *q, wr_time now)
 static void fill_note(const struct wr_xfer *x, const struct wr_xfer_req *q,
                       struct wr_msg *m)
 {
-    const struct wr_xfer_note *note =
-        q->note != WR_XFER_NIL ? &x->notes[q->note] : NULL;
+    const struct wr_xfer_note *note = &x->notes[q->note];
 
     if (q->kind == WR_MSG_QUERY) {
         m->query.what = wr_span(note->b, note->what_n);
@@ -59,8 +58,7 @@ static void fill_note(const struct wr_xfer *x, const struct wr_xfer_req *q,
     m->root.durable = q->durable;
     m->root.position = q->digest;
     m->root.version = q->version;
-    if (note != NULL)
-        m->root.record = wr_span(note->b, note->n);
+    m->root.record = wr_span(note->b, note->n);
 }
 
 /* A query's words have no copy in wr_outbox_send(): they stay in their note,

@@ -207,7 +207,7 @@ static void event(struct world *w, struct fuzz *f)
         wr_xfer_up(w->x, w->now, &w->out);
     } else if (what < 192) {
         w->up = false;
-        wr_xfer_down(w->x, w->now);
+        wr_xfer_down(w->x);
     } else if (what < 200)
         wr_xfer_moved(w->x, w->now);
     else if (what < 208)

@@ -148,7 +148,7 @@ static void up(struct world *w)
 
 static void down(struct world *w)
 {
-    wr_xfer_down(w->x, w->now);
+    wr_xfer_down(w->x);
     w->sent_n = 0;
 }
 
