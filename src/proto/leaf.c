@@ -90,13 +90,10 @@ static bool learn(struct wr_leaf *l, const struct wr_contact *c, bool given)
     }
     const bool same_id =
         memcmp(&p->contact.id, &c->id, sizeof(c->id)) == 0 || !id_known(&c->id);
-    const bool same = same_id && addr_eq(&p->contact.addr, &c->addr);
-    if (same)
+    if (same_id && addr_eq(&p->contact.addr, &c->addr))
         return false;
-    if (!same_id || !addr_eq(&p->contact.addr, &c->addr)) {
-        p->failures = 0; /* Another host or address: another chance. */
-        p->not_before = 0;
-    }
+    p->failures = 0; /* Another host or address: another chance. */
+    p->not_before = 0;
     p->contact.addr = c->addr;
     if (id_known(&c->id))
         p->contact.id = c->id;
