@@ -169,20 +169,22 @@ static uint8_t next_out(const struct wr_core *c, uint8_t mine)
     return i;
 }
 
+static void try_later(struct wr_core *c)
+{
+    c->boot->retry_at =
+        c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
+}
+
 /* This way led nowhere: another, soon, and first for another of ours, whose
  * neighbours may be within reach. */
 static void fail(struct wr_core *c, struct wr_ring *r)
 {
     c->boot->mine = next_out(c, c->boot->mine);
     c->boot->round = false;
-    r->op = WR_OP_NONE;
-    r->op_peer = WR_NO_REF;
-    r->op_until = WR_NEVER;
-    c->boot->walk = (struct wr_walk){0};
+    wr_ring_op_end(r);
     /* Whoever showed the way would show the same one again. */
     if (wr_rings_any(c) || c->boot->guide != WR_NO_HOST)
-        c->boot->retry_at =
-            c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
+        try_later(c);
 }
 
 static bool step_further(struct wr_core *c, struct wr_ring *r)
@@ -273,8 +275,7 @@ static void start(struct wr_core *c, struct wr_ring *r)
         c->boot->guided = true;
     if (h == WR_NO_HOST) { /* All have been asked. */
         c->boot->guided = false;
-        c->boot->retry_at =
-            c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
+        try_later(c);
         return;
     }
     begin(c, r, WR_OP_FIND, wr_ref_of(h, 0));
@@ -458,8 +459,7 @@ void wr_boot_started(struct wr_core *c)
 void wr_boot_exhausted(struct wr_core *c)
 {
     /* Not at once: whoever would let it in should notice what it noticed. */
-    c->boot->retry_at =
-        c->now + wr_core_interval(c, c->cfg->rejoin_us / WR_BOOT_PAUSES);
+    try_later(c);
     c->boot->may_start = true; /* It has been in the ring. */
     if (!wr_rings_any(c))
         c->boot->alone_at = alone_after(c);

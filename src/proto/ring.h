@@ -128,6 +128,9 @@ bool wr_ring_owns(const struct wr_core *c, const struct wr_ring *r,
 struct wr_ring *wr_rings_owner(const struct wr_core *c,
                                const struct wr_id *key);
 
+/* The operation in flight is over. */
+void wr_ring_op_end(struct wr_ring *r);
+
 /* Our ring of member `ref`; NULL if it is not one of ours. */
 struct wr_ring *wr_rings_of(const struct wr_core *c, wr_ref ref);
 

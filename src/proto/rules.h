@@ -38,13 +38,8 @@ void wr_rule_purge(struct wr_core *c, struct wr_ring *r);
 bool wr_rule_enter(struct wr_core *c, struct wr_ring *r, wr_ref pred,
                    const wr_ref *succs, size_t n);
 
-/* What both kinds of rules need, and ring.c has. */
-
 /* No member any more, for all we know: its host is held for dead or is away,
  * or it is a sibling that is out. */
 bool wr_ring_gone(const struct wr_core *c, wr_ref m);
-
-/* The operation in flight is over. */
-void wr_ring_op_end(struct wr_ring *r);
 
 #endif
