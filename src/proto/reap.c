@@ -20,11 +20,9 @@ enum step {
 
 void wr_reap_init(struct wr_core *c)
 {
-    struct wr_reap *r = c->reap;
-
-    *r = (struct wr_reap){.again = WR_NEVER};
-    if (c->cfg->sweep_us != WR_NEVER) /* Not all hosts of a site at once. */
-        r->again = wr_rng_below(c->rng, c->cfg->sweep_us);
+    /* Not all hosts of a site at once. */
+    *c->reap =
+        (struct wr_reap){.again = wr_rng_below(c->rng, c->cfg->sweep_us)};
 }
 
 /* ---- the store's operations ------------------------------------------------

@@ -11,7 +11,7 @@ void wr_repair_init(struct wr_core *c)
 {
     struct wr_repair *r = c->repair;
 
-    *r = (struct wr_repair){.due = WR_NEVER, .look_at = 0};
+    *r = (struct wr_repair){.due = WR_NEVER};
     for (unsigned i = 0; i < WR_REPAIR_HOMES; i++)
         r->homes[i].since = WR_NEVER;
 }
@@ -19,8 +19,7 @@ void wr_repair_init(struct wr_core *c)
 /* Who is not in the ring speaks for no range; who leaves has another way. */
 static bool may_repair(const struct wr_core *c)
 {
-    return repair_may(c) && !c->replica->push.active &&
-           !c->replica->push.closed;
+    return repair_may(c) && !c->replica->push.closed;
 }
 
 static struct wr_repair_sync *free_sync(struct wr_repair *r)
