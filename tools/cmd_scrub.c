@@ -6,7 +6,7 @@
 #include "ask.h"
 #include "cli.h"
 
-enum { POLL_US = 200000, REPORT_DAMAGED = 6 };
+enum { POLL_US = 200000 };
 
 static uint64_t number_of(const json_t *o, const char *key)
 {
@@ -83,7 +83,7 @@ static int wait_for_end(struct cli *cli, uint64_t number)
                     "wreath: %llu rotten chunk%s found no good copy; they are "
                     "not served, and tried again. Are the other hosts up?\n",
                     waiting, waiting == 1 ? "" : "s");
-            status = REPORT_DAMAGED;
+            status = wr_err_status(WR_EDAMAGED);
         }
     }
     json_decref(scrub);

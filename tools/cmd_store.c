@@ -14,7 +14,7 @@
 #include "store/check.h"
 #include "store/salvage.h"
 
-enum { KEYS_MAX = 1000, KEYS_SHOWN = 3, DAMAGED = 6 };
+enum { KEYS_MAX = 1000, KEYS_SHOWN = 3 };
 
 /* ---- fsck: the child ---------------------------------------------------- */
 
@@ -340,7 +340,7 @@ int cmd_fsck(struct cli *cli, int argc, char **argv)
             print_json(&r, next);
         else
             print_text(&r, next);
-        status = verdict_of(&r) == SOUND ? 0 : DAMAGED;
+        status = verdict_of(&r) == SOUND ? 0 : wr_err_status(WR_EDAMAGED);
     }
     for (enum wr_fault f = 0; f < WR_FAULTS; f++)
         json_decref(r.keys[f]);

@@ -26,7 +26,8 @@ enum verdict { WELL, FEW, SILENT, ROTTEN, GONE };
 
 static const char *const verdicts[] = {"well", "few copies", "not reachable",
                                        "damaged", "not found"};
-static const int statuses[] = {0, 0, 4, 6, 3};
+static const enum wr_err errors[] = {WR_OK, WR_OK, WR_EUNREACH, WR_EDAMAGED,
+                                     WR_ENOTFOUND};
 
 struct block {
     uint8_t digest[WR_DIGEST_SIZE];
@@ -645,7 +646,7 @@ static int explain(struct subject *x, const char *what)
         return tell_free(x->cli, &x->cid);
     if (!look(x))
         return cli_leaf_fail(x->cli, &x->error);
-    status = statuses[verdict_of(x)];
+    status = wr_err_status(errors[verdict_of(x)]);
     if (x->cli->json)
         print_json(x);
     else
