@@ -293,6 +293,12 @@ static void print_text(const struct report *r, const char *next)
         printf("next      %s\n", next);
 }
 
+static void no_slash_behind(char *path)
+{
+    for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+        path[n - 1] = '\0';
+}
+
 /* A host's directory has its store in it. */
 static void store_path(const char *given, char ret[WR_HOME_PATH_MAX])
 {
@@ -303,8 +309,7 @@ static void store_path(const char *given, char ret[WR_HOME_PATH_MAX])
         wr_home_path(given, "store", ret);
     else
         snprintf(ret, WR_HOME_PATH_MAX, "%s", given);
-    for (size_t n = strlen(ret); n > 1 && ret[n - 1] == '/'; n--)
-        ret[n - 1] = '\0';
+    no_slash_behind(ret);
 }
 
 int cmd_fsck(struct cli *cli, int argc, char **argv)
@@ -409,8 +414,7 @@ int cmd_salvage(struct cli *cli, int argc, char **argv)
                          "say the damaged store, and where the new one goes");
     store_path(argv[first], old);
     snprintf(made, sizeof(made), "%s", argv[first + 1]);
-    for (size_t n = strlen(made); n > 1 && made[n - 1] == '/'; n--)
-        made[n - 1] = '\0';
+    no_slash_behind(made);
     cli_progress_start(&progress, cli, "salvaging");
     const enum wr_err err =
         wr_store_salvage(old, made, on_salvage, &progress, &s, &why);
