@@ -72,16 +72,9 @@ static struct wr_disk_item *find_or_add(struct wr_disk_table *t,
     return &t->v[i];
 }
 
-static bool is_nobody(const struct wr_put_id *put)
-{
-    static const struct wr_put_id none;
-
-    return memcmp(put, &none, sizeof(none)) == 0;
-}
-
 static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
 {
-    if (is_nobody(put))
+    if (wr_put_id_is_none(put))
         return;
     for (uint32_t i = 0; i < item->refs_n; i++)
         if (memcmp(&item->refs[i], put, sizeof(*put)) == 0)
@@ -357,7 +350,7 @@ void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
         next(&d->roots, fx, ret);
         return;
     case WR_FX_STORE_DROP:
-        if (is_nobody(&fx->store.put))
+        if (wr_put_id_is_none(&fx->store.put))
             wr_disk_drop(&d->chunks, &fx->store.digest);
         else
             unrefer(find(&d->chunks, &fx->store.digest), &fx->store.put);

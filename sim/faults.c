@@ -33,31 +33,19 @@ void wr_world_jump(struct wr_world *w, wr_host h, wr_time us)
 
 /* ---- the disk ------------------------------------------------------------ */
 
-static bool is_write(const struct wr_fx *fx)
-{
-    static const struct wr_put_id none;
-
-    switch ((unsigned)fx->kind) {
-    case WR_FX_STORE_PUT:
-    case WR_FX_STORE_ROOT_PUT:
-    case WR_FX_STORE_DROP:
-    case WR_FX_STORE_REAP:
-    case WR_FX_STORE_ROOT_DROP:
-    case WR_FX_STORE_DROP_SAME:
-        return true;
-    case WR_FX_STORE_REF:
-        return memcmp(&fx->store.put, &none, sizeof(none)) != 0;
-    default:
-        return false;
-    }
-}
-
 /* Removals work on a full disk. */
 static bool removes(const struct wr_fx *fx)
 {
     return fx->kind == WR_FX_STORE_DROP || fx->kind == WR_FX_STORE_REAP ||
            fx->kind == WR_FX_STORE_ROOT_DROP ||
            fx->kind == WR_FX_STORE_DROP_SAME;
+}
+
+static bool is_write(const struct wr_fx *fx)
+{
+    return removes(fx) || fx->kind == WR_FX_STORE_PUT ||
+           fx->kind == WR_FX_STORE_ROOT_PUT ||
+           (fx->kind == WR_FX_STORE_REF && !wr_put_id_is_none(&fx->store.put));
 }
 
 static bool lucky(struct wr_world *w, uint32_t permille)
@@ -107,10 +95,8 @@ void world_submit(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 
 static void drops(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 {
-    static const struct wr_put_id none;
-
     if (w->drops != NULL && fx->kind == WR_FX_STORE_DROP &&
-        memcmp(&fx->store.put, &none, sizeof(none)) != 0)
+        !wr_put_id_is_none(&fx->store.put))
         w->drops(w, h, fx);
 }
 

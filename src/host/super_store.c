@@ -168,9 +168,7 @@ static void on_kept(void *arg, const struct wr_store_answer *a)
 
 static const uint8_t *put_id_or_null(const struct wr_put_id *put)
 {
-    static const struct wr_put_id none;
-
-    return memcmp(put, &none, sizeof(none)) == 0 ? NULL : put->b;
+    return wr_put_id_is_none(put) ? NULL : put->b;
 }
 
 static enum wr_err submit_put(struct wr_super *s, const struct wr_fx *fx,

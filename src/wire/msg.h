@@ -100,6 +100,14 @@ struct wr_put_id {
     uint8_t b[16];
 };
 
+/* Zeros are no put's. */
+static inline bool wr_put_id_is_none(const struct wr_put_id *id)
+{
+    static const struct wr_put_id none;
+
+    return memcmp(id, &none, sizeof(none)) == 0;
+}
+
 /* Raw bytes of a frame, by name; id 0 is none. */
 struct wr_body {
     uint32_t id;
