@@ -294,17 +294,18 @@ static void check_puts(struct life *l)
 static void check_placed(struct life *l)
 {
     const wr_time begin = l->w.now;
+    struct wr_copies k;
     uint32_t item;
 
     if (l->plan->seed % WR_FUZZ_PLACED != 0 || !life_knows_all(l))
         return;
     do {
         run_for(l, WR_SEC(10));
-        item = life_misplaced(l);
+        item = life_misplaced(l, &k);
     } while (!life_fails(l) && item < l->data.items_n &&
              l->w.now - begin < quiet_max_us);
     if (!life_fails(l) && item < l->data.items_n)
-        life_fail_placed(l, item);
+        life_fail_placed(l, item, &k);
     l->ret->placed_us = l->w.now - begin;
 }
 

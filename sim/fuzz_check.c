@@ -2,9 +2,9 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "fuzz_private.h"
+#include "world_private.h"
 
 /*
  * The one place of all excuses (but lets_in() below: it is for a moment). The
@@ -226,19 +226,6 @@ void life_fail_sweep(struct life *l, wr_host h)
          (unsigned long long)c->reap->passes + 1);
 }
 
-static struct wr_copies copies_of(const struct life *l, uint32_t item)
-{
-    const struct wr_data_item *it = &l->data.items[item];
-    struct wr_circle all;
-    struct wr_copies k;
-
-    if (wr_circle_init(&all, &l->w.book) != WR_OK)
-        abort();
-    wr_copies_of(&l->w, &all, it->root, &it->key, &k);
-    wr_circle_done(&all);
-    return k;
-}
-
 bool life_knows_all(const struct life *l)
 {
     const struct wr_world_cfg *w = &l->w.cfg;
@@ -246,27 +233,32 @@ bool life_knows_all(const struct life *l)
     return w->node.routes_max >= (w->hosts - 1) * w->members;
 }
 
-uint32_t life_misplaced(const struct life *l)
+uint32_t life_misplaced(const struct life *l, struct wr_copies *ret)
 {
+    struct wr_circle all;
     uint32_t i = 0;
 
+    if (wr_circle_init(&all, &l->w.book) != WR_OK)
+        world_must(NULL);
     for (; i < l->data.items_n; i++) {
-        const struct wr_copies k = copies_of(l, i);
+        const struct wr_data_item *it = &l->data.items[i];
 
-        if (l->data.items[i].acked && (k.stand < k.want || k.strays > 0))
+        if (!it->acked)
+            continue;
+        wr_copies_of(&l->w, &all, it->root, &it->key, ret);
+        if (ret->stand < ret->want || ret->strays > 0)
             break;
     }
+    wr_circle_done(&all);
     return i;
 }
 
-void life_fail_placed(struct life *l, uint32_t item)
+void life_fail_placed(struct life *l, uint32_t item, const struct wr_copies *k)
 {
-    const struct wr_copies k = copies_of(l, item);
-
     fail(l, "a copy is missing, or not where it belongs",
          "item %u (%s): %u of %u copies stand, and %u elsewhere", item,
-         l->data.items[item].root ? "root" : "chunk", k.stand, k.want,
-         k.strays);
+         l->data.items[item].root ? "root" : "chunk", k->stand, k->want,
+         k->strays);
 }
 
 static void check_data(struct life *l)

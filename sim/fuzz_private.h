@@ -70,9 +70,9 @@ void life_fail_sweep(struct life *l, wr_host h);
  * is misplaced (D23). */
 bool life_knows_all(const struct life *l);
 /* The first acknowledged item that has not all its copies, or one too many;
- * items_n: there is none. */
-uint32_t life_misplaced(const struct life *l);
-void life_fail_placed(struct life *l, uint32_t item);
+ * items_n: there is none. In *ret which it has. */
+uint32_t life_misplaced(const struct life *l, struct wr_copies *ret);
+void life_fail_placed(struct life *l, uint32_t item, const struct wr_copies *k);
 bool life_ideal(struct life *l, struct wr_check *ret);
 
 /* fuzz_act.c */
