@@ -72,13 +72,28 @@ static struct wr_disk_item *find_or_add(struct wr_disk_table *t,
     return &t->v[i];
 }
 
+static uint32_t place_of(const struct wr_disk_item *item,
+                         const struct wr_put_id *put)
+{
+    uint32_t i = 0;
+
+    while (i < item->refs_n && memcmp(&item->refs[i], put, sizeof(*put)) != 0)
+        i++;
+    return i;
+}
+
+bool wr_disk_refers(const struct wr_disk_item *item,
+                    const struct wr_put_id *put)
+{
+    return item != NULL && place_of(item, put) < item->refs_n;
+}
+
 static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
 {
     if (wr_put_id_is_none(put))
         return;
-    for (uint32_t i = 0; i < item->refs_n; i++)
-        if (memcmp(&item->refs[i], put, sizeof(*put)) == 0)
-            return;
+    if (wr_disk_refers(item, put))
+        return;
     item->refs =
         world_must(realloc(item->refs, (item->refs_n + 1) * sizeof(*put)));
     item->refs[item->refs_n++] = *put;
@@ -90,15 +105,14 @@ static void refer(struct wr_disk_item *item, const struct wr_put_id *put)
 
 static void unrefer(struct wr_disk_item *item, const struct wr_put_id *put)
 {
-    for (uint32_t i = 0; item != NULL && i < item->refs_n; i++)
-        if (memcmp(&item->refs[i], put, sizeof(*put)) == 0) {
-            memmove(&item->refs[i], &item->refs[i + 1],
-                    (--item->refs_n - i) * sizeof(*put));
-            const struct wr_sum ref = wr_sum_ref(item->key.b, put->b);
+    if (!wr_disk_refers(item, put))
+        return;
+    const uint32_t i = place_of(item, put);
+    const struct wr_sum ref = wr_sum_ref(item->key.b, put->b);
 
-            wr_sum_take(&item->sum, &ref);
-            return;
-        }
+    memmove(&item->refs[i], &item->refs[i + 1],
+            (--item->refs_n - i) * sizeof(*put));
+    wr_sum_take(&item->sum, &ref);
 }
 
 static void put(struct wr_disk *d, const struct wr_fx *fx, uint32_t len)
@@ -169,15 +183,10 @@ static void root_put(struct wr_disk *d, const struct wr_fx *fx,
         return;
     }
     item = find_or_add(&d->roots, &fx->store.digest);
-    if (item->len > 0) {
-        const size_t least = item->len < record->n ? item->len : record->n;
-        const int order = memcmp(item->record, record->p, least);
-
-        if (item->version > fx->store.version ||
-            (item->version == fx->store.version &&
-             (order > 0 || (order == 0 && item->len >= record->n))))
-            return;
-    }
+    if (item->version > fx->store.version ||
+        (item->version == fx->store.version &&
+         wr_span_cmp(wr_span(item->record, item->len), *record) >= 0))
+        return;
     item->version = fx->store.version;
     item->len = (uint32_t)record->n;
     item->record = world_must(realloc(item->record, record->n));

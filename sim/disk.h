@@ -44,6 +44,9 @@ void wr_disk_done(struct wr_disk *d); /* And all is gone. */
 /* NULL if it is not there. */
 const struct wr_disk_item *wr_disk_find(const struct wr_disk_table *t,
                                         const struct wr_id *key);
+/* Whether a put refers to a chunk, which may be NULL. */
+bool wr_disk_refers(const struct wr_disk_item *item,
+                    const struct wr_put_id *put);
 
 /* The chunk's bytes are not what they were; a write mends that. As in
  * store/store.h it shows when they are read, and is "not here" from then on. */

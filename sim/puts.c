@@ -321,20 +321,12 @@ wr_time wr_puts_last_end(const struct wr_puts *p)
 /* ---- disks ------------------------------------------------------------------
  */
 
-static bool refers(const struct wr_disk_item *item, const struct wr_put_id *id)
-{
-    for (uint32_t i = 0; item != NULL && i < item->refs_n; i++)
-        if (memcmp(&item->refs[i], id, sizeof(*id)) == 0)
-            return true;
-    return false;
-}
-
 /* `h` has the chunk for this put. */
 static bool has(const struct wr_puts *p, wr_host h, uint32_t chunk,
                 const struct wr_puts_one *one)
 {
-    return refers(wr_disk_find(&p->w->hosts[h].disk.chunks, &p->chunks[chunk]),
-                  &one->id);
+    return wr_disk_refers(
+        wr_disk_find(&p->w->hosts[h].disk.chunks, &p->chunks[chunk]), &one->id);
 }
 
 static bool has_record(const struct wr_puts *p, wr_host h,
