@@ -84,6 +84,7 @@ struct wr_job {
     bool take;    /* From the host; else give to it. */
     bool roots;   /* A record; else a chunk. */
     bool lacking; /* It is not there; else only put ids. */
+    bool alone;   /* Nor was it given so far: only we have it. */
     bool more;    /* Put ids follow this page. */
     struct wr_put_id refs[WR_REPAIR_REFS];
 };
@@ -142,6 +143,7 @@ struct wr_repair_sync {
     struct wr_id begin, end; /* we let go, page by page: each is synced */
     struct wr_kept page[WR_REPAIR_PAGE]; /* once more, and what was listed */
     uint8_t page_n;                      /* before that goes. */
+    bool page_stays[WR_REPAIR_PAGE];     /* Our sweep sees to it. */
     bool page_roots, page_end;
 };
 

@@ -53,13 +53,13 @@ static void draw_id(struct wr_core *c, struct wr_job *j)
 static void end(struct wr_core *c, struct wr_job *j, bool ok)
 {
     struct wr_repair *r = c->repair;
-    const uint8_t sync = j->sync;
+    struct wr_repair_sync *s = &r->syncs[j->sync];
 
+    if (ok && j->alone)
+        repair_sync_spare(s, &j->key);
     *j = (struct wr_job){.step = WR_JOB_FREE};
     r->now.failed += !ok;
     r->all.failed += !ok;
-    struct wr_repair_sync *s = &r->syncs[sync];
-
     s->jobs--;
     s->fails += !ok;
     s->failed = s->failed || !ok;
@@ -326,7 +326,11 @@ static void got_refs(struct wr_core *c, struct wr_job *j, const void *refs,
 /* The chunk is where it belongs, with the first put id of this page. */
 static void kept(struct wr_core *c, struct wr_job *j)
 {
+    struct wr_repair_sync *s = &c->repair->syncs[j->sync];
+
     moved(c, j);
+    s->unclean = s->unclean || j->alone;
+    j->alone = false;
     if (j->roots) {
         end(c, j, true);
         return;

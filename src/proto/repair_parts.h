@@ -29,6 +29,8 @@ void repair_synced(struct wr_core *c, struct wr_repair_sync *s,
 void repair_sync_stored(struct wr_core *c, struct wr_repair_sync *s,
                         const struct wr_event *ev);
 void repair_sync_tick(struct wr_core *c, struct wr_repair_sync *s);
+/* Nobody is to have this but us. */
+void repair_sync_spare(struct wr_repair_sync *s, const struct wr_id *key);
 
 /* repair_job.c */
 /* A free slot, NULL: none, or others come first. */

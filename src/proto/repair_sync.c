@@ -303,7 +303,7 @@ void repair_synced(struct wr_core *c, struct wr_repair_sync *s,
 
 static void make_job(struct wr_core *c, struct wr_repair_sync *s,
                      const struct wr_id *key, uint32_t len, bool take,
-                     bool lacking)
+                     bool lacking, bool alone)
 {
     struct wr_job *j = repair_job_new(c);
 
@@ -315,6 +315,7 @@ static void make_job(struct wr_core *c, struct wr_repair_sync *s,
     j->take = take;
     j->roots = s->roots;
     j->lacking = lacking;
+    j->alone = alone;
     s->jobs++;
     s->barren = 0;
     repair_job_run(c, j);
@@ -324,17 +325,16 @@ static void make_job(struct wr_core *c, struct wr_repair_sync *s,
 static void give(struct wr_core *c, struct wr_repair_sync *s,
                  const struct wr_kept *own)
 {
-    s->unclean = true;
-    make_job(c, s, &own->key, own->len, false, true);
+    make_job(c, s, &own->key, own->len, false, true, true);
 }
 
 /* Both have it, with other references, or another version. */
 static void unite(struct wr_core *c, struct wr_repair_sync *s,
                   const struct wr_kept *own)
 {
-    make_job(c, s, &own->key, own->len, false, s->roots);
+    make_job(c, s, &own->key, own->len, false, s->roots, false);
     if (!s->home)
-        make_job(c, s, &own->key, own->len, true, s->roots);
+        make_job(c, s, &own->key, own->len, true, s->roots, false);
 }
 
 /* One step of the merge. Of the two items that come next, the first one. */
@@ -358,7 +358,7 @@ static void merge_one(struct wr_core *c, struct wr_repair_sync *s)
              memcmp(own->print, their->print, WR_PRINT) != 0)
         unite(c, s, own);
     else if (!s->home && (!ours_first || (same && own->damaged)))
-        make_job(c, s, &their->key, 0, true, true);
+        make_job(c, s, &their->key, 0, true, true, false);
 }
 
 static void merge(struct wr_core *c, struct wr_repair_sync *s)
@@ -434,6 +434,7 @@ static void listed(struct wr_core *c, struct wr_repair_sync *s,
         ev->stored.n < WR_REPAIR_PAGE ? ev->stored.n : WR_REPAIR_PAGE;
 
     s->page_n = (uint8_t)n;
+    memset(s->page_stays, 0, sizeof(s->page_stays));
     s->page_end = n < WR_REPAIR_PAGE;
     if (n == 0) {
         page_ended(c, s);
@@ -448,6 +449,14 @@ static void listed(struct wr_core *c, struct wr_repair_sync *s,
     begin_pass(s);
 }
 
+/* What nothing refers to, or is to be forgotten, is not given away, but does
+ * not keep the rest here: our sweep sees to it. */
+void repair_sync_spare(struct wr_repair_sync *s, const struct wr_id *key)
+{
+    for (unsigned i = 0; i < s->page_n; i++)
+        s->page_stays[i] = s->page_stays[i] || wr_id_eq(&s->page[i].key, key);
+}
+
 static void drop_page(struct wr_core *c, struct wr_repair_sync *s)
 {
     s->phase = WR_SYNC_DROP;
@@ -455,8 +464,8 @@ static void drop_page(struct wr_core *c, struct wr_repair_sync *s)
     s->until = c->now + STORE_PATIENCE_US;
     s->drops = 0;
     for (unsigned i = 0; i < s->page_n; i++) {
-        if (s->page[i].damaged) /* What refers to it may stand only here: it */
-            continue;           /* is mended first. */
+        if (s->page[i].damaged || s->page_stays[i])
+            continue; /* What refers to rotten ones may stand only here. */
         struct wr_fx *fx =
             wr_outbox_push(c->out, s->page_roots ? WR_FX_STORE_ROOT_DROP
                                                  : WR_FX_STORE_DROP_SAME);

@@ -685,6 +685,39 @@ Test(repair, what_the_set_was_asked_about_stays_when_the_set_has_changed)
     bed_close(b);
 }
 
+/* What was deleted waits for the sweep; the rest of its arc does not. */
+Test(repair, what_nothing_refers_to_keeps_nothing_else_back)
+{
+    const struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_put_id lost;
+    struct wr_id key[3];
+    wr_host set[WR_SET_MAX];
+
+    memcpy(lost.b, wr_put_id_salvaged, sizeof(lost.b));
+    fill(b, key, 1);
+    key[2] = key[1] = key[0];
+    key[1].b[31] ^= 1;
+    key[2].b[31] ^= 2;
+    const wr_host stray = next_after(b, key);
+
+    keep(b, stray, key, put_id(1));
+    keep(b, stray, &key[1], put_id(0));
+    keep(b, stray, &key[2], lost);
+    run_s(b, 400);
+    cr_assert_null(item(b, stray, key));
+    cr_assert_not_null(item(b, stray, &key[1]));
+    cr_assert_not_null(item(b, stray, &key[2]));
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(b->w.hosts[set[i]].disk.chunks.n, 1);
+    keep(b, stray, &key[1], put_id(2)); /* Counted on again: it is given. */
+    run_s(b, 400);
+    all_stand(b, false, &key[1], 1);
+    cr_assert_not_null(item(b, stray, &key[2]));
+    bed_close(b);
+}
+
 /* Its bytes are worth nothing, what it knows of who refers to it is. */
 Test(repair, a_misplaced_rotten_copy_keeps_its_references)
 {
