@@ -126,15 +126,15 @@ static bool payload_same(const struct wr_lmdb_work *w,
     return left.n == 0;
 }
 
-/* MDB_NOTFOUND if there is none. */
-static int extent_drop(const struct wr_lmdb_work *w, MDB_val k)
+/* Removes what may lie in a run. MDB_NOTFOUND if there is none. */
+static int run_drop(const struct wr_lmdb_work *w, MDB_dbi dbi, MDB_val k)
 {
     MDB_val v;
-    int rc = mdb_get(w->txn, w->e->payload, &k, &v);
+    int rc = mdb_get(w->txn, dbi, &k, &v);
 
     if (rc == 0)
         rc = wr_lmdb_run_mend(w->e, v);
-    return rc == 0 ? mdb_del(w->txn, w->e->payload, &k, NULL) : rc;
+    return rc == 0 ? mdb_del(w->txn, dbi, &k, NULL) : rc;
 }
 
 static int payload_drop(const struct wr_lmdb_work *w, const uint8_t *digest,
@@ -146,7 +146,7 @@ static int payload_drop(const struct wr_lmdb_work *w, const uint8_t *digest,
         int rc;
 
         wr_extent_key(digest, i, key);
-        rc = extent_drop(w, wr_val(key, sizeof(key)));
+        rc = run_drop(w, w->e->payload, wr_val(key, sizeof(key)));
         if (rc != 0 && rc != MDB_NOTFOUND)
             return rc;
     }
@@ -173,7 +173,7 @@ static int payload_put(const struct wr_lmdb_work *w,
         rc = mdb_put(w->txn, w->e->payload, &k, &v,
                      MDB_RESERVE | MDB_NOOVERWRITE);
         if (rc == MDB_KEYEXIST) { /* Left by damage: its record is gone. */
-            rc = extent_drop(w, k);
+            rc = run_drop(w, w->e->payload, k);
             v = wr_val(NULL, WR_EXTENT_HEADER + n);
             if (rc == 0)
                 rc = mdb_put(w->txn, w->e->payload, &k, &v, MDB_RESERVE);
@@ -588,17 +588,12 @@ static int do_meta_put(const struct wr_lmdb_work *w, struct wr_store_req *r)
 {
     MDB_val k = wr_val(r->key, r->key_n);
     MDB_val v = wr_val(r->bytes.p, r->bytes.n);
-    int rc;
+    int rc = run_drop(w, w->e->metas, k);
 
-    if (r->bytes.n > 0) {
+    r->answer.stored = rc == 0 || r->bytes.n > 0;
+    if (r->bytes.n > 0 && (rc == 0 || rc == MDB_NOTFOUND))
         rc = mdb_put(w->txn, w->e->metas, &k, &v, 0);
-    } else {
-        rc = mdb_del(w->txn, w->e->metas, &k, NULL);
-        if (rc == MDB_NOTFOUND)
-            return 0;
-    }
-    r->answer.stored = true;
-    return rc;
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 int wr_lmdb_perform(struct wr_lmdb_work *w, struct wr_store_req *r)

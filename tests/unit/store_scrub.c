@@ -7,6 +7,7 @@
 
 #include "../support/storekit.h"
 #include "object/hash.h"
+#include "sys/fs.h"
 
 enum { CHUNKS = 120, RUN = 16 };
 
@@ -181,6 +182,57 @@ Test(store_scrub, all_rot_is_found_and_mended_and_costs_nothing_else)
         cr_assert_arr_eq(k.chunk.put_ids[0], id, WR_PUT_ID);
     }
     wr_store_close(s);
+}
+
+static void put_meta(struct wr_store *s, const char *name, uint64_t seed)
+{
+    struct wr_buf *b = kit_bytes(seed, 9000); /* A run of three pages. */
+    struct kit_answer k = {.got = false};
+
+    cr_assert_eq(wr_store_meta_put(s, name, wr_span(b->p, b->n), kit_keep, &k),
+                 WR_OK);
+    wr_store_drain(s);
+    cr_assert_eq(k.a.err, WR_OK);
+    wr_buf_unref(b);
+}
+
+static void expect_meta(void *arg, const struct wr_store_answer *a)
+{
+    const struct wr_buf *b = arg;
+
+    cr_assert_eq(a->err, WR_OK);
+    cr_assert(wr_span_eq(a->bytes, wr_span(b->p, b->n)));
+}
+
+/* The host's own values lie in runs as well, and are written over each time. */
+Test(store_scrub, a_value_whose_run_is_rotten_takes_no_other_with_it)
+{
+    struct wr_store *s = reopen(NULL);
+    struct wr_buf *mine = kit_bytes(1000, 9000), *other = kit_bytes(1001, 9000);
+    char path[96];
+    uint8_t *all, *at;
+    size_t n;
+
+    put_meta(s, "mine", 1000);
+    put_meta(s, "other", 1001);
+    wr_store_close(s);
+    cr_assert(snprintf(path, sizeof(path), "%s/data.mdb", dir.store) > 0);
+    cr_assert_eq(wr_file_read(path, 64 << 20, &why, &all, &n), WR_OK);
+    at = memmem(all, n, mine->p, 64);
+    cr_assert_neq(at, NULL);
+    at[-4] = 60; /* So many pages, it says. */
+    cr_assert_eq(wr_file_write(path, 0600, wr_span(all, n), &why), WR_OK);
+    free(all);
+    s = reopen(NULL);
+    put_meta(s, "mine", 1002);
+    for (uint64_t i = 0; i < CHUNKS; i++)
+        (void)put(s, i, false);
+    s = reopen(s);
+    cr_assert_eq(wr_store_meta_get(s, "other", expect_meta, other), WR_OK);
+    wr_store_drain(s);
+    wr_store_close(s);
+    wr_buf_unref(mine);
+    wr_buf_unref(other);
 }
 
 Test(store_scrub, bytes_that_have_another_hash_are_rotten)
