@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +12,6 @@
 #include "store/lmdb_parts.h"
 
 enum { LOOK_US = 100000, COPY_STEP = 1 << 20 };
-
-static bool path_in(const char *dir, const char *name, char ret[PATH_MAX])
-{
-    const int n = snprintf(ret, PATH_MAX, "%s%s", dir, name);
-
-    return n > 0 && n < PATH_MAX;
-}
 
 /* ---- the new directory, which gets its name when all is in it ----------- */
 
@@ -46,8 +38,8 @@ static enum wr_err target_make(struct target *t, const char *to,
     if (lstat(to, &st) == 0)
         return wr_why(why, WR_EINVAL,
                       "%s is there already; nothing was overwritten", to);
-    if (!path_in(to, ".part", t->part) ||
-        !path_in(t->part, "/data.mdb", t->data))
+    if (!wr_store_path(to, ".part", t->part) ||
+        !wr_store_path(t->part, "/data.mdb", t->data))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", to);
     target_remove(t); /* Of one that was cut off. */
     if (mkdir(t->part, 0700) == 0)
@@ -159,7 +151,7 @@ enum wr_err wr_store_backup(const char *from, const char *to, wr_backup_fn *fn,
     enum wr_err err;
     int rc;
 
-    if (!path_in(from, "/data.mdb", data))
+    if (!wr_store_path(from, "/data.mdb", data))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", from);
     if (stat(data, &st) != 0)
         return wr_why(why, wr_err_of_errno(errno), "there is no store in %s",
@@ -221,7 +213,7 @@ enum wr_err wr_store_restore(const char *from, const char *to, wr_backup_fn *fn,
     struct stat st;
     enum wr_err err;
 
-    if (!path_in(from, "/data.mdb", data))
+    if (!wr_store_path(from, "/data.mdb", data))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", from);
     const int in = open(data, O_RDONLY | O_CLOEXEC);
     if (in < 0 || fstat(in, &st) != 0)

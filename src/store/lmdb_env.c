@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -44,12 +43,22 @@ enum wr_err wr_lmdb_err(int rc)
     }
 }
 
-/* The lock and the parts that are told by path + suffix. */
-static bool path_of(const char *path, const char *suffix, char ret[PATH_MAX])
+bool wr_store_path(const char *path, const char *suffix, char ret[PATH_MAX])
 {
     const int n = snprintf(ret, PATH_MAX, "%s%s", path, suffix);
 
     return n > 0 && n < PATH_MAX;
+}
+
+enum wr_err wr_store_lock(const char *path, struct wr_why *why,
+                          struct wr_lock *ret)
+{
+    char lock[PATH_MAX], what[256];
+
+    if (!wr_store_path(path, ".lock", lock))
+        return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
+    (void)snprintf(what, sizeof(what), "the store %s", path);
+    return wr_lock_take(lock, what, why, ret);
 }
 
 static bool is_there(const char *path)
@@ -139,7 +148,7 @@ static void remove_tmp(const char *tmp)
     char path[PATH_MAX];
 
     for (size_t i = 0; i < WR_ARRAY_LEN(names); i++)
-        if (path_of(tmp, names[i], path))
+        if (wr_store_path(tmp, names[i], path))
             (void)unlink(path);
     (void)rmdir(tmp);
 }
@@ -166,7 +175,8 @@ static enum wr_err create(const char *path, size_t map, struct wr_why *why)
     enum wr_err err;
     int rc;
 
-    if (!path_of(path, ".tmp", tmp) || !path_of(tmp, "/data.mdb", data))
+    if (!wr_store_path(path, ".tmp", tmp) ||
+        !wr_store_path(tmp, "/data.mdb", data))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
     remove_tmp(tmp); /* Of a process that died here. */
     if (mkdir(tmp, 0700) != 0)
@@ -361,7 +371,7 @@ static enum wr_err parent_check(const char *path, struct wr_disk *disk,
     while (n > 0 && path[n - 1] != '/')
         n--;
     if (n == 0)
-        (void)path_of(".", "", dir);
+        (void)wr_store_path(".", "", dir);
     else if (snprintf(dir, sizeof(dir), "%.*s", (int)n, path) >= PATH_MAX)
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
     err = wr_disk_read(is_there(path) ? path : dir, why, disk);
@@ -404,20 +414,19 @@ static enum wr_err env_use(struct wr_lmdb_env *e, size_t map, unsigned flags,
 enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e, const char *path,
                              const struct wr_store_cfg *cfg, struct wr_why *why)
 {
-    char lock[PATH_MAX], data[PATH_MAX], what[256];
+    char data[PATH_MAX];
     struct wr_disk disk;
     enum wr_err err;
 
     *e = (struct wr_lmdb_env){.lock = {-1}, .heard = -1, .path = strdup(path)};
     if (e->path == NULL)
         return wr_why(why, WR_ENOMEM, "out of memory");
-    if (!path_of(path, ".lock", lock) || !path_of(path, "/data.mdb", data))
+    if (!wr_store_path(path, "/data.mdb", data))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
     err = parent_check(path, &disk, why);
     if (err != WR_OK)
         return err;
-    (void)snprintf(what, sizeof(what), "the store %s", path);
-    err = wr_lock_take(lock, what, why, &e->lock);
+    err = wr_store_lock(path, why, &e->lock);
     if (err != WR_OK)
         return err;
     if (!is_there(data)) {
@@ -454,20 +463,19 @@ enum wr_err wr_lmdb_env_reopen(struct wr_lmdb_env *e,
 enum wr_err wr_lmdb_env_open_read(struct wr_lmdb_env *e, const char *path,
                                   struct wr_why *why)
 {
-    char lock[PATH_MAX], data[PATH_MAX], what[256];
+    char data[PATH_MAX];
     struct stat st;
 
     *e = (struct wr_lmdb_env){.lock = {-1}, .heard = -1, .path = strdup(path)};
     if (e->path == NULL)
         return wr_why(why, WR_ENOMEM, "out of memory");
-    if (!path_of(path, ".lock", lock) || !path_of(path, "/data.mdb", data))
+    if (!wr_store_path(path, "/data.mdb", data))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
     if (stat(data, &st) != 0)
         return wr_why(why, wr_err_of_errno(errno), "there is no store in %s",
                       path);
-    (void)snprintf(what, sizeof(what), "the store %s", path);
     /* A place that cannot be written has no other user. */
-    if (wr_lock_take(lock, what, why, &e->lock) == WR_ELOCKED)
+    if (wr_store_lock(path, why, &e->lock) == WR_ELOCKED)
         return WR_ELOCKED;
     return env_use(e, (size_t)st.st_size, MDB_RDONLY | MDB_NOLOCK, why);
 }
@@ -550,7 +558,7 @@ void wr_lmdb_ballast_make(struct wr_lmdb_env *e)
     struct wr_disk disk;
     int fd;
 
-    if (!path_of(e->path, "/ballast", path))
+    if (!wr_store_path(e->path, "/ballast", path))
         return;
     e->ballast = ballast_is_whole(path);
     /* It takes nobody's last room. */
@@ -570,7 +578,7 @@ void wr_lmdb_ballast_drop(struct wr_lmdb_env *e)
 {
     char path[PATH_MAX];
 
-    if (path_of(e->path, "/ballast", path))
+    if (wr_store_path(e->path, "/ballast", path))
         (void)unlink(path);
     e->ballast = false;
 }

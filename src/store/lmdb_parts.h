@@ -17,6 +17,7 @@
 #ifndef WR_STORE_LMDB_PARTS_H
 #define WR_STORE_LMDB_PARTS_H
 
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 
@@ -85,6 +86,11 @@ static inline struct wr_span wr_val_span(MDB_val v)
 }
 
 /* lmdb_env.c */
+/* False: it is too long. */
+bool wr_store_path(const char *path, const char *suffix, char ret[PATH_MAX]);
+/* Holds the store at `path` for this process. */
+WR_MUST_USE enum wr_err wr_store_lock(const char *path, struct wr_why *why,
+                                      struct wr_lock *ret);
 WR_MUST_USE enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e,
                                          const char *path,
                                          const struct wr_store_cfg *cfg,

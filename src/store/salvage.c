@@ -2,7 +2,6 @@
  * whole. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -293,13 +292,6 @@ static enum wr_err rebuild(struct wr_salvager *s)
 
 /* ---- the whole ---------------------------------------------------------- */
 
-static bool path_in(const char *dir, const char *name, char ret[PATH_MAX])
-{
-    const int n = snprintf(ret, PATH_MAX, "%s%s", dir, name);
-
-    return n > 0 && n < PATH_MAX;
-}
-
 /* What lies in NEW.part, and the folder itself. */
 static void remove_part(const char *part)
 {
@@ -317,7 +309,7 @@ static void remove_part(const char *part)
     char path[PATH_MAX];
 
     for (size_t i = 0; i < WR_ARRAY_LEN(names); i++)
-        if (path_in(part, names[i], path))
+        if (wr_store_path(part, names[i], path))
             (void)remove(path);
     (void)rmdir(part);
 }
@@ -328,7 +320,7 @@ static int scratch_open(struct wr_salvager *s, const char *part)
     char dir[PATH_MAX];
     int rc = mdb_env_create(&s->env);
 
-    if (rc != 0 || !path_in(part, "/found", dir))
+    if (rc != 0 || !wr_store_path(part, "/found", dir))
         return rc != 0 ? rc : ENAMETOOLONG;
     if (mkdir(dir, 0700) != 0)
         return errno;
@@ -357,7 +349,7 @@ static enum wr_err work(struct wr_salvager *s, const char *part,
     if (rc != 0)
         return wr_why(why, wr_lmdb_err(rc), "cannot write in %s: %s", part,
                       mdb_strerror(rc));
-    if (!path_in(part, "/store", store))
+    if (!wr_store_path(part, "/store", store))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", part);
     err = wr_store_open_lmdb(store, &cfg, why, &s->store);
     if (err != WR_OK)
@@ -390,16 +382,13 @@ static void work_done(struct wr_salvager *s)
 static enum wr_err open_old(struct wr_salvager *s, const char *old,
                             struct wr_lock *lock, struct wr_why *why)
 {
-    char path[PATH_MAX], what[256];
+    char path[PATH_MAX];
     struct stat st;
 
-    (void)snprintf(what, sizeof(what), "the store %s", old);
-    if (!path_in(old, ".lock", path))
-        return wr_why(why, WR_EINVAL, "the path %.200s is too long", old);
     /* A place that cannot be written, as a rescued disk, has no other user. */
-    if (wr_lock_take(path, what, why, lock) == WR_ELOCKED)
+    if (wr_store_lock(old, why, lock) == WR_ELOCKED)
         return WR_ELOCKED;
-    if (!path_in(old, "/data.mdb", path))
+    if (!wr_store_path(old, "/data.mdb", path))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", old);
     s->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (s->fd < 0 || fstat(s->fd, &st) != 0)
@@ -420,7 +409,7 @@ static enum wr_err make_part(const char *new_path, char part[PATH_MAX],
                       "%s is there already; name a place for the new store "
                       "that is not",
                       new_path);
-    if (!path_in(new_path, ".part", part))
+    if (!wr_store_path(new_path, ".part", part))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", new_path);
     remove_part(part); /* Of a salvage that was cut off. */
     if (mkdir(part, 0700) != 0)
@@ -434,7 +423,7 @@ static enum wr_err finish(const char *part, const char *new_path,
 {
     char store[PATH_MAX];
 
-    if (!path_in(part, "/store", store))
+    if (!wr_store_path(part, "/store", store))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", part);
     if (rename(store, new_path) != 0)
         return wr_why(why, wr_err_of_errno(errno), "cannot create %s: %s",
