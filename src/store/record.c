@@ -5,7 +5,7 @@
 
 enum { RECORD_VERSION = 1, EXTENT_VERSION = 1 };
 enum { FLAG_DAMAGED = 1, FLAG_IDLE = 2, FLAGS = 3 };
-enum { CHECK_AT = 72, CHECK_END = CHECK_AT + 8 };
+enum { BYTES_AT = 20, DIGEST_AT = 40, CHECK_AT = 72, CHECK_END = CHECK_AT + 8 };
 
 static const char extent_magic[8] = {'w', 'r', 'e', 'a', 't', 'h', 'X', '1'};
 
@@ -104,6 +104,7 @@ enum wr_err wr_extent_read(const uint8_t *digest, struct wr_span in,
 
     if (in.n < WR_EXTENT_HEADER || in.n > WR_EXTENT_HEADER + WR_EXTENT_BYTES)
         return WR_EDAMAGED;
+    e.digest = in.p + DIGEST_AT;
     magic = wr_read(&r, sizeof(extent_magic));
     version = wr_read_be32(&r);
     e.number = wr_read_be32(&r);
@@ -124,4 +125,20 @@ enum wr_err wr_extent_read(const uint8_t *digest, struct wr_span in,
         return WR_EDAMAGED;
     *ret = e;
     return WR_OK;
+}
+
+size_t wr_extent_find(struct wr_span in, struct wr_extent *ret)
+{
+    struct wr_reader r;
+    size_t n;
+
+    if (in.n < WR_EXTENT_HEADER ||
+        memcmp(in.p, extent_magic, sizeof(extent_magic)) != 0)
+        return 0;
+    r = wr_reader(wr_span(in.p + BYTES_AT, 4));
+    n = WR_EXTENT_HEADER + (size_t)wr_read_be32(&r);
+    return n <= in.n && wr_extent_read(in.p + DIGEST_AT, wr_span(in.p, n),
+                                       ret) == WR_OK
+               ? n
+               : 0;
 }

@@ -70,6 +70,7 @@ WR_MUST_USE enum wr_err wr_record_read(struct wr_span in,
 void wr_extent_key(const uint8_t *digest, uint32_t number, uint8_t *ret);
 
 struct wr_extent {
+    const uint8_t *digest; /* Of what was read; borrowed as `bytes` is. */
     uint32_t number, extents;
     uint32_t length; /* Of the chunk. */
     uint64_t hash;
@@ -84,5 +85,9 @@ void wr_extent_write(const uint8_t *digest, const struct wr_extent *e,
  * borrows from `in`. WR_EDAMAGED. */
 WR_MUST_USE enum wr_err wr_extent_read(const uint8_t *digest, struct wr_span in,
                                        struct wr_extent *ret);
+
+/* The extent, of whatever digest, with which `in` begins; how many bytes it
+ * takes, or 0: none does. */
+size_t wr_extent_find(struct wr_span in, struct wr_extent *ret);
 
 #endif

@@ -147,17 +147,9 @@ static bool extent_load(struct wr_salvager *s, const struct chunk *c,
 {
     const ssize_t n =
         pread(s->fd, room, WR_EXTENT_HEADER + WR_EXTENT_BYTES, (off_t)offset);
-    struct wr_reader r;
-    uint32_t bytes;
 
-    if (n < WR_EXTENT_HEADER)
-        return false;
-    r = wr_reader(wr_span(room + 20, 4));
-    bytes = wr_read_be32(&r);
-    return bytes <= (size_t)n - WR_EXTENT_HEADER &&
-           wr_extent_read(c->digest, wr_span(room, WR_EXTENT_HEADER + bytes),
-                          ret) == WR_OK &&
-           ret->number == i;
+    return n > 0 && wr_extent_find(wr_span(room, (size_t)n), ret) > 0 &&
+           memcmp(ret->digest, c->digest, WR_DIGEST) == 0 && ret->number == i;
 }
 
 /* Which rival stands at place `i` in mix number `mix`. */

@@ -18,12 +18,9 @@ enum {
     META_PAGE_BYTES_AT = 40,
     RUN_PAGES = 16,
     BUFFER_PAGES = 256,
-    DIGEST_AT = 40, /* In an extent. */
-    LENGTH_AT = 20,
 };
 
 static const uint32_t meta_magic = 0xBEEFC0DE;
-static const char extent_magic[8] = {'w', 'r', 'e', 'a', 't', 'h', 'X', '1'};
 static const char root_magic[4] = {'w', 'r', 'O', 1};
 
 static uint16_t u16_at(const uint8_t *p)
@@ -49,28 +46,10 @@ size_t wr_salvage_page_bytes(int fd)
     return (size_t)sysconf(_SC_PAGESIZE); /* What LMDB takes, too. */
 }
 
-/* The extent that begins at `p`; its bytes with the header, or 0. */
-static size_t extent_at(const uint8_t *p, size_t left, struct wr_extent *ret)
+static enum wr_err take_extent(struct wr_salvager *s, const struct wr_extent *x,
+                               uint64_t offset)
 {
-    struct wr_reader r;
-    size_t n;
-
-    if (left < WR_EXTENT_HEADER ||
-        memcmp(p, extent_magic, sizeof(extent_magic)) != 0)
-        return 0;
-    r = wr_reader(wr_span(p + LENGTH_AT, 4));
-    n = wr_read_be32(&r);
-    if (n > WR_EXTENT_BYTES || n > left - WR_EXTENT_HEADER)
-        return 0;
-    n += WR_EXTENT_HEADER;
-    return wr_extent_read(p + DIGEST_AT, wr_span(p, n), ret) == WR_OK ? n : 0;
-}
-
-static enum wr_err take_extent(struct wr_salvager *s, const uint8_t *p,
-                               const struct wr_extent *x, uint64_t offset)
-{
-    return wr_salvage_note_extent(s, p + DIGEST_AT, x->number, offset,
-                                  s->in_place);
+    return wr_salvage_note_extent(s, x->digest, x->number, offset, s->in_place);
 }
 
 /* Whether the page says which one it is. Who puts content that looks like
@@ -103,8 +82,8 @@ static enum wr_err take_node(struct wr_salvager *s, struct wr_span key,
     struct wr_record rec;
     enum wr_err err = WR_OK;
 
-    if (key.n == WR_EXTENT_KEY && extent_at(value.p, value.n, &x) == value.n)
-        return take_extent(s, value.p, &x, offset);
+    if (key.n == WR_EXTENT_KEY && wr_extent_find(value, &x) == value.n)
+        return take_extent(s, &x, offset);
     if (key.n == WR_REF_KEY && value.n == 0)
         return wr_salvage_note_ref(s, key.p, key.p + WR_DIGEST);
     if (key.n != WR_DIGEST)
@@ -157,8 +136,8 @@ static enum wr_err take_rubble(struct wr_salvager *s, const uint8_t *page,
         p = memchr(p, 'w', (size_t)(end - p));
         if (p == NULL)
             break;
-        if (extent_at(p, (size_t)(end - p), &x) > 0)
-            err = take_extent(s, p, &x, offset + (uint64_t)(p - page));
+        if (wr_extent_find(wr_span(p, (size_t)(end - p)), &x) > 0)
+            err = take_extent(s, &x, offset + (uint64_t)(p - page));
         else if ((size_t)(end - p) > WR_ROOT_BYTES_MIN &&
                  memcmp(p, root_magic, sizeof(root_magic)) == 0)
             for (size_t n = WR_ROOT_BYTES_MIN;
@@ -194,7 +173,7 @@ static void read_pages(struct wr_salvager *s, uint64_t at, size_t n)
 static enum wr_err scan_buffer(struct wr_salvager *s, uint64_t at, size_t n,
                                bool last, size_t *ret)
 {
-    const size_t stop = last || n <= RUN_PAGES ? n : n - RUN_PAGES;
+    const size_t stop = last ? n : n - RUN_PAGES;
     enum wr_err err = WR_OK;
     size_t i = 0;
 
@@ -202,12 +181,13 @@ static enum wr_err scan_buffer(struct wr_salvager *s, uint64_t at, size_t n,
         const uint8_t *page = s->buffer + i * s->page_bytes;
         const uint64_t offset = (at + i) * s->page_bytes;
         struct wr_extent x;
-        const size_t run = extent_at(page + PAGE_HEADER,
-                                     (n - i) * s->page_bytes - PAGE_HEADER, &x);
+        const size_t run = wr_extent_find(
+            wr_span(page + PAGE_HEADER, (n - i) * s->page_bytes - PAGE_HEADER),
+            &x);
 
         s->in_place = is_in_place(s, page, offset);
         if (run > 0) { /* What is inside it is somebody's content. */
-            err = take_extent(s, page + PAGE_HEADER, &x, offset + PAGE_HEADER);
+            err = take_extent(s, &x, offset + PAGE_HEADER);
             i += (PAGE_HEADER + run + s->page_bytes - 1) / s->page_bytes;
             continue;
         }
