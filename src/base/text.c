@@ -25,11 +25,16 @@ static int hex_digit(char c)
 
 enum wr_err wr_unhex(const char *text, uint8_t *ret, size_t n)
 {
-    if (strlen(text) != 2 * n)
+    return wr_unhex_span(wr_span_str(text), ret, n);
+}
+
+enum wr_err wr_unhex_span(struct wr_span text, uint8_t *ret, size_t n)
+{
+    if (text.n != 2 * n)
         return WR_EINVAL;
     for (size_t i = 0; i < n; i++) {
-        const int hi = hex_digit(text[2 * i]);
-        const int lo = hex_digit(text[2 * i + 1]);
+        const int hi = hex_digit((char)text.p[2 * i]);
+        const int lo = hex_digit((char)text.p[2 * i + 1]);
 
         if (hi < 0 || lo < 0)
             return WR_EINVAL;

@@ -17,6 +17,8 @@ void wr_hex(struct wr_span in, char *ret);
 
 /* Exactly `n` bytes from 2n digits of either case. WR_EINVAL. */
 WR_MUST_USE enum wr_err wr_unhex(const char *text, uint8_t *ret, size_t n);
+WR_MUST_USE enum wr_err wr_unhex_span(struct wr_span text, uint8_t *ret,
+                                      size_t n);
 
 /* `ret` has WR_BASE32_SIZE(in.n) bytes. */
 void wr_base32(struct wr_span in, char *ret);

@@ -63,24 +63,12 @@ static bool is_word(struct wr_span span, const char *word)
     return wr_span_eq(span, wr_span_str(word));
 }
 
-/* KEY of a trace. */
-static bool parse_key(struct wr_span arg, struct wr_id *ret)
-{
-    char text[2 * WR_ID_BYTES + 1];
-
-    if (arg.n != sizeof(text) - 1)
-        return false;
-    memcpy(text, arg.p, arg.n);
-    text[arg.n] = '\0';
-    return wr_unhex(text, ret->b, WR_ID_BYTES) == WR_OK;
-}
-
 static void start_trace(struct wr_super *s, const struct wr_hub_peer *peer,
                         const struct wr_msg *m)
 {
     struct wr_event ev = {.kind = WR_EV_LOOKUP};
 
-    if (!parse_key(m->query.arg, &ev.lookup.key)) {
+    if (wr_unhex_span(m->query.arg, ev.lookup.key.b, WR_ID_BYTES) != WR_OK) {
         refuse(s, peer, m, WR_STATUS_REFUSED, "a key has 64 hex digits");
         return;
     }

@@ -12,8 +12,6 @@
 
 #define PATIENCE WR_SEC(3)
 
-enum { HEX = 2 * WR_DIGEST };
-
 /* Who gets an answer: another host, a leaf, or a survey of our own. */
 struct asker {
     struct wr_super *s;
@@ -29,14 +27,6 @@ static void answer(const struct asker *to, json_t *o)
         deliver(to->s, to->s->self, to->rid, o);
     else
         wr_super_reply(to->s, to->from, to->rid, WR_STATUS_OK, o);
-}
-
-static json_t *hex_json(const void *p, size_t n)
-{
-    char text[WR_HEX_SIZE(WR_ROOT_CID_MAX)];
-
-    wr_hex(wr_span(p, n), text);
-    return json_string(text);
 }
 
 /* ---- what we have ------------------------------------------------------- */
@@ -65,7 +55,7 @@ static void on_chunk(void *arg, const struct wr_store_answer *a)
     }
     shown = c->refs < WR_STORE_REFS_SHOWN ? c->refs : WR_STORE_REFS_SHOWN;
     for (uint32_t i = 0; i < shown; i++)
-        json_array_append_new(puts, hex_json(c->put_ids[i], WR_PUT_ID));
+        json_array_append_new(puts, wr_view_hex(c->put_ids[i], WR_PUT_ID));
     tell(arg,
          json_pack("{s:b, s:b, s:I, s:I, s:o}", "here", (int)!c->damaged,
                    "damaged", (int)c->damaged, "bytes", (json_int_t)c->length,
@@ -94,11 +84,11 @@ static void on_root(void *arg, const struct wr_store_answer *a)
     }
     tell(arg,
          json_pack("{s:b, s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "here", 1, "put",
-                   hex_json(r.put, sizeof(r.put)), "state", states[r.state],
+                   wr_view_hex(r.put, sizeof(r.put)), "state", states[r.state],
                    "version", (json_int_t)r.version, "expiry_s",
                    (json_int_t)r.expiry, "bytes", (json_int_t)r.size, "owner",
-                   hex_json(r.host, sizeof(r.host)), "cid",
-                   hex_json(r.cid, r.cid_n)));
+                   wr_view_hex(r.host, sizeof(r.host)), "cid",
+                   wr_view_hex(r.cid, r.cid_n)));
 }
 
 /* How we see the host that is asked about, our clock, and our store. */
@@ -118,18 +108,6 @@ static json_t *sees(const struct wr_super *s, const uint8_t *id)
         "rtt_ms", rtt == UINT32_MAX ? json_null() : json_real(rtt / 1000.0),
         "wall_s", (json_int_t)wr_clock_wall_s(), "version", WR_VERSION, "store",
         wr_view_space(s));
-}
-
-/* `n` bytes in hexadecimal, and nothing else. */
-static bool parse(struct wr_span arg, uint8_t *ret, size_t n)
-{
-    char text[HEX * WR_SURVEY_CHUNKS + 1];
-
-    if (arg.n != 2 * n || arg.n >= sizeof(text))
-        return false;
-    memcpy(text, arg.p, arg.n);
-    text[arg.n] = '\0';
-    return wr_unhex(text, ret, n) == WR_OK;
 }
 
 static enum wr_err ask_store(struct asker *to, struct wr_span what,
@@ -160,18 +138,18 @@ static bool say(const struct asker *from, struct wr_span what,
                 struct wr_span arg)
 {
     uint8_t key[WR_DIGEST * WR_SURVEY_CHUNKS];
-    const uint32_t n = (uint32_t)(arg.n / HEX);
+    const uint32_t n = (uint32_t)(arg.n / (2 * WR_DIGEST));
     struct asker *to;
 
     if (wr_span_eq(what, wr_span_str("sees"))) {
-        if (!parse(arg, key, WR_HOST_ID_BYTES))
+        if (wr_unhex_span(arg, key, WR_HOST_ID_BYTES) != WR_OK)
             return false;
         answer(from, sees(from->s, key));
         return true;
     }
     if (n == 0 || n > WR_SURVEY_CHUNKS ||
         (n > 1 && !wr_span_eq(what, wr_span_str("chunks"))) ||
-        !parse(arg, key, (size_t)n * WR_DIGEST))
+        wr_unhex_span(arg, key, (size_t)n * WR_DIGEST) != WR_OK)
         return false;
     to = malloc(sizeof(*to));
     if (to == NULL)
@@ -196,7 +174,7 @@ static void finish(struct wr_super *s, struct wr_survey *v)
             hosts,
             json_pack(
                 "{s:o, s:s, s:o}", "host",
-                hex_json(s->book.hosts[v->hosts[i]].id.b, WR_HOST_ID_BYTES),
+                wr_view_hex(s->book.hosts[v->hosts[i]].id.b, WR_HOST_ID_BYTES),
                 "liveness", wr_view_liveness(s, v->hosts[i]), "answer", a));
     }
     v->used = false;

@@ -6,7 +6,7 @@
 #include "proto/node_private.h"
 #include "sys/clock.h"
 
-static json_t *hex_json(const void *p, size_t n)
+json_t *wr_view_hex(const void *p, size_t n)
 {
     char text[WR_HEX_SIZE(64)];
 
@@ -19,7 +19,7 @@ static json_t *host_json(const struct wr_super *s, wr_host h)
 {
     if (h >= s->book.hosts_n)
         return json_null();
-    return hex_json(s->book.hosts[h].id.b, WR_HOST_ID_BYTES);
+    return wr_view_hex(s->book.hosts[h].id.b, WR_HOST_ID_BYTES);
 }
 
 /* A member: the host it is of, its index there, its place on the ring. */
@@ -29,7 +29,7 @@ static json_t *member_json(const struct wr_super *s, wr_ref r)
         return json_null();
     return json_pack("{s:o, s:i, s:o}", "host", host_json(s, wr_ref_host(r)),
                      "index", (int)wr_ref_index(r), "id",
-                     hex_json(wr_book_id(&s->book, r), WR_ID_BYTES));
+                     wr_view_hex(wr_book_id(&s->book, r), WR_ID_BYTES));
 }
 
 static json_t *members_json(const struct wr_super *s, const wr_ref *v, size_t n)
@@ -169,7 +169,7 @@ json_t *wr_view_status(const struct wr_super *s)
         "{s:s, s:o, s:o, s:s, s:I, s:b, s:i, s:i, s:i, s:i, s:i, s:I, s:I, "
         "s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "state", state_text(s), "host", host_json(s, s->self), "ring",
-        hex_json(s->cfg.home->ring, WR_SIGN_PUBLIC), "address",
+        wr_view_hex(s->cfg.home->ring, WR_SIGN_PUBLIC), "address",
         wr_addr_text(&at, address), "uptime_s",
         (json_int_t)((wr_clock_now() - s->started) / WR_SEC(1)), "issuer",
         (int)s->issuer, "members", (int)n->cfg.members, "members_in_ring",
@@ -204,7 +204,8 @@ static json_t *peer_json(const struct wr_super *s, wr_host h)
 
     for (unsigned i = 0; i < host->members; i++)
         json_array_append_new(
-            ids, hex_json(wr_book_id(&s->book, wr_ref_of(h, i)), WR_ID_BYTES));
+            ids,
+            wr_view_hex(wr_book_id(&s->book, wr_ref_of(h, i)), WR_ID_BYTES));
     return json_pack(
         "{s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:o, s:I, s:o}", "host",
         host_json(s, h), "address", wr_addr_text(&host->addr, address), "site",

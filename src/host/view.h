@@ -14,6 +14,9 @@ json_t *wr_view_space(const struct wr_super *s);
 json_t *wr_view_status(const struct wr_super *s);
 json_t *wr_view_peers(const struct wr_super *s, bool fingers);
 
+/* At most 64 bytes, in hexadecimal. */
+json_t *wr_view_hex(const void *p, size_t n);
+
 /* "up", "away" (back soon, by its own word) or "down". */
 const char *wr_view_liveness(const struct wr_super *s, wr_host h);
 
