@@ -401,8 +401,12 @@ static struct save *save_new(struct wr_super *s)
     struct save *save = calloc(1, sizeof(*save));
     const struct wr_span revoked = s->cards.revoked.bytes;
 
-    if (save == NULL)
+    if (save != NULL)
+        save->text = wr_cards_dump(&s->cards);
+    if (save == NULL || save->text == NULL) {
+        free(save);
         return NULL;
+    }
     save->s = s;
     save->joined = s->state == WR_SUPER_SERVING;
     save->work.data = save;
@@ -414,12 +418,6 @@ static struct save *save_new(struct wr_super *s)
         memcpy(save->revoked, revoked.p, revoked.n);
         save->revoked_n = revoked.n;
         s->revoked_saved = s->cards.revoked.number;
-    }
-    save->text = wr_cards_dump(&s->cards);
-    if (save->text == NULL) {
-        free(save->revoked);
-        free(save);
-        return NULL;
     }
     s->incarnation_saved = s->incarnation;
     save->seen_s = s->sweep.saved_s = s->sweep.seen_s;
