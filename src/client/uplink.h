@@ -77,8 +77,8 @@ void wr_uplink_room(struct wr_uplink *up);
 void wr_uplink_leave(struct wr_uplink *up);
 
 /* Whether bytes moved since the last call, more than pings are: a sign that the
- * parent works. To be
- * called every WR_UPLINK_SAMPLE_MS while requests are out. */
+ * parent works. To be called every WR_UPLINK_SAMPLE_MS while requests are out.
+ */
 bool wr_uplink_moved(struct wr_uplink *up);
 
 /* One arena: a message lives until the next one is decoded. */

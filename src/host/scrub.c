@@ -21,6 +21,13 @@ enum {
 
 static const char meta_name[] = "scrub";
 
+static void on_timer(uv_timer_t *timer);
+
+static void soon(struct wr_scrub *b)
+{
+    uv_timer_start(&b->timer, on_timer, 0, 0);
+}
+
 /* ---- what outlives the process ------------------------------------------ */
 
 static void on_saved(void *arg, const struct wr_store_answer *a)
@@ -142,7 +149,7 @@ static void on_known(void *arg, const struct wr_store_answer *a)
     if (a->err == WR_OK && !s->scrub.running && s->scrub.pass == 0)
         take(&s->scrub, a->bytes);
     s->scrub.known = true;
-    uv_timer_start(&s->scrub.timer, s->scrub.timer.timer_cb, 0, 0);
+    soon(&s->scrub);
 }
 
 /* ---- rotten chunks ------------------------------------------------------ */
@@ -262,9 +269,8 @@ void wr_scrub_mended(struct wr_super *s, uint32_t slot, enum wr_status status)
                WR_KV_STR("status", wr_status_name(status)));
     }
     b->next_at = wr_time_min(b->next_at, wr_clock_now());
-    if (s->state !=
-        WR_SUPER_STOPPING) /* The core is in the middle of a step. */
-        uv_timer_start(&b->timer, b->timer.timer_cb, 0, 0);
+    if (s->state != WR_SUPER_STOPPING)
+        soon(b); /* The core is in the middle of a step. */
 }
 
 void wr_scrub_rotten(struct wr_super *s, const struct wr_chunk_info *chunk)
@@ -278,7 +284,7 @@ void wr_scrub_rotten(struct wr_super *s, const struct wr_chunk_info *chunk)
     if (s->scrub.found_total == before)
         return; /* It waits already. */
     save(s);
-    uv_timer_start(&s->scrub.timer, s->scrub.timer.timer_cb, 0, 0);
+    soon(&s->scrub);
 }
 
 /* ---- a pass ------------------------------------------------------------- */
@@ -365,7 +371,7 @@ static void on_scrubbed(void *arg, const struct wr_store_answer *a)
         pay(s, a->chunks[0].length);
     }
     /* The next read is the timer's: who drains the store must see an end. */
-    uv_timer_start(&b->timer, b->timer.timer_cb, 0, 0);
+    soon(b);
 }
 
 static void read_next(struct wr_super *s)
@@ -378,8 +384,6 @@ static void read_next(struct wr_super *s)
     else
         b->next_at = wr_clock_now() + WR_SEC(1);
 }
-
-static void on_timer(uv_timer_t *timer);
 
 /* When there is something to do next. */
 static void arm(struct wr_scrub *b)
@@ -444,12 +448,12 @@ void wr_scrub_begin(struct wr_super *s, uint64_t rate)
     start_pass(b);
     b->asked = true;
     b->hurry = rate > 0 ? rate : UINT64_MAX;
-    for (size_t i = 0; i < WR_SCRUB_ROTTEN;
-         i++) { /* Tried anew, and at once. */
+    /* Tried anew, and at once. */
+    for (size_t i = 0; i < WR_SCRUB_ROTTEN; i++) {
         b->rotten[i].tries = 0;
         b->rotten[i].at = 0;
     }
-    uv_timer_start(&b->timer, on_timer, 0, 0);
+    soon(b);
 }
 
 /* ---- for people --------------------------------------------------------- */
