@@ -43,12 +43,6 @@ struct wr_session {
 static void drain(struct wr_session *s);
 static void rearm(struct wr_session *s);
 
-static wr_time now_of(const struct wr_session *s)
-{
-    (void)s;
-    return wr_clock_now();
-}
-
 static struct wr_uplink_state state_of(const struct wr_session *s)
 {
     struct wr_uplink_state state;
@@ -63,7 +57,7 @@ static void on_up(void *arg)
 {
     struct wr_session *s = arg;
 
-    wr_xfer_up(s->xfer, now_of(s), &s->out);
+    wr_xfer_up(s->xfer, wr_clock_now(), &s->out);
     drain(s);
     rearm(s);
 }
@@ -107,7 +101,7 @@ static void feed(struct wr_session *s, struct wr_msg *m, struct wr_buf *buf)
         wr_buf_unref(buf);
         m->bad_body = true;
     }
-    wr_xfer_recv(s->xfer, m, now_of(s), &s->out);
+    wr_xfer_recv(s->xfer, m, wr_clock_now(), &s->out);
 }
 
 static void verify(uv_work_t *work)
@@ -255,7 +249,7 @@ static void drain(struct wr_session *s)
         if (i + 1 == s->out.n) {
             i = UINT32_MAX;
             wr_outbox_clear(&s->out);
-            wr_xfer_pump(s->xfer, now_of(s), &s->out);
+            wr_xfer_pump(s->xfer, wr_clock_now(), &s->out);
             if (s->out.n == 0)
                 break;
         }
@@ -291,7 +285,7 @@ static wr_time patience_of(const struct wr_session *s)
 /* A question that follows a failure does not wait as long once more. */
 static wr_time patience_to_ask(const struct wr_session *s)
 {
-    const wr_time looked = now_of(s) - s->opened_at;
+    const wr_time looked = wr_clock_now() - s->opened_at;
     const wr_time most = patience_of(s);
 
     if (state_of(s).ever || looked < WR_MS(100))
@@ -307,7 +301,7 @@ void wr_session_hold(struct wr_session *s)
 void wr_session_let_go(struct wr_session *s)
 {
     wr_xfer_hold(s->xfer, false);
-    wr_xfer_pump(s->xfer, now_of(s), &s->out);
+    wr_xfer_pump(s->xfer, wr_clock_now(), &s->out);
     drain(s);
     rearm(s);
 }
@@ -322,7 +316,7 @@ bool wr_session_have(struct wr_session *s, struct wr_ask *ask,
                      const struct wr_id *digest)
 {
     const bool ok = wr_xfer_have(s->xfer, token_of(ask), want, digest,
-                                 patience_of(s), now_of(s), &s->out);
+                                 patience_of(s), wr_clock_now(), &s->out);
 
     after_ask(s, ask, ok);
     return ok;
@@ -337,7 +331,7 @@ bool wr_session_put(struct wr_session *s, struct wr_ask *ask,
     if (body.id == 0)
         return false;
     const bool ok = wr_xfer_put(s->xfer, token_of(ask), want, hash, digest,
-                                body, patience_of(s), now_of(s), &s->out);
+                                body, patience_of(s), wr_clock_now(), &s->out);
     if (!ok) {
         wr_buf_ref(buf); /* Stays the caller's. */
         wr_bodytab_release(&s->bodies, body);
@@ -350,7 +344,7 @@ bool wr_session_get(struct wr_session *s, struct wr_ask *ask, uint32_t hash,
                     const struct wr_id *digest, bool head, uint32_t bytes)
 {
     const bool ok = wr_xfer_get(s->xfer, token_of(ask), hash, digest, head,
-                                bytes, patience_of(s), now_of(s), &s->out);
+                                bytes, patience_of(s), wr_clock_now(), &s->out);
 
     after_ask(s, ask, ok);
     return ok;
@@ -363,7 +357,7 @@ bool wr_session_root_put(struct wr_session *s, struct wr_ask *ask,
 {
     const bool ok =
         wr_xfer_root_put(s->xfer, token_of(ask), want, position, version,
-                         record, patience_of(s), now_of(s), &s->out);
+                         record, patience_of(s), wr_clock_now(), &s->out);
 
     after_ask(s, ask, ok);
     return ok;
@@ -374,7 +368,7 @@ bool wr_session_query(struct wr_session *s, struct wr_ask *ask,
 {
     const bool ok = wr_xfer_query(s->xfer, token_of(ask), wr_span_str(what),
                                   wr_span_str(arg != NULL ? arg : ""),
-                                  patience_to_ask(s), now_of(s), &s->out);
+                                  patience_to_ask(s), wr_clock_now(), &s->out);
 
     after_ask(s, ask, ok);
     return ok;
@@ -386,7 +380,7 @@ void wr_session_cancel(struct wr_session *s, struct wr_ask *ask)
         return;
     ask->busy = false;
     /* Its end may lie in the outbox already: it is taken out there. */
-    if (!wr_xfer_cancel(s->xfer, token_of(ask), now_of(s), &s->out)) {
+    if (!wr_xfer_cancel(s->xfer, token_of(ask), wr_clock_now(), &s->out)) {
         for (uint32_t i = 0; i < s->out.n; i++) {
             struct wr_fx *fx = &s->out.v[i];
 
@@ -415,8 +409,8 @@ static void on_timer(uv_timer_t *timer)
     if (x.requests > 0 && s->cfg.on_waiting != NULL)
         s->cfg.on_waiting(s->cfg.arg);
     if (wr_uplink_moved(s->up))
-        wr_xfer_moved(s->xfer, now_of(s));
-    wr_xfer_tick(s->xfer, now_of(s), &s->out);
+        wr_xfer_moved(s->xfer, wr_clock_now());
+    wr_xfer_tick(s->xfer, wr_clock_now(), &s->out);
     drain(s);
     change_parent(s);
     rearm(s);
@@ -424,7 +418,7 @@ static void on_timer(uv_timer_t *timer)
 
 static void rearm(struct wr_session *s)
 {
-    const wr_time now = now_of(s);
+    const wr_time now = wr_clock_now();
     struct wr_xfer_stats x;
     wr_time at = wr_xfer_deadline(s->xfer);
 
@@ -484,7 +478,7 @@ enum wr_err wr_session_open(struct wr_session **ret,
     s->cfg = *cfg;
     wr_session_set_patience(s, cfg->patience_ms);
     s->arrived_end = &s->arrived;
-    s->opened_at = now_of(s);
+    s->opened_at = wr_clock_now();
     wr_secret_random(&seed, sizeof(seed));
     const struct wr_uplink_cfg up = {
         .loop = cfg->loop,

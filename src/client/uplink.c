@@ -61,12 +61,6 @@ static void perform(struct wr_uplink *up, const struct wr_leaf_out *out);
 static void rearm(struct wr_uplink *up);
 static void finish_close(struct wr_uplink *up);
 
-static wr_time now_of(const struct wr_uplink *up)
-{
-    (void)up;
-    return wr_clock_now();
-}
-
 /* ---- sending ------------------------------------------------------------- */
 
 static void drop_queue(struct wr_uplink *up)
@@ -183,7 +177,7 @@ static enum wr_err on_payload(struct wr_link *l, struct wr_span payload,
         return WR_EAUTH;
     struct wr_host_id id;
     memcpy(id.b, cred.host, sizeof(id.b));
-    wr_leaf_linked(&up->leaf, &id, now_of(up));
+    wr_leaf_linked(&up->leaf, &id, wr_clock_now());
     return WR_OK;
 }
 
@@ -233,7 +227,7 @@ static void on_closed(struct wr_link *l, const struct wr_why *why)
         wr_why(&up->last, WR_ECLOSED, "the super-peer closed the connection");
     WR_LOG(DEBUG, "client", "link ended", WR_KV_STR("at", up->at),
            WR_KV_STR("why", up->last.text));
-    wr_leaf_down(&up->leaf, now_of(up), &out);
+    wr_leaf_down(&up->leaf, wr_clock_now(), &out);
     perform(up, &out);
     rearm(up);
 }
@@ -277,7 +271,7 @@ static void on_frame(struct wr_link *l, struct wr_span header,
         up->copies = m.attached.copies;
         up->durable = m.attached.durable;
     }
-    wr_leaf_recv(&up->leaf, &m, now_of(up), &out);
+    wr_leaf_recv(&up->leaf, &m, wr_clock_now(), &out);
     perform(up, &out);
     if (m.kind == WR_MSG_CARD) {
         on_card(up, &m, extra);
@@ -347,7 +341,7 @@ static void dial(struct wr_uplink *up, uint32_t i)
 
         up->link = NULL;
         wr_why(&up->last, err, "%s", wr_err_text(err));
-        wr_leaf_down(&up->leaf, now_of(up), &out);
+        wr_leaf_down(&up->leaf, wr_clock_now(), &out);
         perform(up, &out);
     }
 }
@@ -428,8 +422,8 @@ static void resolved(void *arg, enum wr_err err, const struct wr_addr *v,
         finish_close(up);
         return;
     }
-    up->names_at = now_of(up) + WR_MS(NAMES_AGAIN_MS);
-    wr_leaf_tick(&up->leaf, now_of(up), &out);
+    up->names_at = wr_clock_now() + WR_MS(NAMES_AGAIN_MS);
+    wr_leaf_tick(&up->leaf, wr_clock_now(), &out);
     perform(up, &out);
     rearm(up);
 }
@@ -469,7 +463,7 @@ static void add_contacts(struct wr_uplink *up)
 {
     const struct wr_home *h = up->cfg.home;
 
-    up->names_at = now_of(up) + WR_MS(NAMES_AGAIN_MS);
+    up->names_at = wr_clock_now() + WR_MS(NAMES_AGAIN_MS);
     /* A super-peer's directory has one way in: its own process. */
     if (h->cred.role == WR_ROLE_SUPERPEER)
         return;
@@ -490,7 +484,7 @@ bool wr_uplink_moved(struct wr_uplink *up)
     up->sampled = total;
     if (moved == 0 || up->leaf.state != WR_LEAF_ATTACHED)
         return false;
-    wr_leaf_heard(&up->leaf, now_of(up));
+    wr_leaf_heard(&up->leaf, wr_clock_now());
     return moved >= MOVED_LEAST;
 }
 
@@ -498,7 +492,7 @@ void wr_uplink_leave(struct wr_uplink *up)
 {
     struct wr_leaf_out out = {0};
 
-    wr_leaf_leave(&up->leaf, now_of(up), &out);
+    wr_leaf_leave(&up->leaf, wr_clock_now(), &out);
     perform(up, &out);
     rearm(up);
 }
@@ -516,16 +510,16 @@ static void on_timer(uv_timer_t *timer)
     struct wr_uplink *up = timer->data;
     struct wr_leaf_out out = {0};
 
-    if (lacks_names(up) && now_of(up) >= up->names_at)
+    if (lacks_names(up) && wr_clock_now() >= up->names_at)
         add_contacts(up);
-    wr_leaf_tick(&up->leaf, now_of(up), &out);
+    wr_leaf_tick(&up->leaf, wr_clock_now(), &out);
     perform(up, &out);
     rearm(up);
 }
 
 static void rearm(struct wr_uplink *up)
 {
-    const wr_time now = now_of(up);
+    const wr_time now = wr_clock_now();
     wr_time at = wr_leaf_deadline(&up->leaf);
 
     if (up->closing)
@@ -597,7 +591,7 @@ enum wr_err wr_uplink_open(struct wr_uplink **ret,
     if (cfg->local)
         add_socket(up);
     add_contacts(up);
-    wr_leaf_start(&up->leaf, now_of(up), &out);
+    wr_leaf_start(&up->leaf, wr_clock_now(), &out);
     perform(up, &out);
     rearm(up);
     *ret = up;
