@@ -88,8 +88,7 @@ bool wr_cards_said(struct wr_cards *c, wr_host h, const struct wr_addr *addr,
 
     if (addr->port == 0)
         return false;
-    if (incarnation == card->incarnation && addr->port == host->addr.port &&
-        memcmp(addr->ip, host->addr.ip, sizeof(addr->ip)) == 0)
+    if (incarnation == card->incarnation && wr_addr_eq(addr, &host->addr))
         return false;
     card->incarnation = incarnation;
     host->addr = *addr;

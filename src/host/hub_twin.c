@@ -11,15 +11,10 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-static bool same_place(const struct wr_addr *a, const struct wr_addr *b)
-{
-    return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}
-
 bool wr_hub_other_process(const struct wr_conn *a, const struct wr_conn *b)
 {
     return a != b && a->greeted && a->host == b->host &&
-           !same_place(&a->listen, &b->listen);
+           !wr_addr_eq(&a->listen, &b->listen);
 }
 
 /* A link that stands, and would have to give way to `c`; or NULL. */
@@ -115,7 +110,7 @@ void wr_hub_hear_twin(struct wr_hub *hub, const struct wr_addr *addr,
     if (wr_addr_is_any(&own)) /* Others see which one. */
         memcpy(own.ip, addr->ip, sizeof(own.ip));
     if (addr->port == 0 || incarnation < hub->born ||
-        incarnation > hub->cfg.incarnation || same_place(addr, &own))
+        incarnation > hub->cfg.incarnation || wr_addr_eq(addr, &own))
         return;
     hub->twin = *addr;
     hub->twin_s = now_s;

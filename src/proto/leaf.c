@@ -15,11 +15,6 @@ static bool id_known(const struct wr_host_id *id)
     return memcmp(id, &none, sizeof(none)) != 0;
 }
 
-static bool addr_eq(const struct wr_addr *a, const struct wr_addr *b)
-{
-    return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}
-
 /* A wait around `mean`, half of the jitter on either side. */
 static wr_time jittered(struct wr_leaf *l, wr_time mean)
 {
@@ -60,7 +55,7 @@ static uint32_t place_for(const struct wr_leaf *l, const struct wr_contact *c)
             memcmp(&l->v[i].contact.id, &c->id, sizeof(c->id)) == 0)
             return i;
     for (uint32_t i = 0; i < l->n; i++)
-        if (addr_eq(&l->v[i].contact.addr, &c->addr))
+        if (wr_addr_eq(&l->v[i].contact.addr, &c->addr))
             return i;
     if (l->n < WR_LEAF_CONTACTS_MAX)
         return l->n;
@@ -90,7 +85,7 @@ static bool learn(struct wr_leaf *l, const struct wr_contact *c, bool given)
     }
     const bool same_id =
         memcmp(&p->contact.id, &c->id, sizeof(c->id)) == 0 || !id_known(&c->id);
-    if (same_id && addr_eq(&p->contact.addr, &c->addr))
+    if (same_id && wr_addr_eq(&p->contact.addr, &c->addr))
         return false;
     p->failures = 0; /* Another host or address: another chance. */
     p->not_before = 0;

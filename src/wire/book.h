@@ -36,6 +36,11 @@ struct wr_addr {
     uint16_t port;
 };
 
+static inline bool wr_addr_eq(const struct wr_addr *a, const struct wr_addr *b)
+{
+    return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
 typedef uint32_t wr_host;
 typedef uint32_t wr_ref;
 
