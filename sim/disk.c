@@ -359,10 +359,7 @@ void wr_disk_do(struct wr_disk *d, const struct wr_fx *fx, uint32_t len,
         next(&d->roots, fx, ret);
         return;
     case WR_FX_STORE_DROP:
-        if (wr_put_id_is_none(&fx->store.put))
-            wr_disk_drop(&d->chunks, &fx->store.digest);
-        else
-            unrefer(find(&d->chunks, &fx->store.digest), &fx->store.put);
+        unrefer(find(&d->chunks, &fx->store.digest), &fx->store.put);
         return;
     case WR_FX_STORE_REFS:
         refs(d, fx, ret);

@@ -95,8 +95,7 @@ void world_submit(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 
 static void drops(struct wr_world *w, wr_host h, const struct wr_fx *fx)
 {
-    if (w->drops != NULL && fx->kind == WR_FX_STORE_DROP &&
-        !wr_put_id_is_none(&fx->store.put))
+    if (w->drops != NULL && fx->kind == WR_FX_STORE_DROP)
         w->drops(w, h, fx);
 }
 

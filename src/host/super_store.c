@@ -221,8 +221,7 @@ static enum wr_err submit(struct wr_super *s, const struct wr_fx *fx,
             fx->store.n < WR_HAVE_MAX ? fx->store.n : WR_HAVE_MAX, on_root_list,
             call);
     case WR_FX_STORE_DROP:
-        return wr_store_drop(s->store, digest, put_id_or_null(&fx->store.put),
-                             on_done, call);
+        return wr_store_drop(s->store, digest, fx->store.put.b, on_done, call);
     case WR_FX_STORE_DROP_SAME:
         return wr_store_drop_same(s->store, digest, fx->store.put.b, on_done,
                                   call);

@@ -72,7 +72,7 @@ struct wr_event {
             uint32_t n;
             const struct wr_sum *sums;  /* STORE_SUM */
             const struct wr_kept *kept; /* STORE_RANGE */
-            bool changed; /* STORE_REAP, DROP: the chunk is gone. */
+            bool changed;               /* STORE_REAP: the chunk is gone. */
         } stored;
         uint32_t incarnation; /* LINK_UP */
         struct {
@@ -110,8 +110,7 @@ enum wr_fx_kind {
     WR_FX_STORE_REFS,  /* The put ids that refer to a chunk, `n` left out. */
     WR_FX_STORE_SUM,   /* Of `arc`: of its sixteen parts (n is 16). */
     WR_FX_STORE_RANGE, /* What is in `arc`, n at most; fewer: its end. */
-    WR_FX_STORE_DROP,  /* Forget a chunk that others have confirmed; with a
-                          put id: that reference. */
+    WR_FX_STORE_DROP,  /* Forget one reference to a chunk. */
     WR_FX_STORE_DROP_SAME, /* Forget a chunk if `put` is its print. */
     WR_FX_STORE_REAP,      /* Forget a chunk that nothing has referred to for
                               `grace_s`; the store knows since when. */
