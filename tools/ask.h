@@ -21,6 +21,19 @@ enum wr_err cli_try(struct cli *cli, const char *what, const char *arg,
  * characters, which a terminal would obey. Frees `text`; NULL: no JSON. */
 json_t *cli_json_read(char *text);
 
+/* Of an answer. What it lacks, for another version gave it, is empty, or 0. */
+static inline const char *text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+
+    return text != NULL ? text : "";
+}
+
+static inline uint64_t number_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
 /* Prints `o` as one line of JSON. */
 void cli_json(const json_t *o);
 

@@ -86,18 +86,6 @@ static void find(struct doctor *d, const char *check, enum level level,
     va_end(args);
 }
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    return text != NULL ? text : "";
-}
-
-static uint64_t number_of(const json_t *o, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(o, key));
-}
-
 /* ---- files -------------------------------------------------------------- */
 
 static void check_keys(struct doctor *d)

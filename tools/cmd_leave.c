@@ -15,11 +15,6 @@ static bool running(struct cli *cli, json_t **ret)
     return cli_try(cli, "status", "", ret, &why) == WR_OK;
 }
 
-static uint64_t number_of(const json_t *o, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(o, key));
-}
-
 /* Until the process has gone, which is the last thing that it does. False if
  * it serves again: it could not hand everything over. */
 static bool watch(struct cli *cli, uint64_t chunks)

@@ -9,16 +9,11 @@
 #include "object/cid.h"
 #include "wire/id.h"
 
-static const char *text_of(const json_t *o, const char *key)
+static const char *shown(const json_t *o, const char *key)
 {
     const char *text = json_string_value(json_object_get(o, key));
 
     return text != NULL ? text : "-";
-}
-
-static uint64_t number_of(const json_t *o, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
 /* "repair    all copies stand" */
@@ -91,19 +86,19 @@ static void print_scrub(const json_t *s)
 /* "sweep     next pass within the hour; 12 chunks deleted since the start" */
 static void print_sweep(const json_t *s)
 {
-    const char *clock = text_of(s, "clock");
+    const char *clock = shown(s, "clock");
     const unsigned long long deleted = number_of(s, "chunks_deleted_total");
     const unsigned long long unsure = number_of(s, "last_unsure");
     char took[24];
 
-    if (s == NULL || clock == NULL)
+    if (s == NULL)
         return;
     fputs("sweep     ", stdout);
     if (strcmp(clock, "known") != 0) {
         printf("rests, for the clock is %s; nothing expires\n", clock);
         return;
     }
-    if (strcmp(text_of(s, "state"), "running") == 0)
+    if (strcmp(shown(s, "state"), "running") == 0)
         printf("%.0f %% of a pass; ",
                100 * json_real_value(json_object_get(s, "position")));
     if (number_of(s, "passes_total") == 0)
@@ -130,20 +125,20 @@ static void print_status(const json_t *o)
     const unsigned links = (unsigned)number_of(net, "links");
     const unsigned leaves = (unsigned)number_of(net, "leaves");
     const unsigned long long chunks = number_of(store, "chunks");
-    const char *space = text_of(store, "space");
+    const char *space = shown(store, "space");
     char a[16], b[16], c[16], up[24];
 
-    printf("host      %.8s at %s%s, %s\n", text_of(o, "host"),
-           text_of(o, "address"),
+    printf("host      %.8s at %s%s, %s\n", shown(o, "host"),
+           shown(o, "address"),
            json_is_true(json_object_get(o, "issuer")) ? " (issuer)" : "",
-           text_of(o, "state"));
+           shown(o, "state"));
     const json_t *twin = json_object_get(o, "twin");
     if (json_is_object(twin))
         printf("identity  ANOTHER HOST RUNS UNDER IT at %s (heard %llu s ago): "
                "stop one of the two for good\n",
-               text_of(twin, "address"),
+               shown(twin, "address"),
                (unsigned long long)number_of(twin, "heard_ago_s"));
-    printf("ring      %.16s, %u host%s admitted\n", text_of(o, "ring"), hosts,
+    printf("ring      %.16s, %u host%s admitted\n", shown(o, "ring"), hosts,
            hosts == 1 ? "" : "s");
     printf("copies    %u of each chunk; a put returns when %u %s on disk\n",
            copies, (unsigned)number_of(o, "durable"),
@@ -213,11 +208,11 @@ static void print_host(const json_t *h)
 
     if (json_is_real(rtt))
         snprintf(ms, sizeof(ms), "%.1f ms", json_real_value(rtt));
-    printf("%.8s  %-22s %-9s %-5s %9s  %2u members%s%s%s\n", text_of(h, "host"),
-           text_of(h, "address"), text_of(h, "state"), text_of(h, "liveness"),
-           ms, (unsigned)json_array_size(json_object_get(h, "members")),
+    printf("%.8s  %-22s %-9s %-5s %9s  %2u members%s%s%s\n", shown(h, "host"),
+           shown(h, "address"), shown(h, "state"), shown(h, "liveness"), ms,
+           (unsigned)json_array_size(json_object_get(h, "members")),
            json_is_true(json_object_get(h, "self")) ? "  (asked)" : "",
-           text_of(h, "site")[0] != '\0' ? "  site " : "", text_of(h, "site"));
+           shown(h, "site")[0] != '\0' ? "  site " : "", shown(h, "site"));
 }
 
 /* "1a2b3c4d/7 at 90ab12cd…" */
@@ -226,8 +221,8 @@ static void print_member(const char *label, const json_t *m)
     if (json_is_null(m))
         printf("  %-12s -\n", label);
     else
-        printf("  %-12s %.8s/%-2u at %.12s\n", label, text_of(m, "host"),
-               (unsigned)number_of(m, "index"), text_of(m, "id"));
+        printf("  %-12s %.8s/%-2u at %.12s\n", label, shown(m, "host"),
+               (unsigned)number_of(m, "index"), shown(m, "id"));
 }
 
 static void print_view(const json_t *v)
@@ -240,7 +235,7 @@ static void print_view(const json_t *v)
     json_t *m;
 
     printf("\nmember %u at %.12s, %s\n", (unsigned)number_of(self, "index"),
-           text_of(self, "id"), text_of(v, "phase"));
+           shown(self, "id"), shown(v, "phase"));
     print_member("predecessor", json_object_get(v, "predecessor"));
     for (size_t k = 0; k < WR_ARRAY_LEN(lists); k++)
         json_array_foreach(lists[k], i, m)
@@ -304,14 +299,14 @@ static void print_trace(const json_t *o)
         printf("%2u  %.8s%s\n", (unsigned)i, json_string_value(e),
                i == 0 ? "  (asked)" : "");
     }
-    printf("owner %.8s, member %u at %.12s; %u hop%s\n", text_of(owner, "host"),
-           (unsigned)number_of(owner, "index"), text_of(owner, "id"),
+    printf("owner %.8s, member %u at %.12s; %u hop%s\n", shown(owner, "host"),
+           (unsigned)number_of(owner, "index"), shown(owner, "id"),
            (unsigned)number_of(o, "hops"),
            number_of(o, "hops") == 1 ? "" : "s");
     fputs("kept on", stdout);
     json_array_foreach(json_object_get(o, "set"), i, e)
     {
-        printf(" %.8s", text_of(e, "host"));
+        printf(" %.8s", shown(e, "host"));
     }
     putchar('\n');
 }

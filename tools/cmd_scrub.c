@@ -8,11 +8,6 @@
 
 enum { POLL_US = 200000 };
 
-static uint64_t number_of(const json_t *o, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(o, key));
-}
-
 /* Watches pass `number` to its end; its scrub object in *ret. */
 static int watch(struct cli *cli, uint64_t number, json_t **ret)
 {

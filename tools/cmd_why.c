@@ -54,21 +54,9 @@ struct subject {
     unsigned silent; /* Hosts that did not answer. */
 };
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    return text != NULL ? text : "";
-}
-
 static bool is_true(const json_t *o, const char *key)
 {
     return json_is_true(json_object_get(o, key));
-}
-
-static uint64_t number_of(const json_t *o, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
 /* A question to our super-peer; NULL: it did not answer. */

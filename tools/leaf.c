@@ -32,13 +32,6 @@ int cli_leaf_fail(const struct cli *cli, const wreath_error *error)
                                                           : status;
 }
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    return text != NULL ? text : "";
-}
-
 /* Which hosts are down, as the super-peer sees it: what a put waited for. */
 static void name_the_silent(wreath *w)
 {
@@ -63,11 +56,6 @@ static void name_the_silent(wreath *w)
         fprintf(stderr, "%s; bring them up and run the same command again\n",
                 line);
     json_decref(o);
-}
-
-static uint64_t number_of(const json_t *o, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
 /* Which stores are full: what a put found no room in. */
