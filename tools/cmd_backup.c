@@ -30,12 +30,13 @@ static const char *const folders[] = {"tickets", "roots"};
 
 /* ---- copying ------------------------------------------------------------ */
 
+/* What may not be looked at counts as there: whoever reads it says why. */
 static bool is_there(const char *dir, const char *name)
 {
     char path[WR_HOME_PATH_MAX];
 
     wr_home_path(dir, name, path);
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 /* Replaces TO/NAME by FROM/NAME, in one rename, mode 0600. What is not there
@@ -178,14 +179,15 @@ static void on_copied(void *arg, uint64_t done, uint64_t total)
 static int backup_keys(struct cli *cli, const char *dest)
 {
     char keys[WR_HOME_PATH_MAX];
+    struct wr_home home;
     struct wr_why why = {0};
     unsigned n = 0;
 
     wr_home_path(dest, "keys", keys);
-    if (!is_there(cli->dir, "identity")) {
-        wr_why(&why, WR_ENOTFOUND, "%s holds no identity", cli->dir);
+    /* What is damaged is no reason to lose an older copy that is not. */
+    if (wr_home_open(&home, cli->dir, &why) != WR_OK)
         return cli_fail(cli, &why);
-    }
+    wr_home_close(&home);
     if (is_there(keys, "identity") && !same_file(cli->dir, keys, "identity")) {
         wr_why(&why, WR_EINVAL,
                "%s holds the keys of another host; nothing was overwritten. "
@@ -211,6 +213,26 @@ static int backup_keys(struct cli *cli, const char *dest)
     return 0;
 }
 
+static enum wr_err why_no_store(const struct cli *cli, struct wr_why *why)
+{
+    struct wr_home home;
+    enum wr_err err = wr_home_open(&home, cli->dir, why);
+
+    if (err != WR_OK)
+        return err;
+    err = home.cred.role == WR_ROLE_LEAF
+              ? wr_why(why, WR_ENOTFOUND,
+                       "%s is a leaf's, and has no store; 'wreath backup "
+                       "--keys DIR' copies its identity",
+                       cli->dir)
+              : wr_why(why, WR_ENOTFOUND,
+                       "there is no store in %s/store yet; 'wreath superpeer' "
+                       "makes it",
+                       cli->dir);
+    wr_home_close(&home);
+    return err;
+}
+
 static int backup_store(struct cli *cli, const char *dest)
 {
     char from[WR_HOME_PATH_MAX], to[WR_HOME_PATH_MAX], data[WR_HOME_PATH_MAX];
@@ -222,7 +244,8 @@ static int backup_store(struct cli *cli, const char *dest)
 
     wr_home_path(cli->dir, "store", from);
     wr_home_path(dest, "store", to);
-    enum wr_err err = wr_dir_make(dest, 0700, &why);
+    enum wr_err err = is_there(from, "data.mdb") ? wr_dir_make(dest, 0700, &why)
+                                                 : why_no_store(cli, &why);
     cli_progress_start(&progress, cli, "copying");
     if (err == WR_OK)
         err = wr_store_backup(from, to, on_copied, &progress, &why);
@@ -352,6 +375,16 @@ static enum wr_err restore_store(struct cli *cli, const char *source,
 static enum wr_err judge(struct cli *cli, const char *source, bool keys,
                          bool store, struct wr_why *why)
 {
+    const char *part = strrchr(source, '/');
+
+    part = part != NULL ? part + 1 : source;
+    if (!keys && !store &&
+        ((strcmp(part, "keys") == 0 && is_there(source, "identity")) ||
+         (strcmp(part, "store") == 0 && is_there(source, "data.mdb"))))
+        return wr_why(why, WR_ENOTFOUND,
+                      "%s is a part of a backup; name the directory that it "
+                      "lies in",
+                      source);
     if (is_there(source, "identity")) /* Its store may be in use. */
         return wr_why(why, WR_ENOTFOUND,
                       "there is no backup in %s, it is a host's own directory; "
@@ -372,12 +405,49 @@ static enum wr_err judge(struct cli *cli, const char *source, bool keys,
     return wr_dir_make(cli->dir, 0700, why);
 }
 
+/* The identity that is to be restored opens. What it is, in *ret_leaf. */
+static enum wr_err judge_keys(const char *source, bool *ret_leaf,
+                              struct wr_why *why)
+{
+    char keys[WR_HOME_PATH_MAX];
+    struct wr_home home;
+    enum wr_err err;
+
+    wr_home_path(source, "keys", keys);
+    err = wr_home_open(&home, keys, why);
+    if (err == WR_EDAMAGED || err == WR_ENOTFOUND)
+        return wr_why(why, WR_EDAMAGED,
+                      "the keys in %s are damaged or not complete; nothing was "
+                      "restored",
+                      keys);
+    if (err != WR_OK)
+        return err;
+    *ret_leaf = home.cred.role == WR_ROLE_LEAF;
+    wr_home_close(&home);
+    return WR_OK;
+}
+
+static void tell_restored(const struct cli *cli, bool keys, bool store,
+                          bool leaf)
+{
+    char self[CLI_SELF_MAX];
+
+    if (cli->json)
+        printf("{\"keys\":%s,\"store\":%s}\n", keys ? "true" : "false",
+               store ? "true" : "false");
+    else if (!cli->quiet)
+        printf("restored %s%s%s to %s\nthe original must never run again; then "
+               "'%s %s' here\n",
+               keys ? "the identity" : "", keys && store ? " and " : "",
+               store ? "the store" : "", cli->dir, cli_self(cli, self),
+               leaf ? "ls" : "superpeer");
+}
+
 int cmd_restore(struct cli *cli, int argc, char **argv)
 {
     bool keys_only = false;
     const struct option_row rows[] = {{"keys", 0, NULL, &keys_only, NULL}};
     struct wr_why why = {0};
-    char self[CLI_SELF_MAX];
     int first;
     const int over = cli_options(cli, "restore", rows, 1, argc, argv, &first);
 
@@ -387,23 +457,21 @@ int cmd_restore(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "restore", "say the directory of the backup");
     if (strlen(argv[first]) + 32 > WR_HOME_DIR_MAX)
         return cli_usage(cli, "restore", "the path is too long");
-    const char *source = argv[first];
+    char *source = argv[first];
+    for (size_t n = strlen(source); n > 1 && source[n - 1] == '/'; n--)
+        source[n - 1] = '\0';
     const bool keys = is_there(source, "keys/identity");
     const bool store = !keys_only && is_there(source, "store/data.mdb");
-    enum wr_err err = judge(cli, source, keys, store, &why);
+    bool leaf = false;
+    enum wr_err err = keys ? judge_keys(source, &leaf, &why) : WR_OK;
+    if (err == WR_OK)
+        err = judge(cli, source, keys, store, &why);
     if (err == WR_OK && store) /* First: an identity without it would start. */
         err = restore_store(cli, source, &why);
     if (err == WR_OK && keys)
         err = restore_keys(cli, source, &why);
     if (err != WR_OK)
         return cli_fail(cli, &why);
-    if (cli->json)
-        printf("{\"keys\":%s,\"store\":%s}\n", keys ? "true" : "false",
-               store ? "true" : "false");
-    else if (!cli->quiet)
-        printf("restored %s%s%s to %s\nthe original must never run again; then "
-               "'%s superpeer' here\n",
-               keys ? "the identity" : "", keys && store ? " and " : "",
-               store ? "the store" : "", cli->dir, cli_self(cli, self));
+    tell_restored(cli, keys, store, leaf);
     return 0;
 }

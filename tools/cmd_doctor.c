@@ -273,6 +273,7 @@ static void check_descriptors(struct doctor *d)
 static void check_running(struct doctor *d)
 {
     struct wr_why why = {0};
+    char used[16], all[16];
 
     if (cli_try(d->cli, "status", "", &d->status, &why) != WR_OK) {
         find(d, "running", d->leaf ? FAULT : NOTE, NULL, "%s", why.text);
@@ -300,8 +301,9 @@ static void check_running(struct doctor *d)
              "the disk failed: nothing is acknowledged any more");
     else if (strcmp(space, "free") != 0)
         find(d, "store", strcmp(space, "tight") == 0 ? NOTE : FAULT,
-             "make room, raise the quota, or add a host", "its space is %s",
-             space);
+             "make room, raise the quota, or add a host", "%s of %s used: %s",
+             wr_size_text(number_of(store, "used_bytes"), used),
+             wr_size_text(number_of(store, "capacity_bytes"), all), space);
     if (hosts < 3)
         find(d, "hosts", NOTE,
              d->issuer ? "with three hosts each chunk has three copies: "
@@ -452,6 +454,7 @@ static void check_canary(struct doctor *d)
     uint8_t *bytes = malloc(CANARY_BYTES), *back = NULL;
     wreath_put_result put;
     wreath_error error;
+    char put_text[24], get_text[24];
     const wr_time from = wr_clock_now();
     size_t n = 0;
 
@@ -476,9 +479,9 @@ static void check_canary(struct doctor *d)
         find(d, "canary", FAULT, NULL, "a get brought other bytes");
     else
         find(d, "canary", OK, NULL,
-             "a file of 64 KiB was put in %.0f ms and fetched in %.0f ms",
-             (double)(stored - from) / 1000,
-             (double)(wr_clock_now() - stored) / 1000);
+             "a file of 64 KiB was put in %s and fetched in %s",
+             cli_time(stored - from, put_text),
+             cli_time(wr_clock_now() - stored, get_text));
     (void)wreath_rm(d->w, put.put, NULL, &error); /* Else it expires. */
     free(back);
     free(bytes);

@@ -74,7 +74,7 @@ static void have_block(struct wr_resolve *r, struct wr_buf *buf)
         return;
     }
     if (err == WR_ENOTFOUND)
-        wr_why(&why, err, "there is no '%.*s' in it",
+        wr_why(&why, err, "there is no '%.*s' in this tree",
                (int)r->at - (r->path[0] == '/'), r->path + (r->path[0] == '/'));
     else
         wr_tree_why(err, &r->fetch.cid, &why);

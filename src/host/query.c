@@ -126,7 +126,7 @@ static void start_scrub(struct wr_super *s, const struct wr_hub_peer *peer,
     }
     if (!peer->local) {
         refuse(s, peer, m, WR_STATUS_REFUSED,
-               "only the owner of a host can make it scrub");
+               "a scrub is begun on the host itself, with its --dir");
     } else if (m->query.arg.n >= sizeof(text) ||
                wr_bytes_parse(text, &rate) != WR_OK) {
         refuse(s, peer, m, WR_STATUS_REFUSED, "a rate is a number of bytes");

@@ -154,8 +154,11 @@ enum wr_err wr_store_backup(const char *from, const char *to, wr_backup_fn *fn,
     if (!wr_store_path(from, "/data.mdb", data))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", from);
     if (stat(data, &st) != 0)
-        return wr_why(why, wr_err_of_errno(errno), "there is no store in %s",
-                      from);
+        return errno == ENOENT || errno == ENOTDIR
+                   ? wr_why(why, WR_ENOTFOUND, "there is no store in %s", from)
+                   : wr_why(why, wr_err_of_errno(errno),
+                            "cannot read the store %s: %s", from,
+                            wr_errno_text(errno));
     err = target_make(&t, to, why);
     if (err != WR_OK)
         return err;

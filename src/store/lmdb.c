@@ -229,7 +229,8 @@ static enum wr_err first_usage(struct wr_lmdb *m, struct wr_why *why)
     mdb_txn_abort(txn);
     m->usage.chunk_bytes = m->e.totals.chunk_bytes;
     if (err == WR_OK && m->usage.capacity == 0)
-        err = WR_EIO;
+        return wr_why(why, WR_EFULL, "the disk has no room for the store %s",
+                      m->e.path);
     if (err != WR_OK)
         return wr_why(why, err, "cannot measure the store %s", m->e.path);
     return WR_OK;

@@ -472,8 +472,11 @@ enum wr_err wr_lmdb_env_open_read(struct wr_lmdb_env *e, const char *path,
     if (!wr_store_path(path, "/data.mdb", data))
         return wr_why(why, WR_EINVAL, "the path %.200s is too long", path);
     if (stat(data, &st) != 0)
-        return wr_why(why, wr_err_of_errno(errno), "there is no store in %s",
-                      path);
+        return errno == ENOENT || errno == ENOTDIR
+                   ? wr_why(why, WR_ENOTFOUND, "there is no store in %s", path)
+                   : wr_why(why, wr_err_of_errno(errno),
+                            "cannot read the store %s: %s", path,
+                            wr_errno_text(errno));
     /* A place that cannot be written has no other user. */
     if (wr_store_lock(path, why, &e->lock) == WR_ELOCKED)
         return WR_ELOCKED;

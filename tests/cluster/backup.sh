@@ -89,7 +89,17 @@ check 'it has the chunks of before' test \
     "$(w s1 fsck "$W/safe/store" --json | field chunks)" -gt 50
 check 'a backup is not overwritten' refused '1|2' 'already' s1 backup "$W/safe"
 check 'nothing half-made is left' test ! -e "$W/safe/store.part"
-check 'a leaf has no store to copy' refused '1|3' 'no store' l1 backup "$W/leafs"
+check 'a leaf has no store to copy' \
+    refused 3 "leaf's.*--keys" l1 backup "$W/leafs"
+check 'and none is begun' test ! -e "$W/leafs"
+mkdir "$W/odd"
+ln -s data.mdb "$W/odd/data.mdb"
+check 'a store that cannot be looked at is not called absent' \
+    refused 1 'cannot read the store' s1 fsck "$W/odd"
+w l1 backup --keys "$W/leafs" >"$W/stdout" &&
+    w r0 restore "$W/leafs" >"$W/stdout" && ! grep superpeer "$W/stdout"
+result $? 'a leaf that is restored is not told to run a super-peer'
+rm -r "$W/r0"
 
 # ---- a host that is restored ----------------------------------------------------------
 
@@ -98,6 +108,12 @@ check 'a host is not restored over another one' \
     refused '1|2' 'already' s2 restore "$W/safe"
 check 'nor from a place without a backup' \
     refused '1|3' 'no backup' r1 restore "$W/s1"
+check 'nor from a part of one' \
+    refused 3 'part of a backup' r1 restore "$W/safe/keys/"
+cp -R "$W/safe" "$W/hurt"
+truncate -s 40 "$W/hurt/keys/identity"
+check 'nor from keys that are damaged' refused 6 'damaged' r1 restore "$W/hurt"
+check 'which leave nothing' test ! -e "$W/r1"
 check 'it is into an empty place' w r1 restore "$W/safe" --quiet
 check 'not twice' refused '1|2' 'already' r1 restore "$W/safe"
 ADDRESS[r1]=${ADDRESS[s1]}

@@ -88,6 +88,12 @@ scenario()
     stop full
     fill
     "$CHUNKS_TOOL" "$W/small/full/store" >"$W/before"
+    # Not where the disk is but a cap on what one process sees.
+    if [ "${#ON_DISK[@]}" -eq 1 ]; then
+        check "$1: nothing is salvaged to it" refused 5 'full|space|room' \
+            full salvage "$W/small/full/store" "$W/small/new"
+        check "$1: nor left there" test -z "$(ls -d "$W/small/new"* 2>/dev/null)"
+    fi
     check "$1: every second chunk is removed from the full disk" \
         on_disk "$CHUNKS_TOOL" "$W/small/full/store" drop
     "$CHUNKS_TOOL" "$W/small/full/store" >"$W/after"
