@@ -531,9 +531,11 @@ static void on_probe(struct wr_core *c, wr_host from, const struct wr_msg *m)
         send_plain(c, target, WR_MSG_PING, wr_rng_next(c->rng));
         return;
     }
-    /* Too busy to try: say what we believe. */
-    send_probe(c, from, WR_MSG_PROBED, m->rid, target,
-               wr_peers_steady(c, target));
+    /* Too busy to try: say what we believe. Of one that we never met that is
+     * nothing, and the asker's time decides. */
+    if (find(c, target) != NULL)
+        send_probe(c, from, WR_MSG_PROBED, m->rid, target,
+                   wr_peers_steady(c, target));
 }
 
 /* One helper is one voice, however often it says no, or its word arrives. Two

@@ -398,6 +398,48 @@ Test(node, a_farewell_is_said_once)
     wr_node_close(n);
 }
 
+/* P3: a helper that is too busy to try says what it believes, and nothing of
+ * whom it never met: one "alive" clears a suspicion. */
+Test(node, a_busy_helper_does_not_vouch_for_a_stranger)
+{
+    const wr_host self = add(1, 17), asker = add(2, 1), met = add(3, 1);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    const wr_host hosts[] = {asker, met};
+    unsigned said = 0;
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_ring(n, 0, &out);
+    for (unsigned i = 0; i < 2; i++)
+        wr_node_step(n,
+                     &(struct wr_event){.kind = WR_EV_LINK_UP,
+                                        .from = hosts[i],
+                                        .incarnation = 1},
+                     0, &out);
+    wr_outbox_clear(&out);
+    for (unsigned i = 0; i <= WR_PEER_PROBES + 1; i++) {
+        struct wr_msg m = {.kind = WR_MSG_PROBE,
+                           .from = WR_MEMBER_NONE,
+                           .to = WR_MEMBER_NONE,
+                           .rid = i + 1};
+        struct wr_event ev = {.kind = WR_EV_RECV, .from = asker, .msg = &m};
+
+        m.probe.target = i <= WR_PEER_PROBES ? add((uint8_t)(10 + i), 1) : met;
+        wr_node_step(n, &ev, 0, &out);
+    }
+    for (uint32_t i = 0; i < out.n; i++) {
+        const struct wr_msg *m = &out.v[i].msg;
+
+        if (out.v[i].kind != WR_FX_SEND || m->kind != WR_MSG_PROBED)
+            continue;
+        said++;
+        cr_assert_eq(m->probe.target, met);
+        cr_assert(m->probe.alive);
+    }
+    cr_assert_eq(said, 1);
+    wr_node_close(n);
+}
+
 /* P7: whoever was held for dead is asked again now and then, however many they
  * are: one of them may be the only way back to another ring. */
 Test(node, none_of_many_dead_is_forgotten)
