@@ -273,8 +273,9 @@ static void start(struct wr_core *c, struct wr_ring *r)
         h = next_known(c);
     else
         c->boot->guided = true;
-    if (h == WR_NO_HOST) { /* All have been asked. */
+    if (h == WR_NO_HOST) { /* All have been asked: our siblings again. */
         c->boot->guided = false;
+        c->boot->round = false;
         try_later(c);
         return;
     }
