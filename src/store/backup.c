@@ -123,7 +123,7 @@ static int reader_open(const char *from, MDB_env **ret)
 
     if (rc != 0)
         return rc;
-    rc = mdb_env_open(env, from, MDB_RDONLY | MDB_NOTLS, 0600);
+    rc = wr_lmdb_open(env, from, MDB_RDONLY);
     if (rc != 0) {
         mdb_env_close(env);
         return rc;
@@ -132,11 +132,11 @@ static int reader_open(const char *from, MDB_env **ret)
     return 0;
 }
 
-static enum wr_err why_copy(int rc, const char *from, const char *to,
+static enum wr_err why_copy(int rc, const char *from, const char *at,
                             struct wr_why *why)
 {
     if (rc == ENOSPC || rc == EDQUOT)
-        return wr_why(why, WR_EFULL, "the disk of %s is full", to);
+        return wr_why(why, WR_EFULL, "the disk of %s is full", at);
     return wr_why(why, wr_lmdb_err(rc), "cannot copy the store %s: %s", from,
                   mdb_strerror(rc));
 }
@@ -168,7 +168,9 @@ enum wr_err wr_store_backup(const char *from, const char *to, wr_backup_fn *fn,
         rc = copy_all(&c, data, fn, arg);
         mdb_env_close(c.env);
     }
-    err = rc == 0 ? target_finish(&t, to, why) : why_copy(rc, from, to, why);
+    /* LMDB's lock file lies with the store. */
+    err = rc == 0 ? target_finish(&t, to, why)
+                  : why_copy(rc, from, c.fd < 0 ? from : to, why);
     if (err != WR_OK)
         target_remove(&t);
     return err;

@@ -85,6 +85,45 @@ static size_t map_bytes(const struct wr_store_cfg *cfg,
     return (size_t)(n & ~(uint64_t)0xfffff);
 }
 
+static bool is_no_room(int e)
+{
+    return e == ENOSPC || e == EDQUOT;
+}
+
+/* LMDB makes its lock file a sparse one and writes it through a map: on a full
+ * disk that is a signal, and no error. So it gets its room before. One that has
+ * it is left alone; what else is wrong with it LMDB says better. */
+static int lock_file_fill(const char *dir)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    int fd, e;
+
+    if (!wr_store_path(dir, "/lock.mdb", path))
+        return ENAMETOOLONG;
+    if (stat(path, &st) == 0 && st.st_size > 0 &&
+        (st.st_blocks * 512 >= st.st_size ||
+         st.st_blocks * 512 >= WR_LMDB_LOCK_FILE))
+        return 0;
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return is_no_room(errno) ? errno : 0;
+    do
+        e = posix_fallocate(fd, 0, WR_LMDB_LOCK_FILE);
+    while (e == EINTR);
+    close(fd);
+    return is_no_room(e) ? e : 0;
+}
+
+int wr_lmdb_open(MDB_env *env, const char *dir, unsigned flags)
+{
+    int rc = mdb_env_set_maxreaders(env, WR_LMDB_PLACES);
+
+    if (rc == 0 && (flags & MDB_NOLOCK) == 0)
+        rc = lock_file_fill(dir);
+    return rc == 0 ? mdb_env_open(env, dir, MDB_NOTLS | flags, 0600) : rc;
+}
+
 static int env_open(const char *dir, size_t map, unsigned flags, MDB_env **ret)
 {
     MDB_env *env;
@@ -94,12 +133,10 @@ static int env_open(const char *dir, size_t map, unsigned flags, MDB_env **ret)
         return rc;
     rc = mdb_env_set_maxdbs(env, 8);
     if (rc == 0)
-        rc = mdb_env_set_maxreaders(env, 16);
-    if (rc == 0)
         rc = mdb_env_set_mapsize(env, map);
     /* Full durability: no flag that weakens it, ever. */
     if (rc == 0)
-        rc = mdb_env_open(env, dir, MDB_NOTLS | flags, 0600);
+        rc = wr_lmdb_open(env, dir, flags);
     if (rc != 0) {
         mdb_env_close(env);
         return rc;
@@ -168,6 +205,15 @@ static enum wr_err sync_file(const char *path, struct wr_why *why)
                   wr_errno_text(e));
 }
 
+/* No more than a full disk is expected to have. */
+static bool is_short_of_room(const char *path)
+{
+    struct wr_disk disk;
+
+    return wr_disk_read(path, NULL, &disk) == WR_OK &&
+           disk.free < WR_LMDB_BALLAST / 4;
+}
+
 static enum wr_err create(const char *path, size_t map, struct wr_why *why)
 {
     char tmp[PATH_MAX], data[PATH_MAX];
@@ -186,6 +232,9 @@ static enum wr_err create(const char *path, size_t map, struct wr_why *why)
     if (rc == 0)
         rc = format_new(env);
     mdb_env_close(env);
+    /* A write that fits in part is EIO to LMDB. */
+    if (rc == EIO && is_short_of_room(tmp))
+        rc = ENOSPC;
     if (rc != 0) {
         remove_tmp(tmp);
         return wr_why(why, wr_lmdb_err(rc),
@@ -356,6 +405,11 @@ static enum wr_err why_open(const char *path, int rc, struct wr_why *why)
     if (rc == MDB_VERSION_MISMATCH)
         return wr_why(why, WR_EVERSION,
                       "%s was made with another version of LMDB", path);
+    if (is_no_room(rc))
+        return wr_why(why, WR_EFULL,
+                      "cannot open the store %s: its disk is full; make some "
+                      "room there",
+                      path);
     return wr_why(why, wr_lmdb_err(rc), "cannot open the store %s: %s", path,
                   mdb_strerror(rc));
 }
@@ -435,6 +489,10 @@ enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e, const char *path,
             return err;
     }
     err = env_use(e, map_bytes(cfg, &disk), 0, why);
+    if (err == WR_EFULL) { /* Of the lock file; or to upgrade. */
+        wr_lmdb_ballast_drop(e);
+        err = env_use(e, map_bytes(cfg, &disk), 0, why);
+    }
     if (err != WR_OK)
         return err;
     /* What a killed process has written, or named, may still be in memory
@@ -539,11 +597,7 @@ enum wr_err wr_lmdb_env_measure(const struct wr_lmdb_env *e, MDB_txn *txn,
 
 bool wr_lmdb_env_is_full(const struct wr_lmdb_env *e)
 {
-    struct wr_disk disk;
-
-    return fdatasync(e->heard) == 0 &&
-           wr_disk_read(e->path, NULL, &disk) == WR_OK &&
-           disk.free < WR_LMDB_BALLAST / 4;
+    return fdatasync(e->heard) == 0 && is_short_of_room(e->path);
 }
 
 /* A power cut may have left a shorter one. */

@@ -32,6 +32,9 @@ enum {
     WR_LMDB_BATCH_BYTES = 4 << 20,
     WR_LMDB_BATCH_US = 2000,
     WR_LMDB_BALLAST = 4 << 20,
+    WR_LMDB_PLACES = 16, /* In LMDB's table of readers, for all processes. */
+    WR_LMDB_LOCK_FILE = 4096, /* That table and its head. Maps are of whole
+                                 pages: who has mapped less of it has all. */
 };
 
 /* Kept in one record and changed in the transaction that changes them. */
@@ -91,6 +94,8 @@ bool wr_store_path(const char *path, const char *suffix, char ret[PATH_MAX]);
 /* Holds the store at `path` for this process. */
 WR_MUST_USE enum wr_err wr_store_lock(const char *path, struct wr_why *why,
                                       struct wr_lock *ret);
+/* mdb_env_open(), which on a full disk returns ENOSPC. LMDB's code. */
+WR_MUST_USE int wr_lmdb_open(MDB_env *env, const char *dir, unsigned flags);
 WR_MUST_USE enum wr_err wr_lmdb_env_open(struct wr_lmdb_env *e,
                                          const char *path,
                                          const struct wr_store_cfg *cfg,

@@ -320,7 +320,7 @@ static int scratch_open(struct wr_salvager *s, const char *part)
     if (rc == 0)
         rc = mdb_env_set_maxdbs(s->env, 2);
     if (rc == 0) /* Nobody needs it after us. */
-        rc = mdb_env_open(s->env, dir, MDB_NOSYNC | MDB_NOTLS, 0600);
+        rc = wr_lmdb_open(s->env, dir, MDB_NOSYNC);
     if (rc == 0)
         rc = mdb_txn_begin(s->env, NULL, 0, &s->txn);
     if (rc == 0)

@@ -107,10 +107,54 @@ scenario()
     stop full
 }
 
+# ---- a disk with a few pages left ---------------------------------------------
+
+# leave PAGES: so many are free.
+leave()
+{
+    fill && truncate -s "-$((4096 * $1))" "$W/small/filler"
+}
+
+# At each number of pages NAME... is refused: no signal, no other fault.
+at_each()
+{
+    local n
+
+    for n in {0..8}; do
+        leave "$n" && refused 5 'full|space|room' "$@" || return 1
+        rm -rf "$W/small/new"*
+    done
+}
+
+# LMDB's lock file is written through a map.
+few_pages()
+{
+    w old init --listen "$IP:0" >/dev/null || bail 'init failed'
+    start old
+    stop old
+    check 'few pages: nothing is salvaged there' \
+        at_each old salvage "$W/old/store" "$W/small/new"
+    rm "$W/small/filler"
+    mkdir "$W/small/host"
+    ln -s small/host "$W/host"
+    w host init --listen "$IP:0" >/dev/null || bail 'init failed'
+    check 'few pages: a new host does not start' at_each host superpeer
+    rm "$W/small/filler"
+    mkdir "$W/small/host/store"
+    cp "$W/old/store/data.mdb" "$W/small/host/store"
+    check 'few pages: nor one whose store has no lock file' \
+        at_each host superpeer
+    rm "$W/small/host/store/lock.mdb"
+    check 'few pages: but its store is judged' \
+        w host fsck "$W/host/store"
+}
+
 mkdir "$W/small"
 if mount -t tmpfs -o "size=$SIZE" wreath "$W/small" 2>"$W/said"; then
     ON_DISK=(env)
     scenario 'a small tmpfs'
+    rm -rf "$W/small/"*
+    few_pages
     umount "$W/small"
 else
     skip 'a small tmpfs' "it cannot be mounted here: $(head -n 1 "$W/said")"
