@@ -39,7 +39,7 @@ leaves()
 
 ring 4 2
 check 'a super-peer has no leaf beside it' \
-    refused 5 "run 'wreath superpeer'" s1 leaf
+    refused 5 "run 'wreath --dir [^ ]*s1 superpeer'" s1 leaf
 attach l1
 parent=$(parent_of l1)
 [ -n "$parent" ]
