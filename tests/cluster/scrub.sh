@@ -107,7 +107,7 @@ check 'as the same pass' test "$(scrub passes_total)" -eq $((passes + 1))
 
 check 'a strange rate is a mistake' refused 2 'rate|bytes' s2 scrub --rate fast
 check 'so is a word too many' refused 2 'too many' s2 scrub now
-check 'a leaf has nothing to scrub' refused '1|5' 'owner|only' l1 scrub
+check 'a leaf has nothing to scrub' refused '1|5' 'on the host itself' l1 scrub
 stop s3
 check 'nor has a host that does not run' refused '1|4' 'running|run' s3 scrub
 plan
