@@ -176,18 +176,37 @@ static void on_copied(void *arg, uint64_t done, uint64_t total)
     cli_progress_show(arg, done < total ? done : total, total, NULL);
 }
 
+/* Whether the identity in `dir` can be read, and the ring's key where it is the
+ * issuer's. */
+static enum wr_err keys_judge(const char *dir, bool *ret_leaf,
+                              struct wr_why *why)
+{
+    struct wr_home home;
+    struct wr_sign_key key;
+    enum wr_err err = wr_home_open(&home, dir, why);
+
+    if (err != WR_OK)
+        return err;
+    *ret_leaf = home.cred.role == WR_ROLE_LEAF;
+    wr_home_close(&home);
+    if (!is_there(dir, "ring.key"))
+        return WR_OK;
+    err = wr_home_ring_key(dir, &key, why);
+    wr_secret_wipe(&key, sizeof(key));
+    return err;
+}
+
 static int backup_keys(struct cli *cli, const char *dest)
 {
     char keys[WR_HOME_PATH_MAX];
-    struct wr_home home;
     struct wr_why why = {0};
     unsigned n = 0;
+    bool leaf;
 
     wr_home_path(dest, "keys", keys);
     /* What is damaged is no reason to lose an older copy that is not. */
-    if (wr_home_open(&home, cli->dir, &why) != WR_OK)
+    if (keys_judge(cli->dir, &leaf, &why) != WR_OK)
         return cli_fail(cli, &why);
-    wr_home_close(&home);
     if (is_there(keys, "identity") && !same_file(cli->dir, keys, "identity")) {
         wr_why(&why, WR_EINVAL,
                "%s holds the keys of another host; nothing was overwritten. "
@@ -410,21 +429,16 @@ static enum wr_err judge_keys(const char *source, bool *ret_leaf,
                               struct wr_why *why)
 {
     char keys[WR_HOME_PATH_MAX];
-    struct wr_home home;
     enum wr_err err;
 
     wr_home_path(source, "keys", keys);
-    err = wr_home_open(&home, keys, why);
+    err = keys_judge(keys, ret_leaf, why);
     if (err == WR_EDAMAGED || err == WR_ENOTFOUND)
         return wr_why(why, WR_EDAMAGED,
                       "the keys in %s are damaged or not complete; nothing was "
                       "restored",
                       keys);
-    if (err != WR_OK)
-        return err;
-    *ret_leaf = home.cred.role == WR_ROLE_LEAF;
-    wr_home_close(&home);
-    return WR_OK;
+    return err;
 }
 
 static void tell_restored(const struct cli *cli, bool keys, bool store,

@@ -113,7 +113,16 @@ check 'nor from a part of one' \
 cp -R "$W/safe" "$W/hurt"
 truncate -s 40 "$W/hurt/keys/identity"
 check 'nor from keys that are damaged' refused 6 'damaged' r1 restore "$W/hurt"
+cp "$W/safe/keys/identity" "$W/hurt/keys"
+truncate -s 10 "$W/hurt/keys/ring.key"
+check 'nor where the key of the ring is' \
+    refused 6 'damaged' r1 restore "$W/hurt"
 check 'which leave nothing' test ! -e "$W/r1"
+mkdir -m 700 "$W/r2"
+cp -pR "$W/hurt/keys"/* "$W/r2"
+check 'a damaged key of the ring replaces no good copy' \
+    refused 6 'ring.key|ring key|damaged' r2 backup --keys "$W/safe"
+check 'which is as it was' cmp "$W/safe/keys/ring.key" "$W/s1/ring.key"
 check 'it is into an empty place' w r1 restore "$W/safe" --quiet
 check 'not twice' refused '1|2' 'already' r1 restore "$W/safe"
 ADDRESS[r1]=${ADDRESS[s1]}
