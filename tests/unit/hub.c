@@ -10,10 +10,7 @@ TestSuite(hub, .init = setup, .fini = teardown, .timeout = 60);
 
 static void probe(struct host *from, wr_host to, wr_host target, uint64_t rid)
 {
-    struct wr_msg m = {.kind = WR_MSG_PROBE,
-                       .rid = rid,
-                       .from = WR_MEMBER_NONE,
-                       .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(WR_MSG_PROBE, rid);
 
     m.probe.target = target;
     wr_hub_send(from->hub, to, &m, NULL);
@@ -197,8 +194,7 @@ Test(hub, reports_that_wait_are_bounded_by_their_size)
 {
     const wr_host b = know(&w.a, &w.b);
     struct wr_buf *body = wr_buf_new(1 << 20);
-    struct wr_msg m = {
-        .kind = WR_MSG_REPORT, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(WR_MSG_REPORT, 0);
 
     body->n = 1 << 20;
     memset(body->p, 0, body->n);

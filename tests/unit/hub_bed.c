@@ -210,10 +210,7 @@ wr_host know(struct host *h, const struct host *of)
 
 void say(struct host *from, wr_host to, bool bulk, uint64_t rid)
 {
-    struct wr_msg m = {.kind = bulk ? WR_MSG_DATA : WR_MSG_PING,
-                       .rid = rid,
-                       .from = WR_MEMBER_NONE,
-                       .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(bulk ? WR_MSG_DATA : WR_MSG_PING, rid);
 
     if (bulk)
         m.data.status = WR_STATUS_NO;

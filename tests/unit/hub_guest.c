@@ -31,8 +31,7 @@ static void guest_send(struct guest *g, const struct wr_msg *m,
 static void guest_open(struct wr_link *l)
 {
     struct guest *g = wr_link_owner(l);
-    const struct wr_msg hello = {
-        .kind = WR_MSG_HELLO, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    const struct wr_msg hello = wr_msg_of(WR_MSG_HELLO, 0);
 
     g->opens++;
     if (!g->quiet)
@@ -101,8 +100,7 @@ static struct guest *come(int role)
 static void assert_cut_off_for(uint8_t kind, int role)
 {
     struct guest *g = come(role);
-    struct wr_msg m = {
-        .kind = kind, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(kind, 0);
 
     if (kind == WR_MSG_QUERY)
         m.query.what = wr_span_str("status");
@@ -230,10 +228,7 @@ Test(hub_guest, leaves_do_not_take_the_places_of_hosts)
 
 static void put(struct guest *g, enum wr_level level, uint64_t rid)
 {
-    struct wr_msg m = {.kind = WR_MSG_PUT,
-                       .rid = rid,
-                       .from = WR_MEMBER_NONE,
-                       .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(WR_MSG_PUT, rid);
     struct wr_buf *body = wr_buf_new(60000);
 
     body->n = 60000;

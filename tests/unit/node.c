@@ -418,10 +418,7 @@ Test(node, a_busy_helper_does_not_vouch_for_a_stranger)
                      0, &out);
     wr_outbox_clear(&out);
     for (unsigned i = 0; i <= WR_PEER_PROBES + 1; i++) {
-        struct wr_msg m = {.kind = WR_MSG_PROBE,
-                           .from = WR_MEMBER_NONE,
-                           .to = WR_MEMBER_NONE,
-                           .rid = i + 1};
+        struct wr_msg m = wr_msg_of(WR_MSG_PROBE, i + 1);
         struct wr_event ev = {.kind = WR_EV_RECV, .from = asker, .msg = &m};
 
         m.probe.target = i <= WR_PEER_PROBES ? add((uint8_t)(10 + i), 1) : met;

@@ -29,7 +29,7 @@ Test(repair, many_are_given_in_one_go)
     struct wr_id key = new_key(b);
     wr_host set[WR_SET_MAX];
 
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    set_of(b, &key, set);
     for (uint8_t i = 0; i < 100; i++) {
         key.b[31] = i;
         keep(b, set[0], &key, put_id(1));
@@ -49,8 +49,8 @@ Test(repair, references_and_versions_are_united)
     const struct wr_id key = new_key(b), root = new_key(b);
     wr_host set[WR_SET_MAX], roots[WR_SET_MAX];
 
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &root, roots), 3);
+    set_of(b, &key, set);
+    set_of(b, &root, roots);
     for (uint8_t i = 0; i < 3; i++) {
         for (uint8_t k = 0; k < 2; k++)
             keep(b, set[i], &key, put_id((uint8_t)(1 + 2 * i + k)));
@@ -119,7 +119,7 @@ Test(repair, what_stands_for_lost_references_stays_where_it_is)
     for (unsigned i = 0; i < 3; i++) { /* The owner's store, and others'. */
         const struct wr_id key = new_key(b);
 
-        cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+        set_of(b, &key, set);
         for (unsigned k = 0; k < 3; k++)
             keep(b, set[k], &key, k == i ? lost : put_id(1));
         run_s(b, 200);
@@ -132,7 +132,7 @@ Test(repair, what_stands_for_lost_references_stays_where_it_is)
     }
     const struct wr_id deleted = new_key(b);
 
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &deleted, set), 3);
+    set_of(b, &deleted, set);
     keep(b, set[1], &deleted, lost);
     run_s(b, 300);
     cr_assert_eq(copies_of(b, false, &deleted).stand, 1);
@@ -160,9 +160,8 @@ Test(repair, a_rotten_copy_counts_as_missing)
     for (unsigned i = 0; i < 3; i++) { /* The owner's, and others'. */
         const struct wr_id key = new_key(b);
 
-        cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
-        for (unsigned k = 0; k < 3; k++)
-            keep(b, set[k], &key, put_id(1));
+        set_of(b, &key, set);
+        keep_three(b, set, &key);
         rot_seen(b, set[i], &key);
         run_s(b, 200);
         cr_assert_eq(item(b, set[i], &key)->rot, 0);
@@ -179,11 +178,10 @@ Test(repair, where_much_is_rotten_all_of_it_is_mended)
     struct wr_id key = new_key(b);
     wr_host set[WR_SET_MAX];
 
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    set_of(b, &key, set);
     for (uint8_t i = 0; i < 200; i++) {
         key.b[2] = i;
-        for (unsigned k = 0; k < 3; k++)
-            keep(b, set[k], &key, put_id(1));
+        keep_three(b, set, &key);
         rot_seen(b, set[1], &key);
     }
     run_s(b, 400);
@@ -203,7 +201,7 @@ Test(repair, a_full_disk_is_sent_little)
     wr_host set[WR_SET_MAX];
     struct wr_repair *r;
 
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    set_of(b, &key, set);
     r = b->w.hosts[set[0]].node->core.repair;
     for (uint8_t i = 0; i < 200; i++) {
         key.b[2] = i;
@@ -212,7 +210,7 @@ Test(repair, a_full_disk_is_sent_little)
     while (b->w.now < WR_SEC(30)) {
         wr_world_run(&b->w, b->w.now + WR_MS(1));
         for (unsigned i = 0; i < WR_REPAIR_JOBS; i++) {
-            struct wr_msg m = message(WR_MSG_PUT_DONE, r->jobs[i].id);
+            struct wr_msg m = wr_msg_of(WR_MSG_PUT_DONE, r->jobs[i].id);
             struct wr_event ev = {
                 .kind = WR_EV_RECV, .from = r->jobs[i].host, .msg = &m};
 
@@ -238,7 +236,7 @@ Test(repair, what_is_slow_is_not_sent_twice)
     struct bed *b = bed_open(&cfg, 5);
 
     key = new_key(b);
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    set_of(b, &key, set);
     for (uint8_t i = 0; i < 200; i++) {
         key.b[2] = i;
         keep(b, set[0], &key, put_id(1));

@@ -15,9 +15,8 @@ Test(repair_away, what_a_leaver_handed_on_stands_when_it_is_gone)
     fill(b, keys, WR_ARRAY_LEN(keys));
     run_s(b, 60);
     keys[0].b[0] = keys[0].b[1] = 0; /* Handed on first. */
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, keys, set), 3);
-    for (unsigned i = 0; i < 3; i++)
-        keep(b, set[i], keys, put_id(1));
+    set_of(b, keys, set);
+    keep_three(b, set, keys);
     for (unsigned i = 0; i < 3; i++) {
         b->w.faults[set[i]].slow_us = WR_MS(1500);
         wr_world_leave(&b->w, set[i]);
@@ -55,7 +54,7 @@ Test(repair_away, a_leaver_hands_on_all_references)
     run_s(b, 60);
     cr_assert(b->w.hosts[0].left);
     for (size_t i = 0; i < WR_ARRAY_LEN(keys); i++) {
-        cr_assert_eq(wr_copies_set(&b->w, &b->all, &keys[i], set), 3);
+        set_of(b, &keys[i], set);
         for (unsigned k = 0; k < 3; k++) {
             cr_assert_not_null(item(b, set[k], &keys[i]));
             cr_assert_eq(item(b, set[k], &keys[i])->refs_n, 3, "%zu", i);

@@ -80,6 +80,26 @@ void keep_root(struct bed *b, wr_host h, const struct wr_id *key,
     wr_disk_do(&b->w.hosts[h].disk, &fx, 0, &ev);
 }
 
+void set_of(struct bed *b, const struct wr_id *key, wr_host ret[WR_SET_MAX])
+{
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, ret), 3);
+}
+
+void keep_three(struct bed *b, const wr_host *set, const struct wr_id *key)
+{
+    for (unsigned i = 0; i < 3; i++)
+        keep(b, set[i], key, put_id(1));
+}
+
+wr_host outside(const wr_host *set)
+{
+    wr_host h = 0;
+
+    while (wr_host_listed(set, 3, h))
+        h++;
+    return h;
+}
+
 struct wr_copies copies_of(struct bed *b, bool root, const struct wr_id *key)
 {
     struct wr_copies k;
@@ -107,22 +127,6 @@ void all_stand(struct bed *b, bool root, const struct wr_id *keys, size_t n)
         cr_assert_eq(k.stand, k.want, "%zu: %u of %u", i, k.stand, k.want);
         cr_assert_eq(k.strays, 0, "%zu: %u strays", i, k.strays);
     }
-}
-
-bool listed(const wr_host *v, size_t n, wr_host h)
-{
-    for (size_t i = 0; i < n; i++)
-        if (v[i] == h)
-            return true;
-    return false;
-}
-
-struct wr_msg message(enum wr_msg_kind kind, uint64_t rid)
-{
-    return (struct wr_msg){.kind = (uint8_t)kind,
-                           .from = WR_MEMBER_NONE,
-                           .to = WR_MEMBER_NONE,
-                           .rid = rid};
 }
 
 void fill(struct bed *b, struct wr_id *keys, size_t n)

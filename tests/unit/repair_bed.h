@@ -31,14 +31,18 @@ void keep(struct bed *b, wr_host h, const struct wr_id *key,
           struct wr_put_id put);
 void keep_root(struct bed *b, wr_host h, const struct wr_id *key,
                uint64_t version);
+/* Where `key` belongs: three hosts. */
+void set_of(struct bed *b, const struct wr_id *key, wr_host ret[WR_SET_MAX]);
+/* Each of them has it. */
+void keep_three(struct bed *b, const wr_host *set, const struct wr_id *key);
+/* The first host that is none of three. */
+wr_host outside(const wr_host *set);
 struct wr_copies copies_of(struct bed *b, bool root, const struct wr_id *key);
 const struct wr_disk_item *item(struct bed *b, wr_host h,
                                 const struct wr_id *key);
 uint64_t sent(const struct bed *b, enum wr_msg_kind kind);
 /* Each has its copies where they belong, and nowhere else. */
 void all_stand(struct bed *b, bool root, const struct wr_id *keys, size_t n);
-bool listed(const wr_host *v, size_t n, wr_host h);
-struct wr_msg message(enum wr_msg_kind kind, uint64_t rid);
 /* New keys, and copies of each where they belong. */
 void fill(struct bed *b, struct wr_id *keys, size_t n);
 

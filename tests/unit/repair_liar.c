@@ -3,7 +3,7 @@
 
 static struct wr_msg sync_of(uint64_t rid, const struct wr_id arc[2])
 {
-    struct wr_msg m = message(WR_MSG_SYNC, rid);
+    struct wr_msg m = wr_msg_of(WR_MSG_SYNC, rid);
 
     m.sync.arc = wr_span(arc, 2 * sizeof(arc[0]));
     return m;
@@ -32,7 +32,7 @@ Test(repair_liar, no_answer_makes_it_do_anything_but_ask)
             if (s->phase != WR_SYNC_ASK || s->id == 0)
                 continue;
             wr_rng_fill(&b->rng, list, sizeof(list));
-            m = message(WR_MSG_SYNCED, s->id);
+            m = wr_msg_of(WR_MSG_SYNCED, s->id);
             m.synced.status = (uint8_t)wr_rng_below(&b->rng, 3);
             m.synced.what = (uint8_t)wr_rng_below(&b->rng, 4);
             m.synced.count = wr_rng_next(&b->rng);
@@ -63,7 +63,7 @@ static void say_more(struct bed *b, wr_host h, wr_host liar, bool refs)
     wr_rng_fill(&b->rng, list, sizeof(list));
     for (unsigned i = 0; i < WR_REPAIR_SYNCS && !refs; i++) {
         const struct wr_repair_sync *s = &r->syncs[i];
-        struct wr_msg m = message(WR_MSG_SYNCED, s->id);
+        struct wr_msg m = wr_msg_of(WR_MSG_SYNCED, s->id);
         const bool deep = s->levels_n > 8;
 
         if (s->phase != WR_SYNC_ASK || s->id == 0 ||
@@ -79,7 +79,7 @@ static void say_more(struct bed *b, wr_host h, wr_host liar, bool refs)
     }
     for (unsigned i = 0; i < WR_REPAIR_JOBS; i++) {
         const struct wr_job *j = &r->jobs[i];
-        struct wr_msg m = message(WR_MSG_SYNCED, j->id);
+        struct wr_msg m = wr_msg_of(WR_MSG_SYNCED, j->id);
 
         if (j->step != WR_JOB_REFS || !j->take || j->host != liar || j->id == 0)
             continue;
@@ -107,7 +107,7 @@ Test(repair_liar, who_never_comes_to_an_end_is_left)
         uint64_t rounds;
 
         run_s(b, 100);
-        cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+        set_of(b, &key, set);
         if (refs > 0) {
             for (unsigned i = 0; i < 3; i++)
                 keep(b, set[i], &key, put_id((uint8_t)(1 + i)));

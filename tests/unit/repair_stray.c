@@ -25,13 +25,12 @@ Test(repair_stray, a_copy_too_few_and_one_too_many_are_seen)
     cfg.node.repair_us = WR_NEVER;
     struct bed *b = bed_open(&cfg, 8);
     struct wr_id key[1];
-    wr_host set[WR_SET_MAX], stray = 0;
+    wr_host set[WR_SET_MAX], stray;
 
     fill(b, key, 1);
     all_stand(b, false, key, 1);
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
-    while (listed(set, 3, stray))
-        stray++;
+    set_of(b, key, set);
+    stray = outside(set);
     keep(b, stray, key, put_id(1));
     wr_disk_drop(&b->w.hosts[set[1]].disk.chunks, key);
     run_s(b, 60);
@@ -46,14 +45,13 @@ Test(repair_stray, a_misplaced_copy_outlives_a_reader)
     const struct wr_world_cfg cfg = cfg_of(8, 4);
     struct bed *b = bed_open(&cfg, 8);
     struct wr_id key[1];
-    wr_host set[WR_SET_MAX], stray = 0;
+    wr_host set[WR_SET_MAX], stray;
     wr_time stood = 0;
 
     run_s(b, 30);
     fill(b, key, 1);
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
-    while (listed(set, 3, stray))
-        stray++;
+    set_of(b, key, set);
+    stray = outside(set);
     for (unsigned i = 0; i < 3; i++)
         wr_disk_drop(&b->w.hosts[set[i]].disk.chunks, key);
     keep(b, stray, key, put_id(1));
@@ -75,13 +73,12 @@ Test(repair_stray, what_changed_is_not_dropped)
     const struct wr_world_cfg cfg = cfg_of(8, 4);
     struct bed *b = bed_open(&cfg, 8);
     struct wr_id key[1];
-    wr_host set[WR_SET_MAX], stray = 0;
+    wr_host set[WR_SET_MAX], stray;
     uint8_t put = 2;
 
     fill(b, key, 1);
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
-    while (listed(set, 3, stray))
-        stray++;
+    set_of(b, key, set);
+    stray = outside(set);
     keep(b, stray, key, put_id(1));
     while (item(b, stray, key) != NULL && b->w.now < WR_SEC(600)) {
         if (put < 8 && b->w.now > WR_SEC(10) * put)
@@ -111,15 +108,14 @@ Test(repair_stray, what_came_after_the_set_was_asked_is_not_dropped)
     const struct wr_world_cfg cfg = cfg_of(8, 4);
     struct bed *b = bed_open(&cfg, 8);
     struct wr_id key[2];
-    wr_host set[WR_SET_MAX], stray = 0;
+    wr_host set[WR_SET_MAX], stray;
     bool came = false;
 
     fill(b, key, 1);
     key[1] = key[0];
     key[1].b[31] ^= 1;
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
-    while (listed(set, 3, stray))
-        stray++;
+    set_of(b, key, set);
+    stray = outside(set);
     keep(b, stray, key, put_id(1));
     while (item(b, stray, key) != NULL && b->w.now < WR_SEC(600)) {
         const struct wr_repair *r = b->w.hosts[stray].node->core.repair;
@@ -167,13 +163,12 @@ Test(repair_stray, what_was_just_counted_on_is_not_dropped)
         struct bed *b = bed_open(&cfg, 8);
         const struct wr_id key = new_key(b);
         struct wr_event ev = {.kind = WR_EV_RECV};
-        struct wr_msg m = message(kinds[k], 1000);
-        wr_host set[WR_SET_MAX], stray = 0;
+        struct wr_msg m = wr_msg_of(kinds[k], 1000);
+        wr_host set[WR_SET_MAX], stray;
         wr_time came = 0;
 
-        cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
-        while (listed(set, 3, stray))
-            stray++;
+        set_of(b, &key, set);
+        stray = outside(set);
         for (unsigned i = 0; i < 4; i++)
             if (root)
                 keep_root(b, i < 3 ? set[i] : stray, &key, 1);
@@ -223,7 +218,7 @@ static wr_host next_after(struct bed *b, const struct wr_id *key)
     for (uint32_t i = 0; i < b->all.n; i++) {
         const wr_host h = wr_ref_host(b->all.refs[(first + i) % b->all.n]);
 
-        if (!listed(set, n, h))
+        if (!wr_host_listed(set, n, h))
             return h;
     }
     return WR_NO_HOST;
@@ -236,7 +231,7 @@ static void say_busy(struct bed *b, wr_host asker, wr_host host)
 
     for (unsigned i = 0; i < WR_REPAIR_SYNCS; i++) {
         const struct wr_repair_sync *s = &r->syncs[i];
-        struct wr_msg m = message(WR_MSG_SYNCED, s->id);
+        struct wr_msg m = wr_msg_of(WR_MSG_SYNCED, s->id);
         struct wr_event ev = {.kind = WR_EV_RECV, .from = host, .msg = &m};
 
         m.synced.status = WR_STATUS_BUSY;
@@ -258,7 +253,7 @@ Test(repair_stray, what_the_set_was_asked_about_stays_when_the_set_has_changed)
     const wr_host stray = next_after(b, &key);
     const struct wr_core *c = &b->w.hosts[stray].node->core;
 
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, set), 3);
+    set_of(b, &key, set);
     for (unsigned i = 0; i < 4; i++)
         keep(b, i < 3 ? set[i] : stray, &key, put_id(1));
     while (!lets_go(c->repair))
@@ -269,8 +264,8 @@ Test(repair_stray, what_the_set_was_asked_about_stays_when_the_set_has_changed)
         wr_world_run(&b->w, b->w.now + WR_MS(1));
         cr_assert(lets_go(c->repair));
     }
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, &key, now), 3);
-    cr_assert(listed(now, 3, stray));
+    set_of(b, &key, now);
+    cr_assert(wr_host_listed(now, 3, stray));
     while (lets_go(c->repair))
         wr_world_run(&b->w, b->w.now + WR_MS(1));
     run_s(b, 1);
@@ -301,7 +296,7 @@ Test(repair_stray, what_nothing_refers_to_keeps_nothing_else_back)
     cr_assert_null(item(b, stray, key));
     cr_assert_not_null(item(b, stray, &key[1]));
     cr_assert_not_null(item(b, stray, &key[2]));
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
+    set_of(b, key, set);
     for (unsigned i = 0; i < 3; i++)
         cr_assert_eq(b->w.hosts[set[i]].disk.chunks.n, 1);
     keep(b, stray, &key[1], put_id(2)); /* Counted on again: it is given. */
@@ -319,14 +314,13 @@ Test(repair_stray, a_misplaced_rotten_copy_keeps_its_references)
     struct wr_fx fx = {.kind = WR_FX_STORE_GET};
     struct wr_event ev = {.kind = WR_EV_STORED};
     struct wr_id key[2];
-    wr_host set[WR_SET_MAX], stray = 0;
+    wr_host set[WR_SET_MAX], stray;
 
     fill(b, key, 1);
     key[1] = key[0];
     key[1].b[31] ^= 1;
-    cr_assert_eq(wr_copies_set(&b->w, &b->all, key, set), 3);
-    while (listed(set, 3, stray))
-        stray++;
+    set_of(b, key, set);
+    stray = outside(set);
     keep(b, stray, key, put_id(2));
     keep(b, stray, &key[1], put_id(2));
     wr_disk_rot(&b->w.hosts[stray].disk, key);

@@ -380,8 +380,7 @@ Test(simworld, a_handshake_costs_what_noise_makes_of_it)
 
 Test(simworld, a_message_costs_its_frame_its_records_and_its_segments)
 {
-    struct wr_msg m = {
-        .kind = WR_MSG_NOTIFY, .from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
+    struct wr_msg m = wr_msg_of(WR_MSG_NOTIFY, 0);
 
     m.notify.between = WR_NO_REF;
 
