@@ -169,7 +169,7 @@ static int revive(struct wr_lmdb *m, int rc)
     alive = tiny_commit(m);
     if (alive == 0)
         return rc;
-    return alive == ENOSPC ? EIO : alive;
+    return is_full(alive) ? EIO : alive;
 }
 
 static int attempt_again(struct batch *b)
@@ -197,7 +197,8 @@ static int on_full(struct batch *b, int rc)
         return rc;
     (void)tiny_commit(m);
     (void)tiny_commit(m);
-    return attempt_again(b);
+    rc = revive(m, rc); /* They are commits, too. */
+    return is_full(rc) ? attempt_again(b) : rc;
 }
 
 static void on_broken(struct batch *b, int rc)

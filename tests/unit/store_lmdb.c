@@ -24,6 +24,7 @@ static atomic_int sync_fails, write_fails;
 static atomic_int meta_fails; /* An errno for the next write of a meta page. */
 static atomic_int disk_is_short; /* It takes a part of what is written. */
 static atomic_int syncs_lost;    /* So many that come next fail. */
+static atomic_int writes_lost;   /* Likewise, of pages that are no meta page. */
 static atomic_int no_room;       /* It has none to tell of. */
 static char ballast[128]; /* If set, writes fail while this file is there. */
 
@@ -32,17 +33,25 @@ static bool disk_full(void)
     return ballast[0] != 0 && access(ballast, F_OK) == 0;
 }
 
+static bool is_lost(void)
+{
+    return atomic_load(&writes_lost) > 0 &&
+           atomic_fetch_sub(&writes_lost, 1) > 0;
+}
+
 /* By its name in LMDB: with 64-bit offsets the header calls it otherwise. */
 ssize_t disk_pwrite(int fd, const void *p, size_t n,
                     off_t at) __asm__("pwrite");
 
 ssize_t disk_pwrite(int fd, const void *p, size_t n, off_t at)
 {
-    if (atomic_load(&write_fails) != 0 || disk_full()) {
+    const bool meta = (fcntl(fd, F_GETFL) & O_DSYNC) != 0;
+
+    if (atomic_load(&write_fails) != 0 || disk_full() || (!meta && is_lost())) {
         errno = ENOSPC;
         return -1;
     }
-    if (atomic_load(&meta_fails) != 0 && (fcntl(fd, F_GETFL) & O_DSYNC) != 0) {
+    if (atomic_load(&meta_fails) != 0 && meta) {
         errno = atomic_exchange(&meta_fails, 0);
         return -1;
     }
@@ -51,7 +60,7 @@ ssize_t disk_pwrite(int fd, const void *p, size_t n, off_t at)
 
 ssize_t writev(int fd, const struct iovec *v, int n)
 {
-    if (atomic_load(&write_fails) != 0 || disk_full()) {
+    if (atomic_load(&write_fails) != 0 || disk_full() || is_lost()) {
         errno = ENOSPC;
         return -1;
     }
@@ -668,6 +677,25 @@ Test(store_lmdb, a_full_disk_that_has_no_room_for_a_meta_page_either)
     cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_OK);
     path_in("ballast", ballast);
     atomic_store(&meta_fails, ENOSPC); /* Of the second attempt. */
+    cr_assert_eq(kit_drop(s, 1), WR_OK);
+    cr_assert_eq(atomic_load(&meta_fails), 0);
+    wr_store_usage(s, &u);
+    cr_assert(!u.failed);
+    cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_OK);
+    wr_store_close(s);
+}
+
+/* Two attempts find no room, and the small commit that is to make some none for
+ * its meta page: LMDB refuses everything then, the disk nothing. */
+Test(store_lmdb, a_full_disk_that_has_no_room_to_make_room)
+{
+    struct wr_store *s = must_open();
+    struct wr_store_usage u;
+
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
+    cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_OK);
+    atomic_store(&writes_lost, 2);
+    atomic_store(&meta_fails, ENOSPC);
     cr_assert_eq(kit_drop(s, 1), WR_OK);
     cr_assert_eq(atomic_load(&meta_fails), 0);
     wr_store_usage(s, &u);
