@@ -395,6 +395,7 @@ static enum wr_err judge(struct cli *cli, const char *source, bool keys,
                          bool store, struct wr_why *why)
 {
     const char *part = strrchr(source, '/');
+    char word[2 * WR_HOME_PATH_MAX];
 
     part = part != NULL ? part + 1 : source;
     if (!keys && !store &&
@@ -408,7 +409,7 @@ static enum wr_err judge(struct cli *cli, const char *source, bool keys,
         return wr_why(why, WR_ENOTFOUND,
                       "there is no backup in %s, it is a host's own directory; "
                       "'wreath --dir %s backup' makes one",
-                      source, source);
+                      source, cli_word(source, word, sizeof(word)));
     if (!keys && !store)
         return wr_why(why, WR_ENOTFOUND, "there is no backup in %s", source);
     if (keys && is_there(cli->dir, "identity"))

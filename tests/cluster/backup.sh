@@ -108,6 +108,10 @@ check 'a host is not restored over another one' \
     refused '1|2' 'already' s2 restore "$W/safe"
 check 'nor from a place without a backup' \
     refused '1|3' 'no backup' r1 restore "$W/s1"
+mkdir "$W/a host"
+cp "$W/s1/identity" "$W/a host"
+check 'and what makes one can be pasted' \
+    refused 3 'dir [^ ]*/a\\ host backup' r1 restore "$W/a host"
 check 'nor from a part of one' \
     refused 3 'part of a backup' r1 restore "$W/safe/keys/"
 cp -R "$W/safe" "$W/hurt"
