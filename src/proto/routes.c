@@ -269,12 +269,15 @@ static unsigned our_nearest(const struct wr_routes *r, const struct wr_core *c,
     return best;
 }
 
-/* The same with what it knows of its neighbours. `id` is the key itself, thus
- * the whole ring away, and there are no successors, if we are not in the ring
- * yet. */
+enum { WHOLE_RING = WR_ID_BYTES * 8 + 1 /* Bits: farther than any key. */ };
+
+/* The same with what it knows of its neighbours, and how many bits the way from
+ * it to the key has: the whole ring if it is the key itself, which stands for
+ * it, without successors, while we are not in the ring. */
 struct near {
     wr_ref ref;
     const struct wr_id *id;
+    unsigned way;
     const wr_ref *succs;
     size_t n;
 };
@@ -283,12 +286,14 @@ static struct near near_of(const struct wr_routes *r, const struct wr_core *c,
                            const struct wr_id *key)
 {
     const unsigned m = our_nearest(r, c, key);
-    struct near near = {.ref = WR_NO_REF, .id = key};
+    struct near near = {.ref = WR_NO_REF, .id = key, .way = WHOLE_RING};
 
     if (m == WR_MEMBER_NONE)
         return near;
     near.ref = wr_ref_of(c->cfg->self, m);
     near.id = wr_core_id(c, near.ref);
+    if (!wr_id_eq(near.id, key))
+        near.way = wr_id_distance_bits(near.id, key);
     near.n = succs_of(r, c, m, &near.succs);
     return near;
 }
@@ -352,20 +357,12 @@ static void offer_succs(const struct wr_routes *r, const struct wr_core *c,
     }
 }
 
-/* All of the ring, and more, if `us` is the key itself. */
-static unsigned way_of(const struct wr_id *us, const struct wr_id *key)
-{
-    const unsigned bits = wr_id_distance_bits(us, key);
-
-    return bits == 0 ? WR_ID_BYTES * 8 + 1 : bits;
-}
-
 /* The closest that precede the key. */
 static wr_ref preceding(const struct wr_routes *r, const struct wr_core *c,
                         const struct wr_id *key, const struct wr_route_ask *ask,
                         const struct near *near)
 {
-    struct best best = {.way = way_of(near->id, key), .ref = WR_NO_REF};
+    struct best best = {.way = near->way, .ref = WR_NO_REF};
 
     offer_known(r, c, key, ask, near->ref, &best);
     offer_succs(r, c, key, ask, near, &best);
@@ -423,11 +420,9 @@ static wr_ref owner_by_finger(const struct wr_routes *r,
                               const struct wr_route_ask *ask,
                               const struct near *near)
 {
-    const unsigned bits = wr_id_distance_bits(near->id, key);
-
-    if (bits == 0)
+    if (near->way == WHOLE_RING)
         return WR_NO_REF;
-    const struct wr_id from = wr_id_add_pow2(near->id, bits - 1);
+    const struct wr_id from = wr_id_add_pow2(near->id, near->way - 1);
     const uint32_t at = find(r, c->book, &from) % r->n;
 
     if ((r->fingers[at] & FOUND) == 0 || !alive(r, c, ask, r->refs[at]) ||

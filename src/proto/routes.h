@@ -28,7 +28,8 @@ struct wr_routes {
     const struct wr_sight *sight;
     wr_ref *refs;     /* By id, ascending; our own members among them; */
     uint32_t *starts; /* their ids' first four bytes, to search by. */
-    uint8_t *fingers; /* The round that last used it as one; 0: none did. */
+    uint8_t *fingers; /* The round that last used it as one, and whether a
+                         lookup found it there (routes.c); 0: none did. */
     uint32_t n, cap;
     bool fingers_only; /* Learn nothing: the figure of the Chord paper. */
     uint8_t round;     /* Of finger refreshes, from 1 on. */
