@@ -51,12 +51,30 @@ static struct wr_uplink_state state_of(const struct wr_session *s)
     return state;
 }
 
+/* Nobody answers while no parent was ever found: less patience then, and next
+ * to none where the one that counts is a process of this machine. */
+static wr_time patience_of(const struct wr_session *s)
+{
+    const wr_time most = WR_MS(s->cfg.patience_ms);
+    const struct wr_uplink_state up = state_of(s);
+    uint32_t ms = WR_CLIENT_ATTACH_MS;
+
+    if (up.ever)
+        return most;
+    if (s->cfg.home->cred.role == WR_ROLE_SUPERPEER)
+        ms = up.alone ? 1 : WR_CLIENT_LOCAL_MS;
+    return wr_time_min(most, WR_MS(ms));
+}
+
 /* ---- the parent ---------------------------------------------------------- */
 
 static void on_up(void *arg)
 {
     struct wr_session *s = arg;
 
+    /* What was asked before the first parent was found has had only the time
+     * that finding one may take. */
+    wr_xfer_patience(s->xfer, patience_of(s));
     wr_xfer_up(s->xfer, wr_clock_now(), &s->out);
     drain(s);
     rearm(s);
@@ -265,21 +283,6 @@ static void after_ask(struct wr_session *s, struct wr_ask *ask, bool taken)
         ask->busy = true;
     drain(s);
     rearm(s);
-}
-
-/* Nobody answers while no parent was ever found: less patience then, and next
- * to none where the one that counts is a process of this machine. */
-static wr_time patience_of(const struct wr_session *s)
-{
-    const wr_time most = WR_MS(s->cfg.patience_ms);
-    const struct wr_uplink_state up = state_of(s);
-    uint32_t ms = WR_CLIENT_ATTACH_MS;
-
-    if (up.ever)
-        return most;
-    if (s->cfg.home->cred.role == WR_ROLE_SUPERPEER)
-        ms = up.alone ? 1 : WR_CLIENT_LOCAL_MS;
-    return wr_time_min(most, WR_MS(ms));
 }
 
 /* A question that follows a failure does not wait as long once more. */

@@ -321,6 +321,13 @@ bool wr_xfer_cancel(struct wr_xfer *x, wr_token token, wr_time now,
     return false;
 }
 
+/* Deadlines that are too early now cost a tick that does nothing. */
+void wr_xfer_patience(struct wr_xfer *x, wr_time patience)
+{
+    for (uint32_t i = 0; i < x->cfg.requests_max; i++)
+        x->v[i].patience = wr_time_max(x->v[i].patience, patience);
+}
+
 void wr_xfer_up(struct wr_xfer *x, wr_time now, struct wr_outbox *out)
 {
     WR_CHECK(!x->up);

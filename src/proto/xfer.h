@@ -119,6 +119,9 @@ WR_MUST_USE bool wr_xfer_query(struct wr_xfer *x, wr_token token,
 bool wr_xfer_cancel(struct wr_xfer *x, wr_token token, wr_time now,
                     struct wr_outbox *out);
 
+/* No request under way has less patience than this from now on. */
+void wr_xfer_patience(struct wr_xfer *x, wr_time patience);
+
 /* A parent stands, or is gone. All that was under way goes to the next. */
 void wr_xfer_up(struct wr_xfer *x, wr_time now, struct wr_outbox *out);
 void wr_xfer_down(struct wr_xfer *x);

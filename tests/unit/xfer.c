@@ -361,6 +361,25 @@ Test(xfer, unreachable_is_tried_until_patience_is_over)
     free(w);
 }
 
+/* Finding a parent may take less time than a request may: what was asked before
+ * has all of it once one is found. */
+Test(xfer, a_parent_that_is_found_gets_time_to_answer)
+{
+    struct world *w = malloc(sizeof(*w));
+    const struct wr_id d = digest(1);
+
+    setup(w, config());
+    cr_assert(wr_xfer_get(w->x, 1, 0xb220, &d, false, 10, WR_SEC(10), w->now,
+                          &w->out));
+    w->now += WR_SEC(5);
+    wr_xfer_patience(w->x, WR_SEC(30));
+    up(w);
+    cr_assert_eq(until_done(w, 1, WR_STATUS_UNREACHABLE), WR_SEC(30));
+    expect_done(w, 1, WR_STATUS_UNREACHABLE);
+    teardown(w);
+    free(w);
+}
+
 Test(xfer, no_parent_at_all_ends_in_silence)
 {
     struct world *w = malloc(sizeof(*w));
