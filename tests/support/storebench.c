@@ -1,15 +1,18 @@
 /*
  * storebench.c - how fast the stores are here; no test. It prints durable puts
  * of 256 KiB and 4 KiB chunks and reads of both, with the CPU time of each and
- * the memory that is not the map's.
+ * the memory that is not the map's; or, with `sums`, what it costs to sum up
+ * arcs of a store of 1,000,000 chunks, as two hosts do that compare what they
+ * keep.
  *
- *     storebench [DIRECTORY [memory]]
+ *     storebench [DIRECTORY [memory | sums]]
  */
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
 #include "storekit.h"
 #include "sys/clock.h"
+#include "wire/id.h"
 
 enum { WINDOW = 256, WINDOW_BYTES = 8 << 20 };
 
@@ -20,6 +23,7 @@ struct run {
     struct wr_pool *pool;
     size_t size;
     uint32_t count, sent, answered, failed;
+    uint32_t parts; /* Of sums. */
 };
 
 static double cpu_s(void)
@@ -86,15 +90,22 @@ static bool read_next(struct run *run)
     return wr_store_read(run->s, digest, run->pool, 0, on_answer, run) == WR_OK;
 }
 
-static void measure(const char *what, struct run *run,
-                    bool (*next)(struct run *))
+static bool sum_next(struct run *run)
 {
-    const double cpu = cpu_s();
+    uint8_t from[WR_DIGEST], to[WR_DIGEST];
+
+    kit_digest(2 * run->sent, from);
+    kit_digest(2 * run->sent + 1, to);
+    return wr_store_sum(run->s, false, from, to, run->parts, on_answer, run) ==
+           WR_OK;
+}
+
+/* Does `next` run->count times, so many at once; how long that took, in
+ * seconds. */
+static double repeat(struct run *run, uint32_t window,
+                     bool (*next)(struct run *))
+{
     const wr_time start = wr_clock_now();
-    const uint32_t window = WINDOW_BYTES / run->size < WINDOW
-                                ? (uint32_t)(WINDOW_BYTES / run->size)
-                                : WINDOW;
-    double s, mib;
 
     run->sent = run->answered = run->failed = 0;
     while (run->answered < run->count) {
@@ -106,11 +117,39 @@ static void measure(const char *what, struct run *run,
         WR_CHECK(eventfd_read(wake_fd, &n) == 0);
         wr_store_poll(run->s);
     }
-    s = (double)(wr_clock_now() - start) / 1e6;
-    mib = (double)run->count * (double)run->size / (1 << 20);
+    return (double)(wr_clock_now() - start) / 1e6;
+}
+
+static void measure(const char *what, struct run *run,
+                    bool (*next)(struct run *))
+{
+    const double cpu = cpu_s();
+    const uint32_t window = WINDOW_BYTES / run->size < WINDOW
+                                ? (uint32_t)(WINDOW_BYTES / run->size)
+                                : WINDOW;
+    const double s = repeat(run, window, next);
+    const double mib = (double)run->count * (double)run->size / (1 << 20);
+
     printf("%-22s %8.0f MiB/s %9.0f /s  cpu %5.2f s/GiB  RssAnon %ld KiB%s\n",
            what, mib / s, run->count / s, (cpu_s() - cpu) / mib * 1024,
            rss_anon_kib(), run->failed > 0 ? "  FAILED" : "");
+}
+
+static void sums(struct wr_store *s)
+{
+    const struct wr_pool_share share = {"all", 16 << 20};
+    struct run run = {.s = s, .size = 64, .count = 1000000};
+
+    run.pool = wr_pool_new(&(struct wr_pool_cfg){
+        .cap = WR_POOL_CAP_SUPER, .shares = &share, .shares_n = 1});
+    WR_CHECK(run.pool != NULL);
+    measure("lmdb put 64", &run, put_next);
+    run.count = 10000;
+    for (run.parts = 1; run.parts <= WR_ARC_PARTS; run.parts += 15)
+        printf("an arc, by lot, in %2u: %8.1f us, one at a time%s\n", run.parts,
+               repeat(&run, 1, sum_next) / run.count * 1e6,
+               run.failed > 0 ? "  FAILED" : "");
+    wr_pool_free(run.pool);
 }
 
 static void all(struct wr_store *s, const char *name)
@@ -145,16 +184,20 @@ int main(int argc, char **argv)
     kit_dir_make(&dir);
     wake_fd = eventfd(0, EFD_CLOEXEC);
     WR_CHECK(wr_store_open_mem(&cfg, &s) == WR_OK);
-    if (argc > 2) /* The memory store leaves a heap that blurs the rest. */
-        all(s, "memory");
+    if (argc > 2 && strcmp(argv[2], "memory") == 0)
+        all(s, "memory"); /* It leaves a heap that blurs the rest. */
     wr_store_close(s);
     if (wr_store_open_lmdb(dir.store, &cfg, &why, &s) != WR_OK) {
         fprintf(stderr, "%s\n", why.text);
         return 1;
     }
-    all(s, "lmdb");
-    sleep(3);
-    printf("idle RssAnon %ld KiB\n", rss_anon_kib());
+    if (argc > 2 && strcmp(argv[2], "sums") == 0) {
+        sums(s);
+    } else {
+        all(s, "lmdb");
+        sleep(3);
+        printf("idle RssAnon %ld KiB\n", rss_anon_kib());
+    }
     wr_store_close(s);
     kit_dir_remove(&dir);
     return 0;
