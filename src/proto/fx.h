@@ -56,8 +56,7 @@ struct wr_event {
     enum wr_ev_kind kind;
     wr_host from; /* RECV, LINK_UP, LINK_DOWN, ADMIT. */
     union {
-        const struct wr_msg *msg; /* RECV */
-        struct {
+        struct { /* STORED. First, for it is the largest: see struct wr_msg. */
             wr_token token;
             uint8_t status;               /* enum wr_status */
             uint32_t hash, len;           /* STORE_GET */
@@ -74,7 +73,8 @@ struct wr_event {
             const struct wr_kept *kept; /* STORE_RANGE */
             bool changed;               /* STORE_REAP: the chunk is gone. */
         } stored;
-        uint32_t incarnation; /* LINK_UP */
+        const struct wr_msg *msg; /* RECV */
+        uint32_t incarnation;     /* LINK_UP */
         struct {
             uint8_t state; /* enum wr_roster_state */
             uint32_t incarnation;

@@ -10,6 +10,9 @@
 #ifndef WR_WIRE_MSG_H
 #define WR_WIRE_MSG_H
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "base/span.h"
 #include "wire/book.h"
 
@@ -174,7 +177,10 @@ struct wr_msg {
                          Never on the wire. */
     uint64_t rid;     /* Chosen by the asker, returned by the answer. */
     union {
-        struct { /* PING, PONG: the sender's incarnation. */
+        uint8_t all[80]; /* First and as large as any: what an initialiser does
+                            not name is zero with each compiler (clang 14 and
+                            gcc 15 may zero the first member alone). */
+        struct {         /* PING, PONG: the sender's incarnation. */
             uint32_t incarnation;
         } ping;
         struct { /* PROBE, PROBED */
@@ -348,6 +354,9 @@ struct wr_msg {
         } revoked;
     };
 };
+
+static_assert(sizeof(struct wr_msg) == offsetof(struct wr_msg, all) + 80,
+              "no member is larger than `all`");
 
 /* From a host to a host or leaf, of no member in particular. */
 static inline struct wr_msg wr_msg_of(unsigned kind, uint64_t rid)
