@@ -65,6 +65,8 @@ uint8_t wr_msg_answer(unsigned kind)
         return WR_MSG_ROOT_DONE;
     case WR_MSG_ROOT_GET:
         return WR_MSG_ROOT;
+    case WR_MSG_SYNC:
+        return WR_MSG_SYNCED;
     case WR_MSG_QUERY:
         return WR_MSG_REPORT;
     default:

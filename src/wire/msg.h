@@ -75,7 +75,7 @@ const char *wr_msg_name(unsigned kind);
 bool wr_msg_known(unsigned kind);
 bool wr_msg_from_leaf(unsigned kind); /* A leaf may send it. */
 bool wr_msg_bulk(unsigned kind);      /* It travels on the bulk link. */
-/* The kind that answers a request for data, or a QUERY; 0: it is neither. */
+/* The kind that answers a request about data, or a QUERY; 0: it is neither. */
 uint8_t wr_msg_answer(unsigned kind);
 
 /* How a request ended. Numbers are on the wire. */

@@ -21,6 +21,7 @@ enum {
     COMMANDS = 64,
     FX = 1024,
     FX_BYTES = 1 << 17,
+    KEPT = 256,   /* More than a page of a list. */
     REST_S = 120, /* Within which all requests end. */
 };
 
@@ -59,9 +60,9 @@ void *__wrap_realloc(void *p, size_t n)
 struct op {
     enum wr_fx_kind kind;
     wr_token token;
-    struct wr_id digest;
+    struct wr_id digest, to;
     uint32_t n;
-    bool head;
+    bool head, roots;
     struct wr_body body; /* Ours as well until it is answered. */
 };
 
@@ -105,6 +106,11 @@ static void stored_later(struct world *w, const struct wr_fx *fx)
                       .digest = fx->store.digest,
                       .n = fx->store.n,
                       .head = fx->store.head};
+    if (fx->kind == WR_FX_STORE_SUM || fx->kind == WR_FX_STORE_RANGE) {
+        op->to = fx->store.to;
+        op->roots = fx->store.roots;
+        WR_CHECK(fx->store.n >= 1 && fx->store.n <= KEPT);
+    }
     if (fx->kind == WR_FX_STORE_REF)
         WR_CHECK(fx->store.n >= 1 && fx->store.n <= WR_HAVE_MAX);
     if (fx->kind != WR_FX_STORE_PUT)
@@ -246,6 +252,21 @@ static uint32_t list(const struct op *op, struct wr_id *digests, uint32_t *lens)
     return n;
 }
 
+static void sums(const struct op *op, uint8_t which,
+                 struct wr_sum ret[WR_ARC_PARTS])
+{
+    struct wr_kept v[FUZZ_DIGESTS];
+
+    for (unsigned i = 0; i < WR_ARC_PARTS; i++) {
+        const struct wr_id from = wr_id_part(&op->digest, &op->to, i);
+        const struct wr_id to = wr_id_part(&op->digest, &op->to, i + 1);
+
+        ret[i] = (struct wr_sum){0};
+        if (!wr_id_eq(&from, &to))
+            (void)fuzz_kept(op->roots, &from, &to, which, v, &ret[i]);
+    }
+}
+
 static void answer(struct world *w, struct fuzz *f, uint32_t i)
 {
     const struct wr_put_id refs[2] = {fuzz_record(0, 0)->put,
@@ -254,6 +275,8 @@ static void answer(struct world *w, struct fuzz *f, uint32_t i)
     struct wr_id digests[FUZZ_DIGESTS];
     uint32_t lens[FUZZ_DIGESTS];
     uint8_t bits[WR_HAVE_MAX / 8] = {0};
+    struct wr_sum parts[WR_ARC_PARTS], all;
+    struct wr_kept range[FUZZ_DIGESTS];
     const struct op op = w->ops[i];
     const uint8_t how = fuzz_u8(f);
     struct wr_event ev = {.kind = WR_EV_STORED};
@@ -294,6 +317,18 @@ static void answer(struct world *w, struct fuzz *f, uint32_t i)
             ev.stored.refs = refs;
             if (op.n >= ev.stored.refs_n)
                 ev.stored.refs_n = 0;
+            break;
+        case WR_FX_STORE_SUM:
+            sums(&op, how, parts);
+            ev.stored.sums = parts;
+            ev.stored.n = WR_ARC_PARTS;
+            break;
+        case WR_FX_STORE_RANGE:
+            ev.stored.n =
+                fuzz_kept(op.roots, &op.digest, &op.to, how, range, &all);
+            if (ev.stored.n > op.n)
+                ev.stored.n = op.n;
+            ev.stored.kept = range;
             break;
         case WR_FX_STORE_REAP:
             ev.stored.changed = (how & 1) != 0;
@@ -412,6 +447,9 @@ static struct wr_node_cfg cfg_of(struct fuzz *f)
     cfg.ops_max = how & 16 ? 3 : 16;
     cfg.have_ops_max = how & 16 ? 1 : 4;
     cfg.succs = how & 32 ? 2 : 16;
+    cfg.repair_us = WR_SEC(10);
+    cfg.sweep_us = WR_SEC(20);
+    cfg.grace_s = 60;
     return cfg;
 }
 

@@ -9,11 +9,14 @@ static struct {
     struct wr_id digests[WR_HAVE_MAX];
     struct wr_roster_entry entries[WR_ROSTER_MAX];
     struct wr_contact contacts[WR_CONTACTS_MAX];
+    uint8_t arc[2 * WR_ID_BYTES];
+    uint8_t list[WR_SYNC_BYTES];
 } room;
 
 void fuzz_asked(struct fuzz_asks *asks, wr_host to, const struct wr_msg *m)
 {
-    struct fuzz_ask *const a = &asks->v[asks->n++ % FUZZ_ASKS];
+    const bool data = wr_msg_answer(m->kind) != 0;
+    struct fuzz_ask *const a = &asks->v[data][asks->n[data]++ % FUZZ_ASKS];
 
     *a = (struct fuzz_ask){.to = to,
                            .kind = m->kind,
@@ -36,6 +39,11 @@ void fuzz_asked(struct fuzz_asks *asks, wr_host to, const struct wr_msg *m)
     case WR_MSG_ROOT_GET:
     case WR_MSG_ROOT_PUT:
         a->key = m->root.position;
+        break;
+    case WR_MSG_SYNC:
+        memcpy(a->key.b, m->sync.arc.p, WR_ID_BYTES);
+        memcpy(a->end.b, m->sync.arc.p + WR_ID_BYTES, WR_ID_BYTES);
+        a->roots = m->sync.roots;
         break;
     default:
         break;
@@ -85,6 +93,34 @@ const struct fuzz_record *fuzz_record(unsigned put, unsigned state)
     if (v[0][0].version == 0)
         make_records(v);
     return &v[put % FUZZ_PUTS][state % FUZZ_STATES];
+}
+
+uint32_t fuzz_kept(bool roots, const struct wr_id *from, const struct wr_id *to,
+                   uint8_t which, struct wr_kept ret[FUZZ_DIGESTS],
+                   struct wr_sum *ret_sum)
+{
+    const unsigned most = roots ? FUZZ_PUTS : FUZZ_DIGESTS;
+    uint32_t n = 0;
+
+    *ret_sum = (struct wr_sum){0};
+    for (unsigned i = 0; i < most; i++) {
+        const struct fuzz_record *const r = fuzz_record(i, which / 16);
+        const struct wr_id key = roots ? r->position : fuzz_digest(i);
+        const struct wr_sum one = roots
+                                      ? wr_sum_root(key.b, r->version, r->bytes)
+                                      : wr_sum_chunk(key.b);
+        uint32_t at = n;
+
+        if ((which >> i & 1) == 0 || !wr_id_owns(from, &key, to))
+            continue;
+        for (; at > 0 && wr_id_between(from, &key, &ret[at - 1].key); at--)
+            ret[at] = ret[at - 1];
+        ret[at] = (struct wr_kept){.key = key, .version = r->version, .len = 1};
+        wr_sum_print(&one, ret[at].print);
+        wr_sum_add(ret_sum, &one);
+        n++;
+    }
+    return n;
 }
 
 /* ---- parts ------------------------------------------------------------ */
@@ -252,6 +288,82 @@ static void root(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
     }
 }
 
+static void sync_ask(struct fuzz *f, struct wr_msg *m,
+                     const struct fuzz_ask *ask)
+{
+    const struct wr_id from = key(f, ask), to = key(f, ask);
+
+    memcpy(room.arc, from.b, WR_ID_BYTES);
+    memcpy(room.arc + WR_ID_BYTES, to.b, WR_ID_BYTES);
+    m->sync.arc = wr_span(room.arc, sizeof(room.arc));
+    m->sync.roots = fuzz_flag(f);
+    m->sync.refs = fuzz_flag(f);
+    m->sync.skip = fuzz_below(f, 4);
+    m->sync.count = fuzz_u8(f);
+}
+
+/* Appends `n` bytes to the list, which has `at`. */
+static size_t listed(size_t at, const void *p, size_t n)
+{
+    memcpy(room.list + at, p, n);
+    return at + n;
+}
+
+/* Of the arc that was asked about, mostly; some with another print. */
+static size_t items(struct fuzz *f, const struct fuzz_ask *ask)
+{
+    struct wr_kept v[FUZZ_DIGESTS];
+    struct wr_sum sum;
+    const uint32_t kept =
+        fuzz_kept(ask->roots, &ask->key, &ask->end, fuzz_u8(f), v, &sum);
+    const uint8_t other = fuzz_u8(f);
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < kept; i++) {
+        const struct wr_id id = (other >> i & 3) == 3 ? key(f, ask) : v[i].key;
+
+        v[i].print[0] ^= other >> i & 1;
+        n = listed(n, id.b, sizeof(id.b));
+        n = listed(n, v[i].print, sizeof(v[i].print));
+    }
+    return n;
+}
+
+static void synced(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
+{
+    size_t n = 0;
+
+    m->synced.status = status(f);
+    m->synced.retry_ms = m->synced.status == WR_STATUS_OK ? 0 : retry(f);
+    m->synced.count = fuzz_u8(f);
+    m->synced.what = (uint8_t)fuzz_below(f, WR_SYNCED_REFS + 1);
+    if (fuzz_u8(f) < 32) { /* Not what the kind of list asks for. */
+        m->synced.list = some(f, 255);
+        return;
+    }
+    switch ((enum wr_synced)m->synced.what) {
+    case WR_SYNCED_EQUAL:
+        break;
+    case WR_SYNCED_PARTS:
+        memset(room.list, 0, sizeof(room.list));
+        for (unsigned i = 0; i < WR_ARC_PARTS; i++)
+            room.list[16 * i] = fuzz_u8(f);
+        n = 16 * (size_t)WR_ARC_PARTS;
+        break;
+    case WR_SYNCED_ITEMS:
+        n = items(f, ask);
+        break;
+    case WR_SYNCED_REFS:
+        for (uint32_t left = fuzz_below(f, 10); left > 0; left--) {
+            const struct wr_put_id id = put_id(f);
+
+            n = listed(n, id.b, sizeof(id.b));
+        }
+        break;
+    }
+    m->synced.list = wr_span(room.list, n);
+}
+
 static void ring(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
 {
     switch ((int)m->kind) {
@@ -298,8 +410,12 @@ static void ring(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
         m->next.final = fuzz_flag(f);
         m->next.n = refs(f, 0, WR_NEXT_MAX, &m->next.nodes);
         break;
-    default: /* PING, PONG */
+    case WR_MSG_PING:
+    case WR_MSG_PONG:
         m->ping.incarnation = fuzz_u8(f);
+        break;
+    default: /* Nothing more, or the driver's own. */
+        break;
     }
 }
 
@@ -360,6 +476,12 @@ static void fill(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
     case WR_MSG_ROOT_GET:
     case WR_MSG_ROOT:
         root(f, m, ask);
+        return;
+    case WR_MSG_SYNC:
+        sync_ask(f, m, ask);
+        return;
+    case WR_MSG_SYNCED:
+        synced(f, m, ask);
         return;
     case WR_MSG_ATTACHED:
         attached(f, m);
@@ -454,10 +576,10 @@ bool fuzz_say(struct fuzz *f, const struct fuzz_asks *asks, struct wr_msg *ret,
 {
     static const struct fuzz_ask none;
     const uint8_t how = fuzz_u8(f), who = fuzz_u8(f);
-    const struct fuzz_ask *const ask =
-        asks->n == 0
-            ? &none
-            : &asks->v[how % (asks->n < FUZZ_ASKS ? asks->n : FUZZ_ASKS)];
+    const bool data = how / FUZZ_ASKS % 2 != 0;
+    const uint32_t n =
+        asks->n[data] < FUZZ_ASKS ? asks->n[data] : (uint32_t)FUZZ_ASKS;
+    const struct fuzz_ask *const ask = n == 0 ? &none : &asks->v[data][how % n];
     struct wr_msg m = {.from = WR_MEMBER_NONE, .to = WR_MEMBER_NONE};
 
     *ret_from = who < 64 ? WR_HOST_LEAF | (1 + who % 3) : who % FUZZ_HOSTS;

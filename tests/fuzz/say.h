@@ -9,22 +9,24 @@
 
 #include "fuzz.h"
 #include "hosts.h"
+#include "proto/fx.h"
 #include "wire/codec.h"
 
-enum { FUZZ_ASKS = 16, FUZZ_DIGESTS = 8 };
+enum { FUZZ_ASKS = 8, FUZZ_DIGESTS = 8 };
 
 /* What somebody asked: an answer may follow. */
 struct fuzz_ask {
     wr_host to;
     uint8_t kind, from, member; /* Its own: of the sender, and addressed. */
     uint64_t rid;
-    struct wr_id key;
+    struct wr_id key, end; /* SYNC: of the arc, `end` its last. */
+    bool roots;
 };
 
-/* The last so many. */
+/* The last so many about the ring, and about data: these are rarer. */
 struct fuzz_asks {
-    struct fuzz_ask v[FUZZ_ASKS];
-    uint32_t n; /* Ever. */
+    struct fuzz_ask v[2][FUZZ_ASKS];
+    uint32_t n[2]; /* Ever. */
 };
 
 void fuzz_asked(struct fuzz_asks *asks, wr_host to, const struct wr_msg *m);
@@ -42,6 +44,12 @@ struct fuzz_record {
     struct wr_span bytes;
 };
 const struct fuzz_record *fuzz_record(unsigned put, unsigned state);
+
+/* Of the arc after `from`, clockwise, those digests, or positions of records,
+ * whose bit is in `which`: how many there are, and their sum. */
+uint32_t fuzz_kept(bool roots, const struct wr_id *from, const struct wr_id *to,
+                   uint8_t which, struct wr_kept ret[FUZZ_DIGESTS],
+                   struct wr_sum *ret_sum);
 
 /* A message, and in *ret_from who may have said it; false: nobody could. What
  * it points to lives until the next call. */

@@ -89,7 +89,7 @@ static void frames(void)
 static void messages(struct wr_rng *rng)
 {
     static _Alignas(16) uint8_t arena[WR_CODEC_ARENA];
-    struct fuzz_asks asks = {.n = 0};
+    struct fuzz_asks asks = {.n = {0}};
     unsigned seen[WR_MSG_KINDS] = {0}, n = 0;
 
     for (unsigned i = 0; i < 100000 && n < MESSAGES; i++) {
