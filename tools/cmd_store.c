@@ -2,6 +2,7 @@
  * while no host uses it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,13 +183,14 @@ static const char *its_host(const struct cli *cli, const struct report *r,
 {
     struct cli other = {.dir_given = true};
     char path[WR_HOME_PATH_MAX];
-    const char *end = strrchr(r->path, '/');
+    const char *slash = strrchr(r->path, '/');
 
     wr_home_path(cli->dir, "store", path);
-    if (strcmp(path, r->path) == 0 || end == NULL || strcmp(end, "/store") != 0)
+    if (strcmp(path, r->path) == 0 ||
+        strcmp(slash != NULL ? slash + 1 : r->path, "store") != 0)
         return cli_self(cli, ret);
-    snprintf(other.dir, sizeof(other.dir), "%.*s", (int)(end - r->path),
-             r->path);
+    snprintf(path, sizeof(path), "%s", r->path);
+    snprintf(other.dir, sizeof(other.dir), "%s", dirname(path));
     return cli_self(&other, ret);
 }
 
