@@ -178,8 +178,8 @@ struct wr_msg {
     uint64_t rid;     /* Chosen by the asker, returned by the answer. */
     union {
         uint8_t all[80]; /* First and as large as any: what an initialiser does
-                            not name is zero with each compiler (clang 14 and
-                            gcc 15 may zero the first member alone). */
+                            not name is zero, though gcc 15 zeroes no more than
+                            the first member. */
         struct {         /* PING, PONG: the sender's incarnation. */
             uint32_t incarnation;
         } ping;
