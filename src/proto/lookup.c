@@ -370,6 +370,7 @@ static void take_route(struct wr_lookups *l, struct wr_core *c, wr_host from,
                        const struct wr_msg *m)
 {
     const struct wr_msg busy = routed_of(WR_STATUS_BUSY);
+    const uint8_t left = (uint8_t)(WR_HOPS_MAX - m->route.hops);
     struct wr_lookup *k;
 
     if (under_way(l, from, m->rid))
@@ -382,11 +383,9 @@ static void take_route(struct wr_lookups *l, struct wr_core *c, wr_host from,
     k->key = m->route.key;
     k->back = m->rid;
     k->prev = from;
-    k->ttl = m->route.ttl;
+    k->ttl = m->route.ttl < left ? m->route.ttl : left; /* Liars say more. */
     k->hops = m->route.hops;
     k->trace = m->route.trace;
-    if (k->ttl > WR_HOPS_MAX)
-        k->ttl = WR_HOPS_MAX;
     if (m->to < c->cfg->members)
         k->missed = wr_ref_of(c->cfg->self, m->to);
     k->deadline = c->now + c->cfg->lookup_us / 3;

@@ -272,6 +272,34 @@ Test(lookup, a_full_table_says_busy)
     still_close(w);
 }
 
+/* Hops and ttl together are what a way may have, whatever a sender says. */
+Test(lookup, nobody_is_led_on_beyond_the_longest_way)
+{
+    struct still *w = still_open(40, 1, 14, NULL);
+    struct still_host *h = &w->hosts[0];
+    struct wr_msg m = {.kind = WR_MSG_ROUTE, .from = 0, .to = WR_MEMBER_NONE};
+    unsigned routes = 0;
+
+    still_fingers(w, WR_SEC(1));
+    m.route.key = *wr_book_id(&w->book, wr_ref_of(7, 0));
+    m.route.ttl = WR_HOPS_MAX;
+    for (m.rid = 1; m.rid <= 2; m.rid++) {
+        m.route.hops = m.rid == 1 ? WR_HOPS_MAX - 3 : WR_HOPS_MAX;
+        wr_lookups_recv(&h->lookups, &h->core, 5, &m);
+    }
+    for (uint32_t i = 0; i < h->out.n; i++) {
+        const struct wr_msg *const sent = &h->out.v[i].msg;
+
+        if (h->out.v[i].kind != WR_FX_SEND || sent->kind != WR_MSG_ROUTE)
+            continue;
+        routes++;
+        cr_assert_eq(sent->route.hops, WR_HOPS_MAX - 2);
+        cr_assert_eq(sent->route.ttl, 2);
+    }
+    cr_assert_eq(routes, 1);
+    still_close(w);
+}
+
 Test(lookup, an_answer_that_nobody_awaits_changes_nothing)
 {
     struct still *w = still_open(10, 1, 10, NULL);
