@@ -205,7 +205,7 @@ bool wr_check_ideal(const struct wr_world *w, const struct wr_check *k)
     uint32_t want = 0;
 
     for (wr_host h = 0; h < w->cfg.hosts; h++)
-        want += wr_world_is_up(w, h) ? w->cfg.members : 0;
+        want += wr_world_serves(w, h) ? w->cfg.members : 0;
     return k->members == want && k->not_ideal == 0 && k->rings == 1;
 }
 
@@ -242,7 +242,7 @@ void wr_check_shares(const struct wr_world *w, const struct wr_circle *all,
 
     for (wr_host h = 0; h < w->cfg.hosts; h++) {
         ret[h] = 0;
-        up += wr_world_is_up(w, h);
+        up += wr_world_serves(w, h);
     }
     /* Twice round: the first member's arc begins at the last one. */
     for (uint32_t i = 0; i < 2 * all->n; i++) {

@@ -20,7 +20,7 @@ uint32_t wr_copies_set(const struct wr_world *w, const struct wr_circle *all,
     for (uint32_t i = 0; i < all->n && near_n < WR_SET_MAX; i++) {
         const wr_host h = wr_ref_host(all->refs[(first + i) % all->n]);
 
-        if (wr_world_is_up(w, h) && !wr_host_listed(near, near_n, h))
+        if (wr_world_serves(w, h) && !wr_host_listed(near, near_n, h))
             near[near_n++] = h;
     }
     want = want < near_n ? want : near_n;
@@ -44,7 +44,7 @@ void wr_copies_of(const struct wr_world *w, const struct wr_circle *all,
         const struct wr_disk_item *it =
             wr_disk_find(root ? &d->roots : &d->chunks, key);
 
-        if (it == NULL || !wr_world_is_up(w, h) || it->rot == 2)
+        if (it == NULL || !wr_world_serves(w, h) || it->rot == 2)
             continue;
         if (wr_host_listed(set, ret->want, h))
             ret->stand++;

@@ -39,7 +39,7 @@ uint32_t wr_data_holders(const struct wr_data *d, uint32_t item, bool up)
     uint32_t n = 0;
 
     for (wr_host h = 0; h < d->w->cfg.hosts; h++)
-        n += !d->w->hosts[h].left && (!up || wr_world_is_up(d->w, h)) &&
+        n += !d->w->hosts[h].farewell && (!up || wr_world_is_up(d->w, h)) &&
              has(d, h, item);
     return n;
 }
@@ -63,7 +63,7 @@ static uint32_t durable(const struct wr_data *d, bool leavers)
     for (wr_host h = 0; h < d->w->cfg.hosts; h++) {
         const struct wr_world_host *host = &d->w->hosts[h];
 
-        n += host->known && !host->left && (leavers || !host->leaving);
+        n += host->known && !host->farewell && (leavers || !host->leaving);
     }
     if (n > d->w->cfg.node.copies)
         n = d->w->cfg.node.copies;
@@ -94,9 +94,9 @@ static bool spares(const struct wr_data *d, wr_host h, uint32_t item)
     uint32_t others = 0;
 
     for (wr_host k = 0; k < d->w->cfg.hosts; k++)
-        others += k != h && !d->w->hosts[k].left && !d->w->hosts[k].leaving &&
-                  has(d, k, item);
-    return d->w->hosts[h].left || !has(d, h, item) || others > 0;
+        others += k != h && !d->w->hosts[k].farewell &&
+                  !d->w->hosts[k].leaving && has(d, k, item);
+    return d->w->hosts[h].farewell || !has(d, h, item) || others > 0;
 }
 
 bool wr_data_rot(struct wr_data *d, wr_host h, uint32_t item)

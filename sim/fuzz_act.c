@@ -40,7 +40,7 @@ uint32_t life_up_n(const struct life *l)
 wr_host life_known(const struct life *l)
 {
     for (wr_host h = 0; h < l->w.cfg.hosts; h++)
-        if (wr_world_is_up(&l->w, h) && l->w.hosts[h].known)
+        if (wr_world_serves(&l->w, h) && l->w.hosts[h].known)
             return h;
     return WR_NO_HOST;
 }

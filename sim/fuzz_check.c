@@ -193,7 +193,7 @@ static void check_left(struct life *l)
     uint32_t left = 0, leaving = 0;
 
     for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
-        left += l->w.hosts[h].left;
+        left += l->w.hosts[h].farewell;
         leaving += l->w.hosts[h].leaving;
     }
     if (left != l->left_n)

@@ -343,7 +343,7 @@ static bool elsewhere(const struct wr_puts *p, wr_host h, uint32_t chunk,
                       const struct wr_puts_one *one, bool root)
 {
     for (wr_host k = 0; k < p->w->cfg.hosts; k++)
-        if (k != h && !p->w->hosts[k].left && !p->w->hosts[k].leaving &&
+        if (k != h && !p->w->hosts[k].farewell && !p->w->hosts[k].leaving &&
             (root ? has_record(p, k, one) : has(p, k, chunk, one)))
             return true;
     return false;

@@ -81,7 +81,7 @@ void run_down(struct run *r, wr_host h, bool politely)
 
 static void hands(struct run *r, wr_host h)
 {
-    if (r->w.hosts[h].joined)
+    if (r->w.hosts[h].joined || r->w.hosts[h].farewell)
         return;
     run_log(r, "by hand: another contact for host", h);
     wr_world_crash(&r->w, h);
@@ -111,7 +111,7 @@ static void on_alarm(struct wr_world *w, uint64_t cookie)
             run_flip(r, h);
         return;
     case RUN_ASK:
-        if (same && !wr_world_is_still(w, h))
+        if (same && wr_world_serves(w, h) && !wr_world_is_still(w, h))
             run_ask(r, h);
         if (same)
             run_ask_later(r, h);

@@ -86,8 +86,8 @@ void wr_uplink_dial(struct wr_world *w, uint32_t leaf, wr_host parent)
     w->uplinks.dials++;
     l = name_of(w, leaf);
     trip = 2 * latency(w, parent, l) + again(w, parent, l);
-    if (!wr_world_is_up(w, parent)) {
-        if (w->cfg.resets)
+    if (!wr_world_serves(w, parent)) {
+        if (w->cfg.resets || wr_world_is_up(w, parent))
             world_push(w, w->now + trip, WORLD_UPLINK_DOWN, parent, l, NULL);
         return;
     }

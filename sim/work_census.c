@@ -99,7 +99,7 @@ static void wipe(struct wr_work_census *c, const struct wr_disk_table *t)
 
 void wr_work_wiped(struct wr_work *k, wr_host h)
 {
-    if (k->w == NULL || k->w->hosts[h].left)
+    if (k->w == NULL || k->w->hosts[h].farewell)
         return;
     for (uint32_t i = 0; i < k->w->hosts[h].disk.chunks.n; i++)
         k->wiped_bytes += k->w->hosts[h].disk.chunks.v[i].len;
@@ -134,7 +134,7 @@ void wr_work_count(struct wr_work *k)
     for (wr_host h = 0; c->n > 0 && h < k->w->cfg.hosts; h++) {
         const struct wr_world_host *host = &k->w->hosts[h];
 
-        if (host->left)
+        if (host->farewell)
             continue;
         see(c, &host->disk.chunks, wr_world_is_up(k->w, h));
         see(c, &host->disk.roots, wr_world_is_up(k->w, h));

@@ -207,6 +207,11 @@ void world_save(struct wr_world_host *host)
     host->saved_n = r->n;
 }
 
+static wr_time save_us(struct wr_world *w)
+{
+    return SAVE_MIN_US + wr_rng_below(&w->rng, SAVE_MORE_US);
+}
+
 /* What a crash overtakes is lost. */
 static void persist(struct wr_world *w, wr_host h)
 {
@@ -215,10 +220,8 @@ static void persist(struct wr_world *w, wr_host h)
     if (host->saving)
         return;
     host->saving = true;
-    world_push(w,
-               wr_time_max(w->now, host->save_at) + SAVE_MIN_US +
-                   wr_rng_below(&w->rng, SAVE_MORE_US),
-               WORLD_SAVED, h, h, NULL);
+    world_push(w, wr_time_max(w->now, host->save_at) + save_us(w), WORLD_SAVED,
+               h, h, NULL);
     host->save_at = wr_time_max(w->now, host->save_at) + SAVE_AGAIN_US;
 }
 
@@ -246,6 +249,8 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
         w->hosts[h].joined = true;
         persist(w, h);
     }
+    if (fx->note.note == WR_NOTE_LEFT)
+        world_push(w, w->now, WORLD_GONE, h, h, NULL);
 }
 
 static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
@@ -253,7 +258,7 @@ static void on_done(struct wr_world *w, wr_host h, const struct wr_fx *fx)
     if (w->hosts[h].leaving && fx->done.token == WORLD_LEAVE_TOKEN) {
         w->hosts[h].leaving = fx->done.status == WR_STATUS_OK;
         if (w->hosts[h].leaving)
-            world_push(w, w->now, WORLD_GONE, h, h, NULL);
+            world_push(w, w->now + save_us(w), WORLD_FAREWELL, h, h, NULL);
     } else if (w->done != NULL) {
         w->done(w, h, fx);
     }
@@ -379,7 +384,8 @@ bool world_greet(struct wr_world *w, const struct wr_sim_event *e)
     return true;
 }
 
-/* What a link's HELLO and CARDs do before the first message. */
+/* What a link's HELLO and CARDs do before the first message: whoever says that
+ * one has left has its farewell, and hands it on. */
 static void introduce(struct wr_world *w, const struct wr_sim_event *e,
                       const struct wr_msg *m)
 {
@@ -394,12 +400,11 @@ static void introduce(struct wr_world *w, const struct wr_sim_event *e,
     }
     if (m->kind == WR_MSG_BYE && m->bye.why == WR_BYE_LEFT)
         world_admit(w, e->to, e->from, WR_ROSTER_LEFT);
-    for (uint8_t i = 0; m->kind == WR_MSG_ROSTER && i < m->roster.n; i++) {
-        const wr_host of = m->roster.entries[i].host;
-
-        if (w->hosts[of].left)
-            world_admit(w, e->to, of, WR_ROSTER_LEFT);
-    }
+    if (m->kind != WR_MSG_ROSTER && m->kind != WR_MSG_ROSTER_ASK)
+        return;
+    for (uint8_t i = 0; i < m->roster.n; i++)
+        if (m->roster.entries[i].state == WR_ROSTER_LEFT)
+            world_admit(w, e->to, m->roster.entries[i].host, WR_ROSTER_LEFT);
 }
 
 static void mix(struct wr_world *w, uint64_t v)
@@ -581,8 +586,11 @@ static void happen(struct wr_world *w, const struct wr_sim_event *e)
     case WORLD_CLOCK:
         world_clock(w, e->to);
         return;
+    case WORLD_FAREWELL:
+        world_farewell(w, e->to);
+        return;
     case WORLD_GONE:
-        to->left = true;
+        to->left = to->farewell = true;
         wr_uplink_break(w, e->to, !w->cfg.resets); /* A crash would, else. */
         wr_world_crash(w, e->to);
         return;

@@ -69,11 +69,13 @@ struct wr_world_host {
     struct wr_links links;
     struct wr_overlay *overlay; /* In the core's place. */
     uint64_t sent_bytes, recv_bytes;
-    bool left;    /* For good. */
-    bool leaving; /* Hands everything on first. */
-    bool joined;  /* Since it is up: its false death counts. */
-    bool known;   /* Was in the ring, and has written that down; */
-    bool saving;  /* it does so soon, with its roster, */
+    bool left;     /* For good: another host has its farewell. */
+    bool farewell; /* It has written that down, and says it whenever it is up;
+                      it does not count any more. */
+    bool leaving;  /* Hands everything on first; is up to say farewell. */
+    bool joined;   /* Since it is up: its false death counts. */
+    bool known;    /* Was in the ring, and has written that down; */
+    bool saving;   /* it does so soon, with its roster, */
     uint32_t saved_n;
     wr_time save_at;               /* not before then. */
     struct wr_roster_entry *saved; /* The roster, persisted. */
@@ -196,6 +198,12 @@ static inline bool wr_world_is_still(const struct wr_world *w, wr_host h)
 static inline bool wr_world_is_up(const struct wr_world *w, wr_host h)
 {
     return w->hosts[h].node != NULL || w->hosts[h].overlay != NULL;
+}
+
+/* It is up, and not only to say that it has left. */
+static inline bool wr_world_serves(const struct wr_world *w, wr_host h)
+{
+    return wr_world_is_up(w, h) && !w->hosts[h].farewell;
 }
 
 /* NULL: it is none, or its host is down. */

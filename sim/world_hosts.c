@@ -59,11 +59,26 @@ void wr_world_up(struct wr_world *w, wr_host h, wr_host via)
         if (e->host != h && w->cfg.node.roster_max > 0)
             world_admit(w, h, e->host, (enum wr_roster_state)e->state);
     }
+    if (host->farewell) {
+        world_farewell(w, h);
+        return;
+    }
     world_trace(w, h, "starts, joins through", via, 0, 0);
     wr_node_join(host->node, known, via == WR_NO_HOST ? 0 : 1, may_start,
                  world_time(w, h), &w->out);
     world_settle(w, h);
     world_clock(w, h);
+}
+
+void world_farewell(struct wr_world *w, wr_host h)
+{
+    struct wr_world_host *host = &w->hosts[h];
+
+    world_trace(w, h, "says farewell", WR_NO_HOST, 0, 0);
+    host->farewell = host->leaving = true;
+    host->joined = false;
+    wr_uplink_break(w, h, true);
+    world_admit(w, h, h, WR_ROSTER_LEFT);
 }
 
 static int by_number(const void *a, const void *b)

@@ -11,6 +11,7 @@ enum world_event {
     WORLD_WRITTEN,
     WORLD_STORED,
     WORLD_SAVED,
+    WORLD_FAREWELL, /* All is handed on, and its farewell is written. */
     WORLD_GONE,
     WORLD_ALARM,
     WORLD_UPLINK,      /* A leaf has reached a host, */
@@ -75,6 +76,9 @@ void *world_grown(void *v, uint32_t n, uint32_t *cap, size_t size);
 
 /* A node for `h`, which knows nobody yet. */
 void world_open(struct wr_world *w, wr_host h);
+
+/* The node of `h` is told that it has left. */
+void world_farewell(struct wr_world *w, wr_host h);
 
 /* After each step of a node: its effects, and a tick for its deadline. */
 void world_settle(struct wr_world *w, wr_host h);

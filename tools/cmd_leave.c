@@ -6,7 +6,10 @@
 #include "cli.h"
 #include "sys/clock.h"
 
-enum { POLL_US = 200000 };
+enum {
+    POLL_US = 200000,
+    WAITS_LONG = 50, /* Looks; where nothing is wrong it is over before. */
+};
 
 static bool running(struct cli *cli, json_t **ret)
 {
@@ -20,6 +23,7 @@ static bool running(struct cli *cli, json_t **ret)
 static bool watch(struct cli *cli, uint64_t chunks)
 {
     struct cli_progress progress;
+    unsigned waits = 0;
     bool gone = true;
     json_t *o;
 
@@ -29,7 +33,13 @@ static bool watch(struct cli *cli, uint64_t chunks)
         char note[64];
 
         gone = state == NULL || strcmp(state, "serving") != 0;
-
+        waits += state != NULL && strcmp(state, "saying farewell") == 0;
+        if (waits == WAITS_LONG && !cli->quiet) {
+            cli_progress_end(&progress);
+            fputs("everything is handed over; waiting until another host has "
+                  "confirmed that this one has left\n",
+                  stderr);
+        }
         snprintf(note, sizeof(note), "%llu of %llu chunks",
                  (unsigned long long)number_of(o, "chunks_handed_over"),
                  (unsigned long long)chunks);

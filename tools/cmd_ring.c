@@ -138,6 +138,9 @@ static void print_status(const json_t *o)
                "stop one of the two for good\n",
                shown(twin, "address"),
                (unsigned long long)number_of(twin, "heard_ago_s"));
+    if (strcmp(shown(o, "state"), "saying farewell") == 0)
+        puts("leaving   everything is handed over; waiting until another host "
+             "has confirmed that this one has left");
     printf("ring      %.16s, %u host%s admitted\n", shown(o, "ring"), hosts,
            hosts == 1 ? "" : "s");
     printf("copies    %u of each chunk; a put returns when %u %s on disk\n",

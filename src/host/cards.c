@@ -119,6 +119,12 @@ bool wr_cards_farewell(struct wr_cards *c, wr_host h, struct wr_span farewell)
     return true;
 }
 
+void wr_cards_confirmed(struct wr_cards *c, wr_host h)
+{
+    c->v[h].confirmed = true;
+    c->dirty = true;
+}
+
 bool wr_cards_revoke(struct wr_cards *c, struct wr_span list)
 {
     struct wr_revoked r;
@@ -157,9 +163,10 @@ static json_t *card_json(const struct wr_card *card, const struct wr_addr *addr)
     wr_hex(wr_span(card->bytes, card->bytes_n), cred);
     if (card->left)
         wr_hex(wr_span(card->farewell, sizeof(card->farewell)), bye);
-    return json_pack("{s:s, s:s, s:I, s:s, s:I}", "credential", cred, "address",
-                     wr_addr_text(addr, text), "incarnation",
-                     (json_int_t)card->incarnation, "farewell", bye, "seen",
+    return json_pack("{s:s, s:s, s:I, s:s, s:b, s:I}", "credential", cred,
+                     "address", wr_addr_text(addr, text), "incarnation",
+                     (json_int_t)card->incarnation, "farewell", bye,
+                     "confirmed", (int)card->confirmed, "seen",
                      (json_int_t)card->seen_s);
 }
 
@@ -201,6 +208,7 @@ static bool load_one(struct wr_cards *c, const json_t *e)
     c->v[h].seen_s = seen > 0 ? (uint64_t)seen : 0;
     if (bye != NULL && wr_unhex(bye, farewell, sizeof(farewell)) == WR_OK)
         wr_cards_farewell(c, h, wr_span(farewell, sizeof(farewell)));
+    c->v[h].confirmed = json_is_true(json_object_get(e, "confirmed"));
     return true;
 }
 

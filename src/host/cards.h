@@ -25,7 +25,8 @@ struct wr_card {
     uint8_t bytes[WR_CRED_BYTES_MAX]; /* Of the credential. */
     size_t bytes_n;
     uint8_t farewell[WR_FAREWELL_BYTES];
-    bool left;            /* By its own farewell. */
+    bool left;            /* By its own farewell, */
+    bool confirmed;       /* which others have (our own card alone). */
     uint32_t incarnation; /* The highest heard of. */
     uint64_t seen_s;      /* Wall clock, when it last opened a link; 0. */
 };
@@ -65,6 +66,9 @@ bool wr_cards_said(struct wr_cards *c, wr_host h, const struct wr_addr *addr,
 
 /* True if it is that host's word and news. */
 bool wr_cards_farewell(struct wr_cards *c, wr_host h, struct wr_span farewell);
+
+/* Others have the farewell of `h`, which is ourselves: that is over. */
+void wr_cards_confirmed(struct wr_cards *c, wr_host h);
 
 /* A newer list of the issuer's: true, and it is in force. */
 bool wr_cards_revoke(struct wr_cards *c, struct wr_span list);

@@ -444,6 +444,16 @@ void wr_hub_incarnate(struct wr_hub *hub, uint32_t incarnation)
         wr_hub_news(hub, hub->cfg.self);
 }
 
+void wr_hub_left(struct wr_hub *hub)
+{
+    const struct wr_msg bye = {.kind = WR_MSG_BYE, .bye.why = WR_BYE_LEFT};
+
+    wr_hub_news(hub, hub->cfg.self);
+    for (struct wr_conn *c = hub->conns; c != NULL; c = c->next)
+        if (c->kind == WR_CONN_LEAF && c->greeted)
+            wr_conn_send(c, &bye, NULL);
+}
+
 bool wr_hub_linked(const struct wr_hub *hub, wr_host h)
 {
     const struct wr_conn *c = hub->hosts[h].conn[0];

@@ -88,6 +88,10 @@ void wr_hub_send(struct wr_hub *hub, wr_host to, const struct wr_msg *m,
 /* Our incarnation was raised: HELLO and our card say so from now on. */
 void wr_hub_incarnate(struct wr_hub *hub, uint32_t incarnation);
 
+/* We have left for good: our card says so from now on, and our leaves go
+ * elsewhere. */
+void wr_hub_left(struct wr_hub *hub);
+
 /* Whether another process runs under our identity: a copy of this directory, or
  * what it is a copy of. Where that one listens, and how long ago we heard. */
 bool wr_hub_twin(const struct wr_hub *hub, struct wr_addr *ret,

@@ -229,6 +229,9 @@ static void on_card(struct wr_conn *c, const struct wr_msg *m)
     }
     if (h == hub->cfg.self) { /* We know better where we are. */
         wr_hub_hear_twin(hub, &m->card.addr, m->card.incarnation);
+        if (m->card.farewell.n > 0 &&
+            wr_cards_farewell(cards, h, m->card.farewell))
+            hub->cfg.on_card(hub->cfg.arg, h);
         return;
     }
     const bool moved =

@@ -90,10 +90,10 @@ static void start_leave(struct wr_super *s, const struct wr_hub_peer *peer,
                "only the owner of a host can make it leave");
         return;
     }
-    if (s->state == WR_SUPER_LEAVING) {
+    if (s->state == WR_SUPER_LEAVING || s->state == WR_SUPER_FAREWELL) {
         wr_super_reply(s, peer->from, m->rid, WR_STATUS_OK,
-                       json_pack("{s:s, s:I}", "state", "leaving", "pushed",
-                                 (json_int_t)s->pushed));
+                       json_pack("{s:s, s:I}", "state", wr_view_state(s),
+                                 "pushed", (json_int_t)s->pushed));
         return;
     }
     struct wr_talk *talk = NULL;
@@ -197,7 +197,7 @@ void wr_super_query_done(struct wr_super *s, const struct wr_fx *fx)
     if (talk->used && talk->kind == WR_TALK_LEAVE) {
         if (fx->done.status == WR_STATUS_OK) {
             WR_LOG_TEXT(INFO, "host", "everything is handed over");
-            wr_super_left(s);
+            wr_super_farewell(s);
         } else {
             WR_LOG(WARN, "host", "not everything is handed over; we stay",
                    WR_KV_STR("status", wr_status_name(fx->done.status)));

@@ -11,6 +11,7 @@
 #include "host/address.h"
 #include "host/notify.h"
 #include "host/super_parts.h"
+#include "host/view.h"
 #include "net/addr.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
@@ -171,9 +172,9 @@ static enum wr_err open_cards(struct wr_super *s, struct wr_why *why)
     wr_cards_load(&s->cards, home->dir);
     switch (wr_cards_state(&s->cards, s->self)) {
     case WR_ROSTER_LEFT:
-        return wr_why(why, WR_EREFUSED,
-                      "this host has left its ring for good; to take part "
-                      "again, join with a new ticket in another directory");
+        if (!wr_card_of(&s->cards, s->self)->confirmed)
+            break; /* There is still somebody to be told. */
+        return wr_why(why, WR_EREFUSED, WR_SUPER_LEFT_TEXT);
     case WR_ROSTER_REMOVED:
         return wr_why(why, WR_EREFUSED,
                       "this host was removed from its ring by the issuer");
@@ -239,11 +240,17 @@ static void enter_ring(struct wr_super *s)
     for (wr_host h = 0; h < s->book.hosts_n; h++) {
         const enum wr_roster_state state = wr_cards_state(&s->cards, h);
 
-        wr_super_later(
-            s, &(struct wr_super_later){.kind = WR_EV_ADMIT, .from = h});
+        if (h != s->self || state == WR_ROSTER_ADMITTED)
+            wr_super_later(
+                s, &(struct wr_super_later){.kind = WR_EV_ADMIT, .from = h});
         if (h != s->self && state == WR_ROSTER_ADMITTED &&
             n < WR_ARRAY_LEN(known))
             known[n++] = h;
+    }
+    if (wr_card_of(&s->cards, s->self)->left) {
+        s->state = WR_SUPER_LEAVING;
+        wr_super_farewell_saved(s);
+        return;
     }
     if (n == 0 && (s->issuer || before))
         wr_node_start_ring(s->node, wr_clock_now(), &s->out);
@@ -273,8 +280,13 @@ static void on_down(void *arg, wr_host h)
 
 static void on_card(void *arg, wr_host h)
 {
-    wr_super_later(arg,
-                   &(struct wr_super_later){.kind = WR_EV_ADMIT, .from = h});
+    struct wr_super *s = arg;
+
+    if (h == s->self)
+        wr_super_told_left(s);
+    else
+        wr_super_later(
+            s, &(struct wr_super_later){.kind = WR_EV_ADMIT, .from = h});
 }
 
 /* The port that we had last time, if any port will do: others know it. */
@@ -309,7 +321,7 @@ static enum wr_err open_hub(struct wr_super *s, struct wr_why *why)
         .on_no_room = wr_super_on_no_room,
         .on_up = on_up,
         .on_down = on_down,
-        .on_leaf = wr_super_welcome,
+        .on_leaf = wr_super_on_leaf,
         .on_card = on_card,
         .on_revoked = wr_super_on_revoked,
     };
@@ -353,7 +365,7 @@ struct save {
     uv_work_t work;
     struct wr_super *s;
     char *text;
-    bool joined;
+    bool joined, farewell;
     uint32_t incarnation; /* Raised (R12) since the start; or 0. */
     uint64_t seen_s;      /* The time; or 0. */
     char *accounts;       /* Or NULL: they are as they were. */
@@ -409,6 +421,7 @@ static struct save *save_new(struct wr_super *s)
     }
     save->s = s;
     save->joined = s->state == WR_SUPER_SERVING;
+    save->farewell = wr_super_farewell_due(s);
     save->work.data = save;
     if (s->incarnation > s->incarnation_saved)
         save->incarnation = s->incarnation;
@@ -444,6 +457,9 @@ static void save_done(uv_work_t *work, int status)
         save->s->incarnation_saved = 0;
         save->s->revoked_saved = 0;
         save->s->account.dirty = save->s->account.dirty || save->accounts;
+        save->s->cards.dirty = save->s->cards.dirty || save->farewell;
+    } else if (save->farewell) {
+        wr_super_farewell_saved(save->s);
     }
     save_free(save);
 }
@@ -476,8 +492,6 @@ static void settle_accounts(struct wr_super *s)
 static void on_upkeep(uv_timer_t *t)
 {
     struct wr_super *s = t->data;
-    static const char *const words[] = {"joining", "serving", "leaving",
-                                        "stopping"};
     struct wr_store_usage usage;
     char status[96];
 
@@ -499,7 +513,7 @@ static void on_upkeep(uv_timer_t *t)
     snprintf(status, sizeof(status), "STATUS=%s",
              usage.failed                     ? "refusing puts: disk failed"
              : usage.space >= WR_SPACE_NO_PUT ? "refusing puts: disk is full"
-                                              : words[s->state]);
+                                              : wr_view_state(s));
     wr_notify(status);
     wr_notify("WATCHDOG=1");
 }
@@ -546,6 +560,10 @@ static void on_signal(uv_signal_t *signal, int number)
     struct wr_super *s = signal->data;
 
     WR_LOG(INFO, "host", "stopping", WR_KV_I64("signal", number));
+    if (s->state == WR_SUPER_FAREWELL)
+        WR_LOG_TEXT(WARN, "host",
+                    "no other host has confirmed that this one has left: they "
+                    "count on it until it is started once more");
     wr_store_drain(s->store);
     wr_super_stop(s);
 }

@@ -34,6 +34,8 @@ static void on_note(struct wr_super *s, const struct wr_fx *fx)
         WR_LOG_TEXT(INFO, "ring", "in the ring");
         s->cards.dirty = true; /* From now on we are somebody's host. */
     }
+    if (fx->note.note == WR_NOTE_LEFT)
+        wr_super_left(s);
 }
 
 /* R12: the node came back as somebody newer. The next start must be newer
@@ -127,8 +129,9 @@ static void feed_later(struct wr_super *s, const struct wr_super_later *l)
 }
 
 /* News of who is there are written down at once, lest a crash forget them: who
- * has left will not say so again. What follows in the same second waits for the
- * upkeep, for a storm of news is a big file many times over. */
+ * has left says so no more once we have had time for that (A18). What follows
+ * in the same second waits for the upkeep, for a storm of news is a big file
+ * many times over. */
 static void save_soon(struct wr_super *s)
 {
     if (!s->cards.dirty || !s->opened || s->saving || s->saved_soon ||

@@ -339,7 +339,7 @@ void wr_super_on_revoked(void *arg)
 
     s->cards.dirty = true; /* Saved soon, by a worker. */
     for (wr_host h = 0; h < s->book.hosts_n; h++)
-        if (wr_cards_state(&s->cards, h) != WR_ROSTER_ADMITTED)
+        if (h != s->self && wr_cards_state(&s->cards, h) != WR_ROSTER_ADMITTED)
             wr_super_later(
                 s, &(struct wr_super_later){.kind = WR_EV_ADMIT, .from = h});
     wr_hub_enforce(s->hub);
@@ -347,25 +347,4 @@ void wr_super_on_revoked(void *arg)
         WR_LOG_TEXT(ERROR, "host", "this host was removed by the issuer");
         wr_super_stop(s);
     }
-}
-
-/* Everything is handed over: our signed word goes to all, then we go. */
-void wr_super_left(struct wr_super *s)
-{
-    uint8_t farewell[WR_FAREWELL_BYTES];
-    const struct wr_card *card = wr_card_of(&s->cards, s->self);
-    struct wr_msg m = {.kind = WR_MSG_CARD};
-
-    wr_farewell_sign(s->cfg.home->ring, card->cred.host, &s->cfg.home->id.sign,
-                     farewell);
-    wr_cards_farewell(&s->cards, s->self, wr_span(farewell, sizeof(farewell)));
-    m.card.credential = wr_span(card->bytes, card->bytes_n);
-    m.card.farewell = wr_span(farewell, sizeof(farewell));
-    m.card.addr = wr_hub_advertised(s->hub);
-    m.card.incarnation = s->incarnation;
-    for (wr_host h = 0; h < s->book.hosts_n; h++)
-        if (h != s->self && wr_hub_linked(s->hub, h))
-            wr_hub_send(s->hub, h, &m, NULL);
-    s->left = true;
-    wr_super_stop(s);
 }

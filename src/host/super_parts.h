@@ -3,6 +3,7 @@
  *
  *     super.c        start, the loop, stop
  *     super_fx.c     events in, effects out
+ *     super_left.c   the farewell, when everything is handed over
  *     super_store.c  the store's operations behind effects
  *     super_msg.c    messages from the hub: verified, then to the node; or the
  *                    host's own (admission, revocation)
@@ -88,13 +89,14 @@ struct wr_super {
         WR_SUPER_JOINING,
         WR_SUPER_SERVING,
         WR_SUPER_LEAVING,
+        WR_SUPER_FAREWELL, /* Said until another host has it. */
         WR_SUPER_STOPPING
     } state;
     uint64_t pushed; /* Chunks handed over while leaving. */
     bool saving;     /* DIR/members is being written. */
     bool saved_soon; /* It was, at once, since the last upkeep. */
-    bool left;
-    bool opened; /* Hub and all: what we know is worth saving. */
+    bool left;       /* And another host knows: no "back soon". */
+    bool opened;     /* Hub and all: what we know is worth saving. */
     uint32_t incarnation_saved, talk_number;
     uint64_t revoked_saved, upkeeps;
     uint64_t dropped; /* Effects without room that the log has told of. */
@@ -122,7 +124,21 @@ void wr_super_on_no_room(void *arg, const struct wr_hub_peer *peer,
                          const struct wr_msg *m);
 void wr_super_welcome(void *arg, const struct wr_hub_peer *leaf);
 void wr_super_on_revoked(void *arg);
+
+/* super_left.c */
+#define WR_SUPER_LEFT_TEXT                                                     \
+    "this host has left its ring for good; to take part again, join with a "   \
+    "new ticket in another directory"
+/* Everything is handed over. */
+void wr_super_farewell(struct wr_super *s);
+/* It is signed, and not yet written down; and it is. */
+bool wr_super_farewell_due(const struct wr_super *s);
+void wr_super_farewell_saved(struct wr_super *s);
+/* Another host has it; or has told us. */
 void wr_super_left(struct wr_super *s);
+void wr_super_told_left(struct wr_super *s);
+/* A leaf attached: it is welcome, or has to go elsewhere. */
+void wr_super_on_leaf(void *arg, const struct wr_hub_peer *leaf);
 
 /* query.c */
 /* A REPORT to a leaf or host; takes `o` over. */

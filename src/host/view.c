@@ -41,10 +41,10 @@ static json_t *members_json(const struct wr_super *s, const wr_ref *v, size_t n)
     return all;
 }
 
-static const char *state_text(const struct wr_super *s)
+const char *wr_view_state(const struct wr_super *s)
 {
     static const char *const words[] = {"joining", "serving", "leaving",
-                                        "stopping"};
+                                        "saying farewell", "stopping"};
 
     return words[s->state];
 }
@@ -168,7 +168,7 @@ json_t *wr_view_status(const struct wr_super *s)
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:I, s:b, s:i, s:i, s:i, s:i, s:i, s:I, s:I, "
         "s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "state", state_text(s), "host", host_json(s, s->self), "ring",
+        "state", wr_view_state(s), "host", host_json(s, s->self), "ring",
         wr_view_hex(s->cfg.home->ring, WR_SIGN_PUBLIC), "address",
         wr_addr_text(&at, address), "uptime_s",
         (json_int_t)((wr_clock_now() - s->started) / WR_SEC(1)), "issuer",

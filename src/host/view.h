@@ -9,6 +9,9 @@
 
 #include "host/super_parts.h"
 
+/* "joining", "serving" ... */
+const char *wr_view_state(const struct wr_super *s);
+
 /* How full the store is: {"space", "used_bytes", "capacity_bytes"}. */
 json_t *wr_view_space(const struct wr_super *s);
 json_t *wr_view_status(const struct wr_super *s);

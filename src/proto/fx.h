@@ -42,10 +42,14 @@ enum wr_ev_kind {
     WR_EV_STORED,    /* A store operation ended. */
     WR_EV_LINK_UP,   /* The control link to `from` stands; its incarnation. */
     WR_EV_LINK_DOWN, /* It is gone, or a dial failed. For leaves, too. */
-    WR_EV_ADMIT,     /* A certified host is (or no longer is) admitted. */
+    WR_EV_ADMIT,     /* A certified host is (or no longer is) admitted. Of
+                        ourselves, that we have left: our farewell is signed and
+                        written down. We say it until another host has it:
+                        WR_NOTE_LEFT, the end. */
     WR_EV_LOOKUP,    /* Command: look `key` up; ends in WR_FX_DONE. */
-    WR_EV_LEAVE,     /* Command: push everything out, then leave for good;
-                        ends in WR_FX_DONE, progress in WR_FX_NOTE. */
+    WR_EV_LEAVE,     /* Command: push everything out, to leave for good; ends
+                        in WR_FX_DONE, progress in WR_FX_NOTE. If OK, the driver
+                        says that we have left (ADMIT). */
     WR_EV_MEND,      /* Command: our copy of a chunk is rotten; get another
                         one in its place. Ends in WR_FX_DONE. */
     WR_EV_STOP,      /* Command: tell peers "back soon". */
@@ -138,7 +142,7 @@ static inline bool wr_fx_of_store(enum wr_fx_kind k)
     X(PEER_BACK, "peer is back")                                               \
     X(BAD_COPY, "a copy did not match its hash")                               \
     X(PUSH_PROGRESS, "chunks handed over")                                     \
-    X(LEFT, "left the ring")                                                   \
+    X(LEFT, "left for good, and is counted no more")                           \
     X(CAP_HIT, "a table was full")
 
 enum wr_note {

@@ -89,7 +89,7 @@ static void check_cfg(const struct wr_node_cfg *cfg)
     WR_CHECK(cfg->sweep_us > 0);
 }
 
-static void left(struct wr_core *c, wr_token token, enum wr_status status);
+static void handed_on(struct wr_core *c, wr_token token, enum wr_status status);
 
 static enum wr_err open_sweep(struct wr_node *n)
 {
@@ -131,7 +131,7 @@ static enum wr_err open_data(struct wr_node *n, const struct wr_book *book)
     n->core.routes = &n->routes;
     n->core.lookups = &n->lookups;
     n->core.replica = &n->replica;
-    n->replica.left_fn = left;
+    n->replica.handed_fn = handed_on;
     return err;
 }
 
@@ -442,21 +442,20 @@ static void say_bye(struct wr_core *c, enum wr_bye why)
     }
 }
 
-/* Neighbours drop our members at once, as if they had died: their lists name
- * who comes next (R3). */
+/* Our farewell is signed and written down: it is said, and goes on being said
+ * until another host has it (A18). Neighbours drop our members at once, as if
+ * they had died: their lists name who comes next (R3). */
 static void depart(struct wr_core *c)
 {
     say_bye(c, WR_BYE_LEFT);
     wr_rings_leave(c);
+    wr_replica_close(c->replica);
     c->boot->wanted = false;
-    if (c->roster->cap > 0)
-        wr_roster_admit(c, c->cfg->self, WR_ROSTER_LEFT, c->incarnation);
-    wr_core_note(c, WR_NOTE_LEFT, c->cfg->self, WR_NO_REF);
+    wr_roster_leave(c);
 }
 
-/* A neighbour in the ring will hear our BYE, or there is nobody else. Those who
- * did not would count on us for ever; and the ring would go with us if all that
- * did were newcomers, who do not start one (R10). */
+/* A neighbour in the ring will hear our BYE, or there is nobody else: the ring
+ * would go with us if all that did were newcomers, who start none (R10). */
 static bool heard(const struct wr_core *c)
 {
     for (unsigned i = 0; i < c->cfg->members; i++) {
@@ -474,16 +473,24 @@ static bool heard(const struct wr_core *c)
     return wr_roster_admitted_n(c) <= 1;
 }
 
-/* Everything is handed on: then, and only then, we go. */
-static void left(struct wr_core *c, wr_token token, enum wr_status status)
+/* Everything is handed on: then, and only then, the driver lets us go. */
+static void handed_on(struct wr_core *c, wr_token token, enum wr_status status)
 {
     if (status == WR_STATUS_OK && !heard(c)) {
         status = WR_STATUS_UNREACHABLE;
         wr_replica_stay(c->replica);
     }
-    if (status == WR_STATUS_OK)
-        depart(c);
     wr_core_done(c, token, status);
+}
+
+static void admit(struct wr_core *c, const struct wr_event *ev)
+{
+    const bool was = wr_roster_gone(c, c->cfg->self);
+
+    wr_roster_admit(c, ev->from, (enum wr_roster_state)ev->admit.state,
+                    ev->admit.incarnation);
+    if (ev->from == c->cfg->self && ev->admit.state == WR_ROSTER_LEFT && !was)
+        depart(c);
 }
 
 /* ---- the funnel ------------------------------------------------------------
@@ -526,8 +533,7 @@ void wr_node_step(struct wr_node *n, const struct wr_event *ev, wr_time now,
             link_down(c, ev->from);
         break;
     case WR_EV_ADMIT:
-        wr_roster_admit(c, ev->from, (enum wr_roster_state)ev->admit.state,
-                        ev->admit.incarnation);
+        admit(c, ev);
         break;
     case WR_EV_LOOKUP:
         wr_lookups_start(c->lookups, c, &ev->lookup.key, ev->lookup.trace,

@@ -61,8 +61,8 @@ struct wr_have;
 typedef void wr_proven_fn(struct wr_core *c, uint32_t slot,
                           const struct wr_proof *proof);
 
-typedef void wr_left_fn(struct wr_core *c, wr_token token,
-                        enum wr_status status);
+typedef void wr_handed_fn(struct wr_core *c, wr_token token,
+                          enum wr_status status);
 
 /* Walks the own store: first all chunks, then all root records. */
 struct wr_push {
@@ -110,7 +110,7 @@ struct wr_replica {
     uint32_t mutes_cap;
     struct wr_push push;
     wr_proven_fn *proven_fn;
-    wr_left_fn *left_fn; /* Told when all is handed on; else WR_FX_DONE. */
+    wr_handed_fn *handed_fn; /* Told when all is handed on; else a DONE. */
 };
 
 /* Room for cfg->ops_max ops and cfg->have_ops_max haves (0: such requests, and
@@ -136,7 +136,7 @@ void wr_replica_stored(struct wr_replica *r, struct wr_core *c,
 void wr_replica_link_down(struct wr_replica *r, struct wr_core *c, wr_host h);
 
 /* WR_EV_LEAVE: hands every chunk and record on to n hosts other than us, tells
- * progress, and ends with `left_fn` (OK, or UNREACHABLE if some key did not
+ * progress, and ends with `handed_fn` (OK, or UNREACHABLE if some key did not
  * find its copies). A second command while one runs is BUSY. */
 void wr_replica_leave(struct wr_replica *r, struct wr_core *c, wr_token token);
 
@@ -145,8 +145,9 @@ void wr_replica_leave(struct wr_replica *r, struct wr_core *c, wr_token token);
 void wr_replica_mend(struct wr_replica *r, struct wr_core *c,
                      const struct wr_id *digest, uint32_t hash, wr_token token);
 
-/* We do not go after all. */
+/* We do not go after all; or we have gone, and nothing more comes in. */
 void wr_replica_stay(struct wr_replica *r);
+void wr_replica_close(struct wr_replica *r);
 
 /* Reads a root record from as many hosts as it takes to judge it (D17), and
  * tells `fn`, in this step or a later one. False: no room. */

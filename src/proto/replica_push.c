@@ -25,8 +25,8 @@ static void finish(struct wr_replica *r, struct wr_core *c)
 
     r->push.active = false;
     r->push.closed = status == WR_STATUS_OK;
-    if (r->left_fn != NULL)
-        r->left_fn(c, r->push.token, status);
+    if (r->handed_fn != NULL)
+        r->handed_fn(c, r->push.token, status);
     else
         wr_core_done(c, r->push.token, status);
 }
@@ -229,6 +229,11 @@ void wr_replica_leave(struct wr_replica *r, struct wr_core *c, wr_token token)
 void wr_replica_stay(struct wr_replica *r)
 {
     r->push.closed = false;
+}
+
+void wr_replica_close(struct wr_replica *r)
+{
+    r->push.closed = true;
 }
 
 void wr_push_tick(struct wr_replica *r, struct wr_core *c)

@@ -172,6 +172,23 @@ uint8_t wr_roster_durable(const struct wr_core *c)
     return (uint8_t)(wr_roster_copies(c) / 2 + 1);
 }
 
+static void farewell_ends(struct wr_core *c)
+{
+    c->roster->bye.open = false;
+    c->roster->due_at = WR_NEVER;
+    wr_core_note(c, WR_NOTE_LEFT, c->cfg->self, WR_NO_REF);
+}
+
+void wr_roster_leave(struct wr_core *c)
+{
+    struct wr_roster *r = c->roster;
+
+    r->bye = (struct wr_roster_bye){.open = true, .heard = WR_NO_HOST};
+    r->due_at = c->now;
+    if (r->admitted_n == 0) /* Nobody is there to know; or no roster. */
+        farewell_ends(c);
+}
+
 /* ---- comparing ------------------------------------------------------------
  */
 
@@ -219,6 +236,28 @@ static bool differs(const struct wr_core *c, const struct wr_msg *m)
     return m->roster.sum != c->roster->sum || m->roster.count != c->roster->n;
 }
 
+/* `from` has our farewell: it says so, or lists all that we do. Only what it
+ * says once more, later, it will still know after a crash. */
+static void hear_farewell(struct wr_core *c, wr_host from,
+                          const struct wr_msg *m)
+{
+    struct wr_roster_bye *bye = &c->roster->bye;
+    bool has = !differs(c, m);
+
+    for (uint8_t i = 0; i < m->roster.n; i++)
+        has = has || (m->roster.entries[i].host == c->cfg->self &&
+                      m->roster.entries[i].state == WR_ROSTER_LEFT);
+    if (!has || !wr_roster_admitted(c, from))
+        return;
+    if (bye->heard == WR_NO_HOST) {
+        bye->heard = from;
+        bye->sure_at = c->now + WR_ROSTER_WRITTEN_US;
+        c->roster->due_at = bye->sure_at;
+    } else if (bye->heard == from && c->now >= bye->sure_at) {
+        farewell_ends(c);
+    }
+}
+
 void wr_roster_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
 {
     struct wr_roster *r = c->roster;
@@ -240,6 +279,8 @@ void wr_roster_recv(struct wr_core *c, wr_host from, const struct wr_msg *m)
         if (e->state == WR_ROSTER_ADMITTED)
             wr_roster_admit(c, e->host, WR_ROSTER_ADMITTED, e->incarnation);
     }
+    if (r->bye.open)
+        hear_farewell(c, from, m);
     /* The answer to our own comparison, and we know more than the other. */
     ask = asked(r, from, m->rid);
     if (ask != NULL) {
@@ -289,16 +330,49 @@ void wr_roster_compare(struct wr_core *c, wr_host host)
                                    .until = c->now + wr_peers_patience(c, host),
                                    .host = host};
     wr_peers_sent(c, host);
-    send(c, host, WR_MSG_ROSTER_ASK, slot->rid, NULL, 0);
+    /* Who has left names itself: our farewell goes before it. */
+    send(c, host, WR_MSG_ROSTER_ASK, slot->rid,
+         r->bye.open ? find(c, c->cfg->self) : NULL, r->bye.open ? 1 : 0);
 }
 
 void wr_roster_greet(struct wr_core *c, wr_host host)
 {
-    const struct wr_roster *r = c->roster;
+    struct wr_roster *r = c->roster;
 
-    if (r->cap > 0 && !r->compared && c->cfg->roster_us != WR_NEVER &&
-        wr_roster_admitted(c, c->cfg->self))
+    if (r->bye.open) {
+        if (r->bye.heard == host) /* It may have forgotten. */
+            r->bye.heard = WR_NO_HOST;
         wr_roster_compare(c, host);
+    } else if (r->cap > 0 && !r->compared && c->cfg->roster_us != WR_NEVER &&
+               wr_roster_admitted(c, c->cfg->self)) {
+        wr_roster_compare(c, host);
+    }
+}
+
+/* One host after another is told that we have left, until one has it: then that
+ * one is asked again, for as long as it may take to answer. */
+static void farewell_tick(struct wr_core *c)
+{
+    struct wr_roster *r = c->roster;
+    struct wr_roster_bye *bye = &r->bye;
+    wr_time wait = c->cfg->patience_max_us;
+    wr_host to;
+
+    if (r->admitted_n == 0) { /* The others went as well. */
+        farewell_ends(c);
+        return;
+    }
+    if (c->now < r->due_at)
+        return;
+    if (bye->heard != WR_NO_HOST &&
+        (c->now > bye->sure_at + wait || !wr_roster_admitted(c, bye->heard)))
+        bye->heard = WR_NO_HOST;
+    to = bye->heard != WR_NO_HOST ? bye->heard : wr_roster_draw(c);
+    if (to != WR_NO_HOST) {
+        wait = wr_peers_patience(c, to);
+        wr_roster_compare(c, to);
+    }
+    r->due_at = c->now + wr_core_interval(c, wait);
 }
 
 void wr_roster_tick(struct wr_core *c)
@@ -309,6 +383,10 @@ void wr_roster_tick(struct wr_core *c)
     if (r->changed) {
         r->changed = false;
         (void)wr_outbox_push(c->out, WR_FX_PERSIST);
+    }
+    if (r->bye.open) {
+        farewell_tick(c);
+        return;
     }
     if (r->cap == 0 || c->cfg->roster_us == WR_NEVER ||
         !wr_roster_admitted(c, c->cfg->self)) {

@@ -6,6 +6,10 @@
  * the highest heard of. That somebody left or was removed is never believed on
  * hearsay: only WR_EV_ADMIT, with which the driver vouches for a signature,
  * says so. A host named as admitted has its credential in the book.
+ *
+ * Once we have left ourselves (D15) we compare with one after another until
+ * some admitted host has our farewell, and has had it for as long as it may
+ * take to write that down.
  */
 #ifndef WR_PROTO_ROSTER_H
 #define WR_PROTO_ROSTER_H
@@ -25,6 +29,17 @@ struct wr_roster_ask {
     wr_host host;
 };
 
+/* A driver writes what is new within a second, or begins to; and a disk that is
+ * slow shall not make it a lie. */
+#define WR_ROSTER_WRITTEN_US WR_SEC(3)
+
+/* Our farewell, if we have left. */
+struct wr_roster_bye {
+    bool open;       /* Nobody is known yet to have it in writing. */
+    wr_host heard;   /* Who has it, or WR_NO_HOST, */
+    wr_time sure_at; /* and when that is written, if it still says so. */
+};
+
 struct wr_roster {
     struct wr_roster_entry *v; /* By host number, ascending. */
     uint32_t n, cap;
@@ -36,6 +51,7 @@ struct wr_roster {
     uint32_t cursor; /* Where the next answer's pages begin. */
     bool changed;    /* Since the last WR_FX_PERSIST. */
     bool compared;   /* With another host, since we started. */
+    struct wr_roster_bye bye;
 };
 
 void wr_roster_init(struct wr_core *c, struct wr_roster_entry *v, uint32_t cap,
@@ -65,7 +81,8 @@ uint32_t wr_roster_gone_n(const struct wr_core *c);
 /* `host` seems to know others than we do: compare now, unless we just did. */
 void wr_roster_compare(struct wr_core *c, wr_host host);
 
-/* A link to `host` stands: compare at once, unless that was done before. */
+/* A link to `host` stands: compare at once, unless that was done before, or is
+ * all that is left to do. */
 void wr_roster_greet(struct wr_core *c, wr_host host);
 
 /* An admitted host other than ours, alive as far as we know, by lot;
@@ -78,6 +95,10 @@ wr_host wr_roster_draw(struct wr_core *c);
  * cfg's. Neither bends to silence. */
 uint8_t wr_roster_copies(const struct wr_core *c);
 uint8_t wr_roster_durable(const struct wr_core *c);
+
+/* We have left, by the driver's word: from now on all comparisons are to bring
+ * that about which ends in WR_NOTE_LEFT. */
+void wr_roster_leave(struct wr_core *c);
 
 /* Sends the list unasked: our last words. */
 void wr_roster_tell(struct wr_core *c, wr_host to);

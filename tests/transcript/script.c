@@ -190,6 +190,12 @@ static void say_msg(wr_host from, wr_host to, const struct wr_msg *m)
     script_say("\n");
 }
 
+static bool has_entries(const struct wr_msg *m)
+{
+    return (m->kind == WR_MSG_ROSTER || m->kind == WR_MSG_ROSTER_ASK) &&
+           m->roster.n > 0;
+}
+
 static void fly(wr_host from, wr_host to, const struct wr_msg *m)
 {
     struct script_flight *f = &script.flights[script.flights_n];
@@ -210,6 +216,9 @@ static void fly(wr_host from, wr_host to, const struct wr_msg *m)
     } else if (m->kind == WR_MSG_NEXT) {
         refs = m->next.nodes;
         n = m->next.n;
+    } else if (has_entries(m)) {
+        memcpy(f->entries, m->roster.entries,
+               m->roster.n * sizeof(f->entries[0]));
     }
     if (n > 0)
         memcpy(f->refs, refs, n * sizeof(wr_ref));
@@ -283,6 +292,19 @@ void script_step(wr_host h, const struct wr_event *ev)
 /* ---- time ------------------------------------------------------------------
  */
 
+/* Whoever says that one has left has its farewell, which goes before. */
+static void hand_farewells(const struct script_flight *f)
+{
+    for (uint8_t i = 0; i < f->msg.roster.n; i++) {
+        struct wr_event ev = {.kind = WR_EV_ADMIT, .from = f->entries[i].host};
+
+        ev.admit.state = WR_ROSTER_LEFT;
+        ev.admit.incarnation = f->entries[i].incarnation;
+        if (f->entries[i].state == WR_ROSTER_LEFT)
+            script_step(f->to, &ev);
+    }
+}
+
 static void land(void)
 {
     struct script_flight f = script.flights[0];
@@ -295,8 +317,13 @@ static void land(void)
         f.msg.view.succs = f.refs;
     else if (f.msg.kind == WR_MSG_NEXT)
         f.msg.next.nodes = f.refs;
-    if (script.nodes[f.to] != NULL && script.away[f.from] == script.away[f.to])
-        script_step(f.to, &ev);
+    else if (has_entries(&f.msg))
+        f.msg.roster.entries = f.entries;
+    if (script.nodes[f.to] == NULL || script.away[f.from] != script.away[f.to])
+        return;
+    if (has_entries(&f.msg))
+        hand_farewells(&f);
+    script_step(f.to, &ev);
 }
 
 void script_run(wr_time until)

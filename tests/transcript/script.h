@@ -23,6 +23,7 @@ struct script_flight {
     wr_host from, to;
     struct wr_msg msg;
     wr_ref refs[WR_SUCCS_MAX];
+    struct wr_roster_entry entries[SCRIPT_HOSTS];
 };
 
 struct script {

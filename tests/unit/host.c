@@ -597,6 +597,7 @@ Test(host, cards_are_written_and_read_again)
     cards.v[ha].seen_s = 1234567;
     wr_farewell_sign(ring.public, b.cred.host, &b.key, bye);
     cr_assert(wr_cards_farewell(&cards, hb, wr_span(bye, sizeof(bye))));
+    wr_cards_confirmed(&cards, hb);
     text = wr_cards_dump(&cards);
     cr_assert_not(cards.dirty);
     write_in("members", text);
@@ -610,6 +611,8 @@ Test(host, cards_are_written_and_read_again)
     cr_assert_eq(memcmp(&book.hosts[ha].addr, &at, 16), 0);
     cr_assert_eq(book.hosts[ha].addr.port, 99);
     cr_assert_eq(cards.v[ha].incarnation, UINT32_MAX);
+    cr_assert_not(cards.v[ha].confirmed);
+    cr_assert(cards.v[hb].confirmed);
     cr_assert_eq(cards.v[ha].seen_s, 1234567);
     cr_assert_eq(wr_cards_state(&cards, ha), WR_ROSTER_ADMITTED);
     cr_assert_eq(wr_cards_state(&cards, hb), WR_ROSTER_LEFT);

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# farewell - who leaves for good is not counted for ever because nobody heard:
+# it says so until another host has it in writing, over crashes of either.
+. "$(dirname "$0")/lib.sh"
+
+# counts NAME N: so many hosts are admitted, as NAME has it.
+counts()
+{
+    [ "$(w "$1" status --json | field hosts_admitted)" = "$2" ]
+}
+says_farewell()
+{
+    [ "$(w "$1" status --json | field state)" = 'saying farewell' ]
+}
+gone()
+{
+    ! alive "${PID[$1]}"
+}
+
+# ends NAME: its super-peer, by itself, with status 0.
+ends()
+{
+    local status
+
+    until_ok 30 gone "$1" || return 1
+    wait "${PID[$1]}"
+    status=$?
+    unset "PID[$1]"
+    return "$status"
+}
+
+# joins NAME: a new super-peer, in one ring with s1.
+joins()
+{
+    w s1 invite --quiet --super-peer -o "$W/$1.ticket" &&
+        w "$1" join "$W/$1.ticket" >/dev/null && start "$1" &&
+        settled 60 s1 "$1"
+}
+
+# ---- the last word is lost ----------------------------------------------------------
+
+# The other one stands still from before the farewell on, and then dies of it.
+ring 2
+check 'two super-peers are one ring' settled 60 s1 s2
+kill -STOP "${PID[s1]}"
+w s2 leave >"$W/left" &
+OTHERS+=($!)
+check 'the second one says farewell, which nobody hears' \
+    until_ok 20 says_farewell s2
+kill9 s1
+check 'it says what it waits for' says 0 'until another host has confirmed' \
+    s2 status
+check 'and goes on waiting' says_farewell s2
+kill9 s2
+start s1
+check 'the other one, back, counts it' counts s1 2
+start s2
+check 'until that one is back, and is heard at last' until_ok 30 counts s1 1
+check 'which ends its super-peer, with status 0' ends s2
+check 'it does not start again' \
+    refused 5 'left its ring for good' s2 superpeer
+kill9 s1
+start s1
+check 'who remains remembers, over a crash' counts s1 1
+
+# ---- all goes well -----------------------------------------------------------------
+
+check 'another one joins' joins s3
+bytes farewell 300000 "$W/f"
+w s3 put --quiet "$W/f" >"$W/cid"
+check 'a file stands' test -s "$W/cid"
+check 'it leaves' w s3 leave
+check 'its super-peer ends by itself, with status 0' ends s3
+check 'nobody counts it' counts s1 1
+check 'it does not start again' refused 5 'left its ring for good' s3 superpeer
+check 'the file is whole' w s1 get --quiet "$(<"$W/cid")" -o "$W/g"
+check 'byte for byte' cmp "$W/f" "$W/g"
+
+# ---- a directory from before -------------------------------------------------------
+
+check 'another one joins' joins s4
+cp "$W/s4/members" "$W/members.before"
+check 'and leaves' w s4 leave
+check 'its super-peer has ended' ends s4
+cp "$W/members.before" "$W/s4/members"
+spawn s4
+check 'its directory from before is told so, and it ends' ends s4
+check 'and says why' grep -q 'left its ring for good' "$W/s4.log"
+check 'and nobody counts it' counts s1 1
+plan
