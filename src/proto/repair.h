@@ -117,7 +117,8 @@ struct wr_repair_sync {
     bool home;  /* Give only: we are not of the set. */
     bool roots; /* Now the records. */
     bool failed;
-    bool unclean; /* The host lacked something. */
+    bool passed_over; /* A host of the set leaves. */
+    bool unclean;     /* The host lacked something. */
     struct wr_id arc_from, arc_to;
     wr_host hosts[WR_COPIES_MAX]; /* To sync with, one after another. */
     uint8_t hosts_n, hosts_i;
@@ -178,8 +179,8 @@ struct wr_repair_tally {
     uint64_t gave, took, dropped; /* Chunks and records; */
     uint64_t bytes;               /* of chunks. */
     uint32_t failed;              /* Jobs and syncs that did not work. */
-    uint32_t absent;              /* Copies on hosts that may come back. */
-    uint32_t waiting;             /* Misplaced arcs, not yet dropped. */
+    uint32_t absent;  /* Copies on hosts that may come back, or leave. */
+    uint32_t waiting; /* Misplaced arcs, not yet dropped. */
 };
 
 struct wr_repair {

@@ -66,6 +66,18 @@ static void give_up(struct wr_core *c, struct wr_repair_sync *s)
     s->phase = WR_SYNC_WAIT;
 }
 
+/* It leaves (D15), and there is a round when it has: till then it is as one
+ * that is away, which vouches for nothing. */
+static void pass_over(struct wr_core *c, struct wr_repair_sync *s)
+{
+    c->repair->now.absent++;
+    s->passed_over = true;
+    s->id = 0;
+    s->levels_n = 0;
+    s->roots = true;
+    s->phase = WR_SYNC_WAIT;
+}
+
 /* ---- misplaced ----------------------------------------------------------- */
 
 static uint64_t number_of(const struct wr_repair_sync *s)
@@ -122,10 +134,10 @@ static bool may_go(struct wr_core *c, const struct wr_repair_sync *s)
     struct wr_repair *r = c->repair;
     struct wr_repair_home *h = home_of(r, &s->arc_to);
 
-    if (s->failed || s->unclean || !set_stands(c, s)) {
+    if (s->failed || s->passed_over || s->unclean || !set_stands(c, s)) {
         if (h != NULL)
             h->since = WR_NEVER;
-        r->now.waiting++;
+        r->now.waiting += s->failed || !s->passed_over;
         return false;
     }
     if (h != NULL && h->set == number_of(s) &&
@@ -283,7 +295,9 @@ void repair_synced(struct wr_core *c, struct wr_repair_sync *s,
         return;
     }
     s->tries = s->busy = 0;
-    if (m->synced.status != WR_STATUS_OK)
+    if (m->synced.status == WR_STATUS_UNREACHABLE)
+        pass_over(c, s);
+    else if (m->synced.status != WR_STATUS_OK)
         give_up(c, s);
     else if (m->synced.what == WR_SYNCED_EQUAL)
         next_range(s);
@@ -496,7 +510,8 @@ static void pass_ended(struct wr_core *c, struct wr_repair_sync *s)
         s->hosts_i++;
         s->roots = false;
         begin_pass(s);
-    } else if (s->leaving && !s->failed && !s->unclean && set_stands(c, s)) {
+    } else if (s->leaving && !s->failed && !s->passed_over && !s->unclean &&
+               set_stands(c, s)) {
         drop_page(c, s);
     } else if (s->home && !s->leaving && may_go(c, s)) {
         begin_leaving(s);

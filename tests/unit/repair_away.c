@@ -34,6 +34,44 @@ Test(repair_away, what_a_leaver_handed_on_stands_when_it_is_gone)
     bed_close(b);
 }
 
+/* A leaver takes nothing in. That keeps nothing from the others of its sets,
+ * and its going brings a round: none is needed before. */
+Test(repair_away, a_leaver_holds_up_nobody)
+{
+    struct wr_world_cfg cfg = cfg_of(8, 4);
+    cfg.faults = true;
+    cfg.node.repair_us = WR_SEC(300);
+    struct bed *b = bed_open(&cfg, 8);
+    static struct wr_id keys[12000];
+    struct wr_id key = new_key(b);
+    wr_host set[WR_SET_MAX], stray;
+    uint64_t rounds = 0, before = 0;
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    set_of(b, &key, set);
+    stray = outside(set);
+    run_s(b, 120);
+    b->w.faults[set[0]].slow_us = WR_MS(1500);
+    wr_world_leave(&b->w, set[0]);
+    keep(b, stray, &key, put_id(1));
+    for (wr_host h = 0; h < 8; h++)
+        before += b->w.hosts[h].node->core.repair->rounds;
+    run_s(b, 600);
+    cr_assert(b->w.hosts[set[0]].leaving);
+    cr_assert_not_null(item(b, set[1], &key));
+    cr_assert_not_null(item(b, set[2], &key));
+    cr_assert_not_null(item(b, stray, &key), "one of the set has not said so");
+    for (wr_host h = 0; h < 8; h++)
+        rounds += b->w.hosts[h].node->core.repair->rounds;
+    cr_assert_leq(rounds - before, 8 * 4, "%llu",
+                  (unsigned long long)(rounds - before));
+    for (unsigned i = 0; !b->w.hosts[set[0]].left && i < 60; i++)
+        run_s(b, 60);
+    run_s(b, 600);
+    all_stand(b, false, &key, 1);
+    bed_close(b);
+}
+
 /* Also where the leaver has room for the put ids of few chunks at a time. */
 Test(repair_away, a_leaver_hands_on_all_references)
 {
