@@ -137,6 +137,7 @@ static void draw_repair(const struct wr_plan *p, struct wr_world_cfg *w)
     w->node.repair_us = WR_SEC(10 + wr_rng_below(&r, 50));
     w->node.gone_us = WR_SEC(2 + wr_rng_below(&r, 120));
     w->node.repair_rate = wr_rng_below(&r, 3) == 0 ? 2000 : 0;
+    w->node.gone_long_us = WR_SEC(wr_rng_below(&r, 600));
 }
 
 static void draw_world(struct wr_plan *p, struct wr_rng *r)

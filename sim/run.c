@@ -223,6 +223,7 @@ static struct wr_world_cfg world_cfg(const struct run *r, uint32_t slots)
     n->rejoin_us = s->ring_rejoin;
     n->repair_us = s->ring_repair;
     n->gone_us = s->ring_absence;
+    n->gone_long_us = s->ring_absence_long;
     n->probe_dead_us = s->ring_probe_dead;
     n->peers_max = (uint32_t)s->ring_peers_max;
     n->routes_max = (uint32_t)s->ring_routes_max;

@@ -377,9 +377,10 @@ static void check_reach(struct doctor *d, const json_t *hosts)
         others++;
         snprintf(absent, sizeof(absent),
                  d->issuer ? "bring it up; if it is gone for good, 'wreath "
-                             "remove %.8s'"
+                             "remove %.8s', and its copies are made again"
                            : "bring it up; if it is gone for good, remove "
-                             "%.8s on the issuer",
+                             "%.8s on the issuer, and its copies are made "
+                             "again",
                  host);
         if (json_is_null(a))
             find(d, "reach", NOTE, absent, "%.8s does not answer (%s)", host,

@@ -42,7 +42,9 @@ enum { WR_CONFIG_TEXT_MAX = 256 };
     X(repair_rate, BYTES, "16M", 0, UINT64_MAX,                                \
       "bytes a second that missing copies may take; 0: no limit")              \
     X(absence, TIME, "1h", 0, 2592000000000,                                   \
-      "a silent host's copies count for so long; then others are made")        \
+      "a silent host's copies count for so long, however few others stand")    \
+    X(absence_long, TIME, "5d", 0, 2592000000000,                              \
+      "and for so long while a majority stands; then others are made")         \
     X(copies, NUMBER, "3", 1, 8, "copies of each chunk, on distinct hosts")    \
     X(round, TIME, "3s", 100000, 600000000,                                    \
       "between two rounds of ring upkeep")                                     \

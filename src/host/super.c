@@ -204,6 +204,7 @@ static enum wr_err open_node(struct wr_super *s)
     cfg.repair_us = wr_config_number(config, WR_CONFIG_repair);
     cfg.repair_rate = wr_config_number(config, WR_CONFIG_repair_rate);
     cfg.gone_us = wr_config_number(config, WR_CONFIG_absence);
+    cfg.gone_long_us = wr_config_number(config, WR_CONFIG_absence_long);
     cfg.sweep_us = wr_config_number(config, WR_CONFIG_sweep);
     cfg.grace_s =
         (uint32_t)(wr_config_number(config, WR_CONFIG_grace) / WR_SEC(1));

@@ -51,7 +51,9 @@ struct wr_node_cfg {
                              and the next; WR_NEVER: none. */
     uint64_t repair_rate; /* Bytes/s that repair moves at most; 0: any. */
     wr_time gone_us;      /* A host that is dead for no longer counts as holding
-                             what it held. */
+                             what it held; */
+    wr_time gone_long_us; /* and for so long, where a majority of the copies is
+                             on others (repair.h). */
 
     uint32_t verdicts_max; /* Puts of which it is remembered whether they are
                               over; a power of two, 0 without a sweep. */

@@ -77,11 +77,12 @@ static void miss(struct wr_core *c, wr_host h)
 {
     struct wr_repair *r = c->repair;
     const wr_time gone_us = wr_peers_gone_us(c, h);
+    const wr_time patience_us = repair_patience_us(c, h);
 
     r->now.absent++;
-    if (gone_us <= c->cfg->gone_us)
+    if (gone_us <= patience_us)
         r->lost_at =
-            wr_time_min(r->lost_at, c->now + (c->cfg->gone_us - gone_us) + 1);
+            wr_time_min(r->lost_at, c->now + (patience_us - gone_us) + 1);
 }
 
 /* The next of them and its copy; false if there is none left. */

@@ -13,8 +13,10 @@
  * Rounds, one after another, decide what is synced (repair.c), by what the ring
  * looks like from here (repair_set.c). Root records go the way of chunks.
  *
- * A host that has been gone for less than cfg.gone_us counts as
- * holding what it held: nothing is copied because of a reboot.
+ * A host that has been gone for less than cfg.gone_us counts as holding what it
+ * held: nothing is copied because of a reboot. Hardly anything is because of
+ * longer outages either: n - w hosts of a set are waited for until
+ * cfg.gone_long_us is over, so that w copies, a majority, are on others (D22).
  *
  * A chunk of ours that is rotten is taken like one that is missing; sooner,
  * where it was noticed, by replica_mend.c.

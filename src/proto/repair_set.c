@@ -27,11 +27,18 @@ bool repair_owned(const struct wr_core *c, unsigned member,
     return true;
 }
 
+wr_time repair_patience_us(const struct wr_core *c, wr_host h)
+{
+    const wr_time most = wr_time_max(c->cfg->gone_us, c->cfg->gone_long_us);
+
+    return wr_peers_gone_us(c, h) <= c->cfg->gone_us ? c->cfg->gone_us : most;
+}
+
 /* Held for dead, but it may be back with all that it had. */
 static bool may_hold(const struct wr_core *c, wr_host h)
 {
     return wr_roster_admitted(c, h) &&
-           wr_peers_gone_us(c, h) <= c->cfg->gone_us;
+           wr_peers_gone_us(c, h) <= repair_patience_us(c, h);
 }
 
 static bool is_live(const struct wr_core *c, wr_host h)
@@ -56,26 +63,65 @@ bool repair_arc(const struct wr_core *c, const struct wr_id *key,
            wr_routes_arc(c->routes, c, key, may_hold, ret_from, ret_to);
 }
 
+/* Of a set, whom not to wait for: while more than n - w of its hosts have been
+ * gone for longer than a reboot takes, the one that has for longest;
+ * WR_NO_HOST: all may be waited for. */
+static wr_host too_late(const struct wr_core *c, const wr_ref *set, size_t n)
+{
+    unsigned spare = wr_roster_copies(c) - wr_roster_durable(c);
+    wr_host longest = WR_NO_HOST;
+    wr_time most = c->cfg->gone_us;
+    bool over = false;
+
+    for (size_t i = 0; i < n; i++) {
+        const wr_time gone_us = wr_peers_gone_us(c, wr_ref_host(set[i]));
+
+        if (gone_us <= c->cfg->gone_us)
+            continue;
+        over = over || spare-- == 0;
+        if (gone_us > most) {
+            most = gone_us;
+            longest = wr_ref_host(set[i]);
+        }
+    }
+    return over ? longest : WR_NO_HOST;
+}
+
+/* The first n of the hosts that count, as our table knows them. */
+static size_t set_known(const struct wr_core *c, const struct wr_id *to,
+                        bool gone, wr_ref set[WR_SET_MAX])
+{
+    wr_host known[4 * WR_SET_MAX], late = WR_NO_HOST;
+    const size_t n = wr_roster_copies(c);
+    const size_t known_n =
+        wr_routes_clockwise(c->routes, c, to, known, WR_ARRAY_LEN(known));
+    size_t set_n;
+
+    do {
+        set_n = 0;
+        for (size_t i = 0; i < known_n && set_n < WR_SET_MAX; i++) {
+            if (known[i] == late)
+                known[i] = WR_NO_HOST;
+            if (gone ? may_hold(c, known[i]) : is_live(c, known[i]))
+                set[set_n++] = wr_ref_of(known[i], 0);
+        }
+        wr_place_order(c, set, set_n);
+        set_n = set_n < n ? set_n : n;
+        late = too_late(c, set, set_n);
+    } while (late != WR_NO_HOST);
+    return set_n;
+}
+
 size_t repair_set(const struct wr_core *c, const struct wr_id *to, bool gone,
                   wr_host ret[WR_COPIES_MAX])
 {
-    const size_t n = wr_roster_copies(c);
-    wr_host known[4 * WR_SET_MAX];
     wr_ref set[WR_SET_MAX];
-    size_t set_n = 0;
+    size_t set_n;
 
-    if (!c->repair->complete) { /* Of a range of ours the ring itself knows. */
-        set_n = c->replica->sight->place(c, to, set, n);
-    } else {
-        const size_t known_n =
-            wr_routes_clockwise(c->routes, c, to, known, WR_ARRAY_LEN(known));
-
-        for (size_t i = 0; i < known_n && set_n < WR_SET_MAX; i++)
-            if (gone ? may_hold(c, known[i]) : is_live(c, known[i]))
-                set[set_n++] = wr_ref_of(known[i], 0);
-        wr_place_order(c, set, set_n);
-        set_n = set_n < n ? set_n : n;
-    }
+    if (c->repair->complete)
+        set_n = set_known(c, to, gone, set);
+    else /* Of a range of ours the ring itself knows. */
+        set_n = c->replica->sight->place(c, to, set, wr_roster_copies(c));
     for (size_t i = 0; i < set_n; i++)
         ret[i] = wr_ref_host(set[i]);
     return set_n;

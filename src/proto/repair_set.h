@@ -16,6 +16,10 @@ bool repair_may(const struct wr_core *c);
 bool repair_owned(const struct wr_core *c, unsigned member,
                   struct wr_id *ret_from, struct wr_id *ret_to);
 
+/* How long `h`, held for dead, is waited for: gone_us, and once that is over
+ * gone_long_us, if the set can spare it. */
+wr_time repair_patience_us(const struct wr_core *c, wr_host h);
+
 /* Whether every member of every admitted host is in our table: then it tells
  * who is to keep any key. In a ring with more members than fit, only what the
  * ring says of our own ranges is known. */
@@ -28,8 +32,9 @@ bool repair_arc(const struct wr_core *c, const struct wr_id *key,
                 struct wr_id *ret_from, struct wr_id *ret_to);
 
 /* The hosts that are to keep what ends at `to`, ourselves among them or not: n
- * at most. With `gone` those count that have been gone for less than the
- * patience; without, only live ones. */
+ * at most. With `gone` those count that have been gone for less than gone_us,
+ * and n - w of those that have been for less than gone_long_us; without, only
+ * live ones. */
 size_t repair_set(const struct wr_core *c, const struct wr_id *to, bool gone,
                   wr_host ret[WR_COPIES_MAX]);
 

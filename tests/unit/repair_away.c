@@ -1,4 +1,6 @@
 /* Who leaves, dies, or is away for a while; and a ring at rest. */
+#include <limits.h>
+
 #include "repair_bed.h"
 
 /* Who leaves hands everything on while others still count it in the set. */
@@ -143,6 +145,164 @@ Test(repair_away, copies_come_back_when_the_patience_ends)
     run_s(b, 290);
     cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
     run_s(b, 60);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
+/* ---- two patiences: 300 s, and where a majority stands 3,000 s ----------- */
+
+static struct bed *bed_of_two_patiences(uint8_t copies, struct wr_id *keys,
+                                        size_t n)
+{
+    struct wr_world_cfg cfg = cfg_of(9, 4);
+    struct bed *b;
+
+    cfg.node.repair_us = WR_SEC(86400); /* No round but where one is due. */
+    cfg.node.gone_long_us = WR_SEC(3000);
+    cfg.node.copies = copies;
+    b = bed_open(&cfg, 9);
+    fill(b, keys, n);
+    run_s(b, 200);
+    return b;
+}
+
+static uint64_t moved(const struct bed *b)
+{
+    return sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET);
+}
+
+/* The fewest copies that any key has where they belong, on hosts that are up.
+ */
+static unsigned fewest(struct bed *b, const struct wr_id *keys, size_t n)
+{
+    unsigned least = UINT_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct wr_copies k = copies_of(b, false, &keys[i]);
+
+        least = k.stand < least ? k.stand : least;
+    }
+    return least;
+}
+
+Test(repair_away, one_of_three_is_waited_for_while_the_others_stand)
+{
+    struct wr_id keys[60];
+    struct bed *b = bed_of_two_patiences(3, keys, WR_ARRAY_LEN(keys));
+
+    wr_world_crash(&b->w, 3);
+    run_s(b, 2900);
+    cr_assert_eq(moved(b), 0);
+    cr_assert_eq(fewest(b, keys, WR_ARRAY_LEN(keys)), 2);
+    run_s(b, 200);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
+/* Who has been gone for longest is made up for, as soon as the second one has
+ * been gone for longer than a reboot takes. That one is waited for still. */
+Test(repair_away, of_two_of_three_only_one_is_waited_for)
+{
+    struct wr_id keys[60];
+    struct bed *b = bed_of_two_patiences(3, keys, WR_ARRAY_LEN(keys));
+    unsigned shared = 0;
+    wr_host set[WR_SET_MAX];
+    uint64_t puts;
+
+    set_of(b, &keys[0], set);
+    for (size_t i = 0; i < WR_ARRAY_LEN(keys); i++) {
+        wr_host v[WR_SET_MAX];
+
+        set_of(b, &keys[i], v);
+        shared += wr_host_listed(v, 3, set[0]) && wr_host_listed(v, 3, set[1]);
+    }
+    wr_world_crash(&b->w, set[0]);
+    run_s(b, 1000);
+    wr_world_crash(&b->w, set[1]);
+    run_s(b, 280);
+    cr_assert_eq(moved(b), 0);
+    cr_assert_eq(fewest(b, keys, WR_ARRAY_LEN(keys)), 1);
+    run_s(b, 100);
+    cr_assert_eq(fewest(b, keys, WR_ARRAY_LEN(keys)), 2);
+    puts = sent(b, WR_MSG_PUT) + sent(b, WR_MSG_DATA);
+    cr_assert_eq(puts, shared, "%llu moved, %u shared by both",
+                 (unsigned long long)puts, shared);
+    wr_world_up(&b->w, set[1], 0);
+    run_s(b, 100);
+    wr_world_up(&b->w, set[0], 0);
+    run_s(b, 600);
+    cr_assert_eq(fewest(b, keys, WR_ARRAY_LEN(keys)), 3);
+    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_DATA), shared);
+    bed_close(b);
+}
+
+/* Of five copies a majority is three. */
+Test(repair_away, of_three_of_five_two_are_waited_for)
+{
+    struct wr_id keys[60];
+    struct bed *b = bed_of_two_patiences(5, keys, WR_ARRAY_LEN(keys));
+    wr_host set[WR_SET_MAX];
+
+    cr_assert_eq(wr_copies_set(&b->w, &b->all, &keys[0], set), 5);
+    wr_world_crash(&b->w, set[4]);
+    wr_world_crash(&b->w, set[2]);
+    run_s(b, 600);
+    cr_assert_eq(moved(b), 0);
+    wr_world_crash(&b->w, set[0]);
+    run_s(b, 400);
+    cr_assert_eq(fewest(b, keys, WR_ARRAY_LEN(keys)), 3);
+    cr_assert_gt(moved(b), 0);
+    bed_close(b);
+}
+
+/* Two copies are their own majority: none can be spared. */
+Test(repair_away, nobody_is_waited_for_where_both_copies_count)
+{
+    struct wr_id keys[60];
+    struct bed *b = bed_of_two_patiences(2, keys, WR_ARRAY_LEN(keys));
+
+    wr_world_crash(&b->w, 3);
+    run_s(b, 290);
+    cr_assert_eq(moved(b), 0);
+    run_s(b, 100);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
+/* The operator says that it does not come back. */
+Test(repair_away, who_is_removed_is_waited_for_no_longer)
+{
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = 3};
+    struct wr_id keys[60];
+    struct bed *b = bed_of_two_patiences(3, keys, WR_ARRAY_LEN(keys));
+
+    wr_world_crash(&b->w, 3);
+    run_s(b, 1000);
+    cr_assert_eq(moved(b), 0);
+    ev.admit.state = WR_ROSTER_REMOVED;
+    for (wr_host h = 0; h < b->w.cfg.hosts; h++)
+        if (h != 3)
+            wr_world_step(&b->w, h, &ev);
+    run_s(b, 60);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
+/* A patience that is longer than the long one counts for both. */
+Test(repair_away, the_long_patience_is_no_shorter_than_the_other)
+{
+    struct wr_world_cfg cfg = cfg_of(8, 4);
+    struct wr_id keys[60];
+    struct bed *b;
+
+    cfg.node.gone_long_us = 0;
+    b = bed_open(&cfg, 8);
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 200);
+    wr_world_crash(&b->w, 3);
+    run_s(b, 290);
+    cr_assert_eq(moved(b), 0);
+    run_s(b, 150);
     all_stand(b, false, keys, WR_ARRAY_LEN(keys));
     bed_close(b);
 }

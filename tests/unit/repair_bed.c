@@ -11,7 +11,7 @@ struct wr_world_cfg cfg_of(uint32_t hosts, uint8_t members)
 
     cfg.resets = true;
     cfg.node.repair_us = WR_SEC(60);
-    cfg.node.gone_us = WR_SEC(300);
+    cfg.node.gone_us = cfg.node.gone_long_us = WR_SEC(300);
     cfg.node.round_us = WR_SEC(3);
     return cfg;
 }
