@@ -28,7 +28,8 @@ struct wr_card {
     bool left;            /* By its own farewell, */
     bool confirmed;       /* which others have (our own card alone). */
     uint32_t incarnation; /* The highest heard of. */
-    uint64_t seen_s;      /* Wall clock, when it last opened a link; 0. */
+    uint64_t seen_s;      /* Wall clock, when it was last known to be linked; 0.
+                             Written down with the others, every ten minutes. */
 };
 
 struct wr_cards {

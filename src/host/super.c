@@ -243,7 +243,9 @@ static void enter_ring(struct wr_super *s)
 
         if (h != s->self || state == WR_ROSTER_ADMITTED)
             wr_super_later(
-                s, &(struct wr_super_later){.kind = WR_EV_ADMIT, .from = h});
+                s, &(struct wr_super_later){.kind = WR_EV_ADMIT,
+                                            .from = h,
+                                            .value = wr_sweep_silent_s(s, h)});
         if (h != s->self && state == WR_ROSTER_ADMITTED &&
             n < WR_ARRAY_LEN(known))
             known[n++] = h;
@@ -414,6 +416,7 @@ static struct save *save_new(struct wr_super *s)
     struct save *save = calloc(1, sizeof(*save));
     const struct wr_span revoked = s->cards.revoked.bytes;
 
+    wr_sweep_note(s);
     if (save != NULL)
         save->text = wr_cards_dump(&s->cards);
     if (save == NULL || save->text == NULL) {
@@ -553,6 +556,7 @@ void wr_super_stop(struct wr_super *s)
         wr_scrub_stop(s);
     if (!s->left)
         wr_super_later(s, &(struct wr_super_later){.kind = WR_EV_STOP});
+    wr_sweep_note(s);
     wr_hub_close(s->hub, on_hub_closed, s);
 }
 

@@ -124,6 +124,7 @@ static void feed_later(struct wr_super *s, const struct wr_super_later *l)
     } else if (l->kind == WR_EV_ADMIT) {
         ev.admit.state = (uint8_t)wr_cards_state(&s->cards, l->from);
         ev.admit.incarnation = wr_card_of(&s->cards, l->from)->incarnation;
+        ev.admit.silent_s = l->value;
     }
     wr_node_step(s->node, &ev, wr_clock_now(), &s->out);
 }

@@ -42,7 +42,8 @@ struct wr_super_later {
     enum wr_ev_kind kind; /* STORED, LINK_UP, LINK_DOWN, ADMIT. */
     wr_host from;
     wr_token token;
-    uint32_t value; /* STORED: a status; LINK_UP: the incarnation. */
+    uint32_t value; /* STORED: a status; LINK_UP: the incarnation; ADMIT: for
+                       how many seconds it had been silent. */
 };
 
 /* A question that waits for its answer. */

@@ -146,6 +146,28 @@ void wr_sweep_upkeep(struct wr_super *s)
     wr_super_feed(s, &ev);
 }
 
+void wr_sweep_note(struct wr_super *s)
+{
+    if (s->hub == NULL || s->sweep.wall != WR_WALL_KNOWN)
+        return;
+    for (wr_host h = 0; h < s->book.hosts_n; h++)
+        if (h != s->self && wr_hub_linked(s->hub, h))
+            s->cards.v[h].seen_s = s->sweep.seen_s;
+}
+
+uint32_t wr_sweep_silent_s(const struct wr_super *s, wr_host h)
+{
+    const uint64_t last_s = s->sweep.saved_s;
+    const uint64_t seen_s = wr_card_of(&s->cards, h)->seen_s;
+    const uint64_t least_s =
+        wr_config_number(s->cfg.config, WR_CONFIG_absence) / WR_SEC(1);
+    const uint64_t gap_s = seen_s == 0 || last_s < seen_s ? 0 : last_s - seen_s;
+
+    if (gap_s <= least_s)
+        return 0;
+    return gap_s < UINT32_MAX ? (uint32_t)gap_s : UINT32_MAX;
+}
+
 bool wr_sweep_unsaved(const struct wr_super *s)
 {
     const struct wr_sweep *w = &s->sweep;

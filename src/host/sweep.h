@@ -2,7 +2,8 @@
  * sweep.h - what the run-time adds to the node's sweep (proto/reap.h): the wall
  * clock, judged before the node hears of it (sys/wall.h); the time at which
  * this host was last there, written down; a host that was away for too long,
- * which starts as empty; and what people are told of it.
+ * which starts as empty; since when others have been away; and what people are
+ * told of it.
  *
  * For super*.c and view.c.
  */
@@ -14,6 +15,7 @@
 #include "base/time.h"
 #include "sys/wall.h"
 #include "sys/why.h"
+#include "wire/book.h"
 
 struct wr_super;
 
@@ -39,6 +41,14 @@ void wr_sweep_upkeep(struct wr_super *s);
 bool wr_sweep_unsaved(const struct wr_super *s);
 enum wr_err wr_sweep_save(const struct wr_super *s, uint64_t seen_s,
                           struct wr_why *why);
+
+/* Who is linked is there now, by a clock that is known: for the members that
+ * are written down. */
+void wr_sweep_note(struct wr_super *s);
+
+/* For how long `h` had not been linked when we were here last; 0: nobody knows,
+ * or for less than an absence that matters. */
+uint32_t wr_sweep_silent_s(const struct wr_super *s, wr_host h);
 
 /* The "sweep" of a status. */
 json_t *wr_sweep_view(const struct wr_super *s);

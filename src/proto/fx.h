@@ -82,6 +82,8 @@ struct wr_event {
         struct {
             uint8_t state; /* enum wr_roster_state */
             uint32_t incarnation;
+            uint32_t silent_s; /* As we start: so long it had not been heard
+                                  when we were here last, as far as known. */
         } admit;
         struct {
             wr_token token;

@@ -492,6 +492,7 @@ static void admit(struct wr_core *c, const struct wr_event *ev)
                     ev->admit.incarnation);
     if (ev->from == c->cfg->self && ev->admit.state == WR_ROSTER_LEFT && !was)
         depart(c);
+    wr_repair_was_gone(c, ev->from, WR_SEC(ev->admit.silent_s));
 }
 
 /* ---- the funnel ------------------------------------------------------------

@@ -16,6 +16,18 @@ void wr_repair_init(struct wr_core *c)
         r->homes[i].since = WR_NEVER;
 }
 
+void wr_repair_was_gone(struct wr_core *c, wr_host host, wr_time us)
+{
+    struct wr_repair *r = c->repair;
+
+    if (r == NULL || us == 0 || r->gone_n == WR_REPAIR_GONE ||
+        host == c->cfg->self || !wr_roster_admitted(c, host))
+        return;
+    wr_peers_sent(c, host); /* From now on it is known when it is heard. */
+    r->gone[r->gone_n++] =
+        (struct wr_repair_gone){.host = host, .since = c->now, .us = us};
+}
+
 /* Who is not in the ring speaks for no range; who leaves has another way. */
 static bool may_repair(const struct wr_core *c)
 {
@@ -76,7 +88,7 @@ static bool next_arc(struct wr_core *c, struct wr_id *ret_from,
 static void miss(struct wr_core *c, wr_host h)
 {
     struct wr_repair *r = c->repair;
-    const wr_time gone_us = wr_peers_gone_us(c, h);
+    const wr_time gone_us = repair_gone_us(c, h);
     const wr_time patience_us = repair_patience_us(c, h);
 
     r->now.absent++;

@@ -44,6 +44,8 @@ enum {
     WR_REPAIR_BUSY = 50,     /* BUSY answers before that does. */
     WR_REPAIR_BARREN = 4096, /* Answers without a difference, of one sync, */
     WR_REPAIR_FAILS = 64,    /* and failed jobs, before it ends. */
+    WR_REPAIR_GONE = 64,     /* Hosts that were gone before we started; any
+                                other is waited for anew. */
 
     WR_SYNC_FEW = 32,   /* So many items are listed rather than split, */
     WR_SYNC_ITEMS = 85, /* or so many for who has none: WR_SYNC_BYTES. */
@@ -170,6 +172,13 @@ struct wr_repair_home {
     uint8_t prints[2][WR_PRINT];
 };
 
+/* It had been gone for `us` when we were here last. */
+struct wr_repair_gone {
+    wr_time since; /* Not heard since then: it still is. */
+    wr_time us;
+    wr_host host;
+};
+
 enum wr_repair_stage {
     WR_REPAIR_REST,
     WR_REPAIR_OWN,     /* Which copy, of which member, comes next. */
@@ -190,6 +199,8 @@ struct wr_repair {
     struct wr_job jobs[WR_REPAIR_JOBS];
     struct wr_repair_served served[WR_REPAIR_SERVED];
     struct wr_repair_home homes[WR_REPAIR_HOMES];
+    struct wr_repair_gone gone[WR_REPAIR_GONE];
+    uint32_t gone_n;
     wr_time due;      /* Of the next round. */
     wr_time look_at;  /* Whether the ring has changed. */
     wr_time lost_at;  /* Who was absent in this round counts no more: first. */
@@ -214,6 +225,11 @@ struct wr_repair {
 };
 
 void wr_repair_init(struct wr_core *c);
+
+/* When we were here last, `host` had not been heard for `us`. If it has not
+ * come back meanwhile, that counts as patience, lest it never end where hosts
+ * restart more often. */
+void wr_repair_was_gone(struct wr_core *c, wr_host host, wr_time us);
 
 /* SYNC, from a host. */
 void wr_repair_ask(struct wr_core *c, wr_host from, const struct wr_msg *m);

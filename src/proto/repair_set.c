@@ -27,18 +27,29 @@ bool repair_owned(const struct wr_core *c, unsigned member,
     return true;
 }
 
+wr_time repair_gone_us(const struct wr_core *c, wr_host h)
+{
+    const struct wr_repair *r = c->repair;
+    const wr_time us = wr_peers_gone_us(c, h);
+
+    for (uint32_t i = 0; us > 0 && us != WR_NEVER && i < r->gone_n; i++)
+        if (r->gone[i].host == h && c->now - us == r->gone[i].since)
+            return us + r->gone[i].us;
+    return us;
+}
+
 wr_time repair_patience_us(const struct wr_core *c, wr_host h)
 {
     const wr_time most = wr_time_max(c->cfg->gone_us, c->cfg->gone_long_us);
 
-    return wr_peers_gone_us(c, h) <= c->cfg->gone_us ? c->cfg->gone_us : most;
+    return repair_gone_us(c, h) <= c->cfg->gone_us ? c->cfg->gone_us : most;
 }
 
 /* Held for dead, but it may be back with all that it had. */
 static bool may_hold(const struct wr_core *c, wr_host h)
 {
     return wr_roster_admitted(c, h) &&
-           wr_peers_gone_us(c, h) <= repair_patience_us(c, h);
+           repair_gone_us(c, h) <= repair_patience_us(c, h);
 }
 
 static bool is_live(const struct wr_core *c, wr_host h)
@@ -74,7 +85,7 @@ static wr_host too_late(const struct wr_core *c, const wr_ref *set, size_t n)
     bool over = false;
 
     for (size_t i = 0; i < n; i++) {
-        const wr_time gone_us = wr_peers_gone_us(c, wr_ref_host(set[i]));
+        const wr_time gone_us = repair_gone_us(c, wr_ref_host(set[i]));
 
         if (gone_us <= c->cfg->gone_us)
             continue;

@@ -16,6 +16,9 @@ bool repair_may(const struct wr_core *c);
 bool repair_owned(const struct wr_core *c, unsigned member,
                   struct wr_id *ret_from, struct wr_id *ret_to);
 
+/* How long `h` has been gone, also before we started; 0: it is there. */
+wr_time repair_gone_us(const struct wr_core *c, wr_host h);
+
 /* How long `h`, held for dead, is waited for: gone_us, and once that is over
  * gone_long_us, if the set can spare it. */
 wr_time repair_patience_us(const struct wr_core *c, wr_host h);

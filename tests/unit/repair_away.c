@@ -269,6 +269,65 @@ Test(repair_away, nobody_is_waited_for_where_both_copies_count)
     bed_close(b);
 }
 
+/* All others restart while host 3 is gone, and know by their disks that it had
+ * been silent for so long already. Whether repair has moved anything before
+ * another 1,080 s are over; it must not have within 480. */
+static bool is_made_up_for(uint32_t silent_s)
+{
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = 3};
+    struct wr_id keys[60];
+    struct bed *b = bed_of_two_patiences(3, keys, WR_ARRAY_LEN(keys));
+    bool is;
+
+    ev.admit.silent_s = silent_s;
+    wr_world_crash(&b->w, 3);
+    run_s(b, 60);
+    for (wr_host h = 0; h < b->w.cfg.hosts; h++) {
+        if (h == 3)
+            continue;
+        wr_world_crash(&b->w, h);
+        wr_world_up(&b->w, h, h == 0);
+        wr_world_step(&b->w, h, &ev);
+        run_s(b, 60);
+    }
+    cr_assert_eq(moved(b), 0);
+    run_s(b, 600);
+    is = moved(b) > 0;
+    cr_assert_eq(fewest(b, keys, WR_ARRAY_LEN(keys)), is ? 3 : 2);
+    bed_close(b);
+    return is;
+}
+
+Test(repair_away, the_long_patience_goes_on_across_restarts)
+{
+    cr_assert(is_made_up_for(2500));
+    cr_assert_not(is_made_up_for(0));
+}
+
+/* It came back meanwhile, and is gone for another reason. */
+Test(repair_away, an_absence_that_has_ended_does_not_count)
+{
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = 3};
+    struct wr_id keys[60];
+    struct bed *b = bed_of_two_patiences(3, keys, WR_ARRAY_LEN(keys));
+
+    ev.admit.silent_s = 2500;
+    for (wr_host h = 0; h < b->w.cfg.hosts; h++) {
+        if (h == 3)
+            continue;
+        wr_world_crash(&b->w, h);
+        wr_world_up(&b->w, h, h == 0);
+        wr_world_step(&b->w, h, &ev);
+        run_s(b, 60);
+    }
+    wr_world_crash(&b->w, 3);
+    run_s(b, 2900);
+    cr_assert_eq(moved(b), 0);
+    run_s(b, 200);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
 /* The operator says that it does not come back. */
 Test(repair_away, who_is_removed_is_waited_for_no_longer)
 {
