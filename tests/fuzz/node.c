@@ -78,7 +78,7 @@ struct world {
     uint32_t ops_n;
     bool asked[COMMANDS]; /* Commands that have not ended. */
     uint32_t commands;
-    bool leaves;
+    bool leaves, handed_on;
 };
 
 static struct wr_body body_new(struct world *w, uint32_t len)
@@ -152,8 +152,10 @@ static void perform(struct world *w, const struct wr_fx *fx)
         w->core[fx->release.id] = 0;
         return;
     case WR_FX_DONE:
-        if (fx->done.token == COMMANDS)
-            return; /* WR_EV_LEAVE */
+        if (fx->done.token == COMMANDS) { /* WR_EV_LEAVE */
+            w->handed_on = fx->done.status == WR_STATUS_OK;
+            return;
+        }
         WR_CHECK(fx->done.token < w->commands);
         WR_CHECK(w->asked[fx->done.token]); /* Once. */
         w->asked[fx->done.token] = false;
@@ -196,6 +198,19 @@ static void tick(struct world *w)
     wr_node_tick(w->node, w->now, &w->out);
     WR_CHECK(allocations == before);
     drain(w);
+}
+
+/* Everything is handed on: the farewell is written down. */
+static void say_farewell(struct world *w)
+{
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = SELF};
+
+    if (!w->handed_on)
+        return;
+    w->handed_on = false;
+    ev.admit.state = WR_ROSTER_LEFT;
+    ev.admit.incarnation = 1;
+    step(w, &ev);
 }
 
 /* ---- events ----------------------------------------------------------- */
@@ -429,6 +444,7 @@ static void event(struct world *w, struct fuzz *f)
         change(w, f);
     else
         pass_time(w, f);
+    say_farewell(w);
 }
 
 /* ---- from begin to end ------------------------------------------------ */
