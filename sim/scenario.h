@@ -85,7 +85,7 @@ enum {
       "pause between two rounds in which hosts compare their copies")          \
     X(ring, absence, TIME, "1 h", 0, 3.1536e14,                                \
       "a dead host counts as holding what it held for so long,")               \
-    X(ring, absence_long, TIME, "5 d", 0, 3.1536e14,                           \
+    X(ring, absence_long, TIME, "14 d", 0, 3.1536e14,                           \
       "and for so long where a majority of the copies is elsewhere")           \
     X(ring, probe_dead, TIME, "60 s", 1e5, 3.6e9,                              \
       "first probe of a host that is held for dead")                           \

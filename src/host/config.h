@@ -43,7 +43,7 @@ enum { WR_CONFIG_TEXT_MAX = 256 };
       "bytes a second that missing copies may take; 0: no limit")              \
     X(absence, TIME, "1h", 0, 2592000000000,                                   \
       "a silent host's copies count for so long, however few others stand")    \
-    X(absence_long, TIME, "5d", 0, 2592000000000,                              \
+    X(absence_long, TIME, "14d", 0, 2592000000000,                             \
       "and for so long while a majority stands; then others are made")         \
     X(copies, NUMBER, "3", 1, 8, "copies of each chunk, on distinct hosts")    \
     X(round, TIME, "3s", 100000, 600000000,                                    \

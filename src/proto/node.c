@@ -40,7 +40,7 @@ struct wr_node_cfg wr_node_cfg_default(wr_host self, uint8_t members)
         .repair_us = WR_NEVER,
         .repair_rate = 16 << 20,
         .gone_us = WR_SEC(3600),
-        .gone_long_us = WR_SEC(5 * 86400),
+        .gone_long_us = WR_SEC(14 * 86400),
     };
 }
 
