@@ -151,8 +151,10 @@ static bool lets_in(const struct life *l)
 static void check_ring(struct life *l)
 {
     const wr_time answer = 2 * wr_simnet_most(&l->w.net) + WR_SEC(1);
+    const bool learnt = l->w.backs != l->backs;
     struct wr_check k;
 
+    l->backs = l->w.backs;
     wr_check(&l->w, &k);
     if (l->w.false_deaths != l->false_deaths) {
         l->false_deaths = l->w.false_deaths;
@@ -167,7 +169,7 @@ static void check_ring(struct life *l)
     if (wr_check_ideal(&l->w, &k) && !l->cut) {
         l->excused = false;
     } else if (!wr_check_invariant(&l->w, &k) && !l->excused) {
-        if (believed_dead(l))
+        if (learnt || believed_dead(l))
             life_excuse(l, EXCUSE_STILL_DEAD);
         else if (l->w.now - l->lost_at <= answer)
             life_excuse(l, EXCUSE_UNDER_WAY);

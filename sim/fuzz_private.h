@@ -29,7 +29,7 @@ struct life {
 
     bool cut;
     bool excused; /* An assumption was broken since the ring was ideal. */
-    uint64_t false_deaths, false_starts;
+    uint64_t false_deaths, false_starts, backs;
     wr_time lost_at; /* The last failure. */
     uint32_t left_n; /* Hosts that had left at the last look. */
 

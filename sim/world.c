@@ -243,6 +243,8 @@ static void on_note(struct wr_world *w, wr_host h, const struct wr_fx *fx)
     if (fx->note.note == WR_NOTE_PEER_DEAD && wr_world_is_up(w, of) &&
         w->hosts[of].joined)
         w->false_deaths++;
+    if (fx->note.note == WR_NOTE_PEER_BACK)
+        w->backs++;
     if (fx->note.note == WR_NOTE_RING_STARTED)
         w->false_starts += others_are_in(w, h);
     if (fx->note.note == WR_NOTE_JOINED) {

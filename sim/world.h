@@ -115,6 +115,7 @@ struct wr_world {
     uint64_t dial_bytes, accept_bytes; /* Of each of those. */
     uint64_t false_deaths; /* Somebody up and reachable was held for dead, */
     uint64_t false_starts; /* or all others were (R10). */
+    uint64_t backs;        /* Somebody is not held for dead or away any more. */
 
     /* A command ended, if anybody wants to know. */
     void (*done)(struct wr_world *w, wr_host host, const struct wr_fx *fx);
