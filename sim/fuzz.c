@@ -117,7 +117,7 @@ static void lend_a_hand(struct life *l)
             wr_world_up(&l->w, h, WR_NO_HOST);
     }
     for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
-        if (!wr_world_is_up(&l->w, h) || l->w.hosts[h].known)
+        if (!wr_world_serves(&l->w, h) || l->w.hosts[h].known)
             continue;
         wr_world_crash(&l->w, h);
         life_check_loss(l);
@@ -126,10 +126,24 @@ static void lend_a_hand(struct life *l)
     }
 }
 
+/* Nobody who serves counts it, and it knows none of them: who could hear its
+ * farewell is down, and it waits for that one (A18). */
+static bool unheard(const struct life *l, wr_host h)
+{
+    const struct wr_world_host *hosts = l->w.hosts;
+
+    for (wr_host k = 0; k < l->w.cfg.hosts; k++)
+        if (wr_world_serves(&l->w, k) &&
+            (wr_roster_admitted(&hosts[h].node->core, k) ||
+             wr_roster_admitted(&hosts[k].node->core, h)))
+            return false;
+    return hosts[h].farewell;
+}
+
 static bool anybody_leaving(const struct life *l)
 {
     for (wr_host h = 0; h < l->w.cfg.hosts; h++)
-        if (l->w.hosts[h].leaving)
+        if (l->w.hosts[h].leaving && !unheard(l, h))
             return true;
     return false;
 }
@@ -248,7 +262,7 @@ static wr_host lags(const struct life *l, const uint64_t from[WR_PLAN_HOSTS],
                     uint64_t more)
 {
     for (wr_host h = 0; h < l->w.cfg.hosts; h++)
-        if (wr_world_is_up(&l->w, h) &&
+        if (wr_world_serves(&l->w, h) &&
             l->w.hosts[h].node->sweep->reap.passes < from[h] + more)
             return h;
     return WR_NO_HOST;

@@ -179,7 +179,7 @@ void life_look_up(struct life *l, unsigned each)
     l->asked_n = l->open_n = 0;
     l->batch++;
     for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
-        if (!wr_world_is_up(&l->w, h) || wr_world_is_still(&l->w, h))
+        if (!wr_world_serves(&l->w, h) || wr_world_is_still(&l->w, h))
             continue;
         for (unsigned i = 0; i < each && l->asked_n < LIFE_KEYS; i++) {
             struct wr_event ev = {.kind = WR_EV_LOOKUP};

@@ -239,6 +239,24 @@ Test(leaving, a_farewell_is_for_those_who_count)
     wr_node_close(n);
 }
 
+/* All that it knew are gone for good, and one that came later counts it: that
+ * one looks for it (P7), and hears it. */
+Test(leaving, a_farewell_is_heard_by_who_came_after_it)
+{
+    wr_host h[3], later;
+    struct wr_node *n = leaver(h);
+
+    later = add(9, 17);
+    wr_outbox_clear(&out);
+    links_up(n, later, 1, WR_SEC(100));
+    cr_assert_eq(sent(WR_MSG_ROSTER_ASK, later), 1);
+    wr_node_step(n, &(struct wr_event){.kind = WR_EV_ADMIT, .from = later},
+                 WR_SEC(100), &out);
+    cr_assert_not(hears(n, later, h[0], WR_ROSTER_LEFT, WR_SEC(101)));
+    cr_assert(hears(n, later, h[0], WR_ROSTER_LEFT, WR_SEC(105)));
+    wr_node_close(n);
+}
+
 Test(leaving, who_leaves_alone_goes_at_once)
 {
     const struct wr_node_cfg cfg = wr_node_cfg_default(add(1, 17), 17);
