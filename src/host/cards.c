@@ -163,11 +163,11 @@ static json_t *card_json(const struct wr_card *card, const struct wr_addr *addr)
     wr_hex(wr_span(card->bytes, card->bytes_n), cred);
     if (card->left)
         wr_hex(wr_span(card->farewell, sizeof(card->farewell)), bye);
-    return json_pack("{s:s, s:s, s:I, s:s, s:b, s:I}", "credential", cred,
-                     "address", wr_addr_text(addr, text), "incarnation",
-                     (json_int_t)card->incarnation, "farewell", bye,
-                     "confirmed", (int)card->confirmed, "seen",
-                     (json_int_t)card->seen_s);
+    return json_pack(
+        "{s:s, s:s, s:I, s:s, s:b, s:I, s:I}", "credential", cred, "address",
+        wr_addr_text(addr, text), "incarnation", (json_int_t)card->incarnation,
+        "farewell", bye, "confirmed", (int)card->confirmed, "seen",
+        (json_int_t)card->seen_s, "silent", (json_int_t)card->silent_s);
 }
 
 char *wr_cards_dump(struct wr_cards *c)
@@ -202,10 +202,12 @@ static bool load_one(struct wr_cards *c, const json_t *e)
     const json_int_t inc =
         json_integer_value(json_object_get(e, "incarnation"));
     const json_int_t seen = json_integer_value(json_object_get(e, "seen"));
+    const json_int_t silent = json_integer_value(json_object_get(e, "silent"));
     if (at != NULL && wr_addr_parse(at, 0, &addr) == WR_OK && inc >= 0 &&
         inc <= UINT32_MAX)
         (void)wr_cards_heard(c, h, &addr, (uint32_t)inc);
     c->v[h].seen_s = seen > 0 ? (uint64_t)seen : 0;
+    c->v[h].silent_s = silent > 0 ? (uint64_t)silent : 0;
     if (bye != NULL && wr_unhex(bye, farewell, sizeof(farewell)) == WR_OK)
         wr_cards_farewell(c, h, wr_span(farewell, sizeof(farewell)));
     c->v[h].confirmed = json_is_true(json_object_get(e, "confirmed"));

@@ -30,6 +30,7 @@ struct wr_card {
     uint32_t incarnation; /* The highest heard of. */
     uint64_t seen_s;      /* Wall clock, when it was last known to be linked; 0.
                              Written down with the others, every ten minutes. */
+    uint64_t silent_s;    /* So long we have been there since, and others. */
 };
 
 struct wr_cards {

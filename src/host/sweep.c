@@ -95,6 +95,7 @@ enum wr_err wr_sweep_open(struct wr_super *s, bool *ret_aside,
     enum wr_err err = WR_OK;
 
     s->sweep.wall = WR_WALL_ALONE;
+    s->sweep.noted_at = wr_clock_now();
     s->sweep.seen_s = s->sweep.saved_s = last_seen(s);
     *ret_aside =
         s->sweep.seen_s > 0 && now_s > s->sweep.seen_s &&
@@ -148,31 +149,43 @@ void wr_sweep_upkeep(struct wr_super *s)
 
 void wr_sweep_note(struct wr_super *s)
 {
-    if (s->hub == NULL || s->sweep.wall != WR_WALL_KNOWN)
+    struct wr_sweep *w = &s->sweep;
+    const uint64_t passed_s = (wr_clock_now() - w->noted_at) / WR_SEC(1);
+    bool any = false;
+
+    if (s->hub == NULL)
         return;
-    for (wr_host h = 0; h < s->book.hosts_n; h++)
-        if (h != s->self && wr_hub_linked(s->hub, h))
-            s->cards.v[h].seen_s = s->sweep.seen_s;
+    w->noted_at += WR_SEC(passed_s);
+    for (wr_host h = 0; h < s->book.hosts_n; h++) {
+        if (h == s->self || !wr_hub_linked(s->hub, h))
+            continue;
+        any = true;
+        s->cards.v[h].silent_s = 0;
+        if (w->wall == WR_WALL_KNOWN)
+            s->cards.v[h].seen_s = w->seen_s;
+    }
+    for (wr_host h = 0; any && h < s->book.hosts_n; h++)
+        if (h != s->self && !wr_hub_linked(s->hub, h))
+            s->cards.v[h].silent_s += passed_s;
 }
 
 uint32_t wr_sweep_silent_s(const struct wr_super *s, wr_host h)
 {
-    const uint64_t last_s = s->sweep.saved_s;
-    const uint64_t seen_s = wr_card_of(&s->cards, h)->seen_s;
+    const uint64_t silent_s = wr_card_of(&s->cards, h)->silent_s;
     const uint64_t least_s =
         wr_config_number(s->cfg.config, WR_CONFIG_absence) / WR_SEC(1);
-    const uint64_t gap_s = seen_s == 0 || last_s < seen_s ? 0 : last_s - seen_s;
 
-    if (gap_s <= least_s)
+    if (silent_s <= least_s)
         return 0;
-    return gap_s < UINT32_MAX ? (uint32_t)gap_s : UINT32_MAX;
+    return silent_s < UINT32_MAX ? (uint32_t)silent_s : UINT32_MAX;
 }
 
 bool wr_sweep_unsaved(const struct wr_super *s)
 {
     const struct wr_sweep *w = &s->sweep;
 
-    return w->seen_s < w->saved_s || w->seen_s - w->saved_s >= SAVE_S;
+    return w->seen_s < w->saved_s || w->seen_s - w->saved_s >= SAVE_S ||
+           wr_clock_now() - w->noted_at >= WR_SEC(SAVE_S);
 }
 
 enum wr_err wr_sweep_save(const struct wr_super *s, uint64_t seen_s,

@@ -24,6 +24,7 @@ struct wr_sweep {
     uint64_t seen_s;  /* When our clock was last believed; 0: never. */
     uint64_t saved_s; /* As it is written down. */
     wr_time told_at;  /* When the node last heard. */
+    wr_time noted_at; /* When it was last noted who is there. */
 };
 
 /* Reads when this host was last there. Called once the store is open: if that
@@ -42,12 +43,13 @@ bool wr_sweep_unsaved(const struct wr_super *s);
 enum wr_err wr_sweep_save(const struct wr_super *s, uint64_t seen_s,
                           struct wr_why *why);
 
-/* Who is linked is there now, by a clock that is known: for the members that
- * are written down. */
+/* Who is linked is there now; any other was silent since the last time, unless
+ * nobody is there: for the members that are written down. No wall clock, which
+ * may be wrong, and goes on while we are off. */
 void wr_sweep_note(struct wr_super *s);
 
-/* For how long `h` had not been linked when we were here last; 0: nobody knows,
- * or for less than an absence that matters. */
+/* For how long `h` had not been linked while we were here; 0: for less than an
+ * absence that matters. */
 uint32_t wr_sweep_silent_s(const struct wr_super *s, wr_host h);
 
 /* The "sweep" of a status. */

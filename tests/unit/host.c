@@ -595,6 +595,7 @@ Test(host, cards_are_written_and_read_again)
     cr_assert_eq(wr_addr_parse("[2001:db8::7]:99", 0, &at), WR_OK);
     wr_cards_said(&cards, ha, &at, UINT32_MAX);
     cards.v[ha].seen_s = 1234567;
+    cards.v[ha].silent_s = UINT64_C(1) << 33;
     wr_farewell_sign(ring.public, b.cred.host, &b.key, bye);
     cr_assert(wr_cards_farewell(&cards, hb, wr_span(bye, sizeof(bye))));
     wr_cards_confirmed(&cards, hb);
@@ -614,6 +615,7 @@ Test(host, cards_are_written_and_read_again)
     cr_assert_not(cards.v[ha].confirmed);
     cr_assert(cards.v[hb].confirmed);
     cr_assert_eq(cards.v[ha].seen_s, 1234567);
+    cr_assert_eq(cards.v[ha].silent_s, UINT64_C(1) << 33);
     cr_assert_eq(wr_cards_state(&cards, ha), WR_ROSTER_ADMITTED);
     cr_assert_eq(wr_cards_state(&cards, hb), WR_ROSTER_LEFT);
     close_cards();
@@ -653,7 +655,7 @@ Test(host, numbers_out_of_range_in_the_list_of_members_are_passed_over)
     (void)snprintf(text, sizeof(text),
                    "[7, null, {}, {\"credential\": \"%s\", \"address\": "
                    "\"192.0.2.1:5\", \"incarnation\": 4294967297, \"seen\": "
-                   "-1, \"farewell\": \"00\"}]",
+                   "-1, \"silent\": -1, \"farewell\": \"00\"}]",
                    hex);
     write_in("members", text);
     open_cards();
@@ -662,7 +664,36 @@ Test(host, numbers_out_of_range_in_the_list_of_members_are_passed_over)
     cr_assert_eq(add(&a, &h), WR_OK);
     cr_assert_eq(cards.v[h].incarnation, 0);
     cr_assert_eq(cards.v[h].seen_s, 0);
+    cr_assert_eq(cards.v[h].silent_s, 0);
     cr_assert_eq(wr_cards_state(&cards, h), WR_ROSTER_ADMITTED);
+    close_cards();
+}
+
+/* Of what passed since it was seen, only that counts which we were there for:
+ * not while we were off, and not what a clock said that was wrong. */
+Test(host, silence_is_what_was_noted_not_what_the_clock_says)
+{
+    struct wr_config config;
+    struct made a;
+    wr_host h;
+
+    wr_sign_generate(&ring);
+    open_cards();
+    a = make(1, WR_ROLE_SUPERPEER, &ring);
+    cr_assert_eq(add(&a, &h), WR_OK);
+    wr_config_init(&config);
+    struct wr_super s = {.cfg.config = &config, .cards = cards};
+
+    s.sweep.seen_s = s.sweep.saved_s = 2000000000;
+    cards.v[h].seen_s = 2000000000 - 30 * 86400;
+    cr_assert_eq(wr_sweep_silent_s(&s, h), 0);
+    cards.v[h].seen_s = 4000000000;
+    cards.v[h].silent_s = 7200;
+    cr_assert_eq(wr_sweep_silent_s(&s, h), 7200);
+    cards.v[h].silent_s = 3600;
+    cr_assert_eq(wr_sweep_silent_s(&s, h), 0, "a reboot's time");
+    cards.v[h].silent_s = UINT64_C(1) << 33;
+    cr_assert_eq(wr_sweep_silent_s(&s, h), UINT32_MAX);
     close_cards();
 }
 
