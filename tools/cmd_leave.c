@@ -4,11 +4,13 @@
 
 #include "ask.h"
 #include "cli.h"
+#include "host/cards.h"
 #include "sys/clock.h"
 
 enum {
     POLL_US = 200000,
     WAITS_LONG = 50, /* Looks; where nothing is wrong it is over before. */
+    LAST_LOOKS = 50, /* From the last answer to the last that is written. */
 };
 
 static bool running(struct cli *cli, json_t **ret)
@@ -51,6 +53,63 @@ static bool watch(struct cli *cli, uint64_t chunks)
     return gone;
 }
 
+/* Whether our list of members says that we have left, and that others know. */
+static enum wr_err read_card(const struct wr_home *home, bool *ret_left,
+                             bool *ret_confirmed)
+{
+    struct wr_book book;
+    struct wr_cards cards;
+    bool is_new;
+    wr_host self;
+    enum wr_err err = wr_book_init(&book, home->ring, WR_HOSTS_MAX,
+                                   WR_HOSTS_MAX * WR_MEMBERS_MAX);
+
+    if (err != WR_OK)
+        return err;
+    err = wr_cards_init(&cards, home->ring, &book);
+    if (err == WR_OK) {
+        err = wr_cards_add(&cards, wr_span(home->cred_bytes, home->cred_n),
+                           &self, &is_new);
+        wr_cards_load(&cards, home->dir);
+        if (err == WR_OK) {
+            *ret_left = wr_card_of(&cards, self)->left;
+            *ret_confirmed = wr_card_of(&cards, self)->confirmed;
+        }
+        wr_cards_done(&cards);
+    }
+    wr_book_done(&book);
+    return err;
+}
+
+/* Nothing answers any more: because it has left, or because the process ended
+ * before. What it writes last tells. */
+static enum wr_err outcome(const struct cli *cli, struct wr_why *why)
+{
+    bool left = false, confirmed = false;
+    struct wr_home home;
+    enum wr_err err = wr_home_open(&home, cli->dir, why);
+
+    if (err != WR_OK)
+        return err;
+    for (unsigned i = 0; i < LAST_LOOKS && err == WR_OK && !confirmed; i++) {
+        if (i > 0)
+            usleep(POLL_US);
+        err = read_card(&home, &left, &confirmed);
+    }
+    wr_home_close(&home);
+    if (err != WR_OK)
+        return wr_why(why, err, "%s", wr_err_text(err));
+    if (confirmed)
+        return WR_OK;
+    return wr_why(why, WR_ECLOSED,
+                  "the super-peer does not answer any more, and %s. Start it "
+                  "again%s",
+                  left ? "no other host has confirmed that this one has left"
+                       : "had not handed everything over",
+                  left ? ", and wait until it has ended by itself"
+                       : ", then run 'wreath leave'");
+}
+
 int cmd_leave(struct cli *cli, int argc, char **argv)
 {
     struct wr_why why;
@@ -75,6 +134,8 @@ int cmd_leave(struct cli *cli, int argc, char **argv)
                "they are up");
         return cli_fail(cli, &why);
     }
+    if (outcome(cli, &why) != WR_OK)
+        return cli_fail(cli, &why);
     if (cli->json)
         printf("{\"left\":true,\"chunks\":%llu}\n", (unsigned long long)chunks);
     else if (!cli->quiet)

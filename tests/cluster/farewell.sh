@@ -44,7 +44,8 @@ ring 2
 check 'two super-peers are one ring' settled 60 s1 s2
 kill -STOP "${PID[s1]}"
 w s2 leave >"$W/left" &
-OTHERS+=($!)
+LEAVES=$!
+OTHERS+=("$LEAVES")
 check 'the second one says farewell, which nobody hears' \
     until_ok 20 says_farewell s2
 kill9 s1
@@ -52,6 +53,10 @@ check 'it says what it waits for' says 0 'until another host has confirmed' \
     s2 status
 check 'and goes on waiting' says_farewell s2
 kill9 s2
+wait "$LEAVES"
+check 'who made it leave hears that it ended too soon' test $? -eq 4
+check 'and what to do' complaint 'no other host has confirmed.* Start it again'
+check 'not that it has left' test ! -s "$W/left"
 start s1
 check 'the other one, back, counts it' counts s1 2
 start s2
