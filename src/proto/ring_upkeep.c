@@ -280,10 +280,11 @@ static wr_time pause_of(struct wr_core *c, const struct wr_ring *r)
 }
 
 /* R3: we let our head in, and it has not said yet that it is a member: that it
- * is none may have crossed our word that it is one. It is asked once more. */
+ * is none may have crossed our word that it is one. It is asked once more, but
+ * not while it is all that we have. */
 static bool may_not_have_heard(struct wr_ring *r)
 {
-    if (r->op != WR_OP_STABILISE || r->guests == 0 ||
+    if (r->op != WR_OP_STABILISE || r->guests == 0 || r->succs_n == 1 ||
         r->op_peer != r->succs[0] || r->sure != r->succs[0])
         return false;
     r->sure = WR_NO_REF;
