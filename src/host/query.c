@@ -201,7 +201,8 @@ void wr_super_query_done(struct wr_super *s, const struct wr_fx *fx)
         } else {
             WR_LOG(WARN, "host", "not everything is handed over; we stay",
                    WR_KV_STR("status", wr_status_name(fx->done.status)));
-            s->state = WR_SUPER_SERVING;
+            if (s->state == WR_SUPER_LEAVING) /* Not while it stops. */
+                s->state = WR_SUPER_SERVING;
         }
     }
     talk->used = false;
