@@ -20,12 +20,24 @@ static bool running(struct cli *cli, json_t **ret)
     return cli_try(cli, "status", "", ret, &why) == WR_OK;
 }
 
+/* What a host that hands nothing over any more waits for; or NULL. */
+static const char *waits_for(const char *state)
+{
+    if (state != NULL && strcmp(state, "saying farewell") == 0)
+        return "waiting until another host has confirmed that this one has "
+               "left";
+    if (state != NULL && strcmp(state, "writing farewell") == 0)
+        return "but that this host leaves cannot be written down here: its log "
+               "says why";
+    return NULL;
+}
+
 /* Until the process has gone, which is the last thing that it does. False if
  * it serves again: it could not hand everything over. */
 static bool watch(struct cli *cli, uint64_t chunks)
 {
     struct cli_progress progress;
-    unsigned waits = 0;
+    unsigned looks = 0;
     bool gone = true;
     json_t *o;
 
@@ -35,12 +47,12 @@ static bool watch(struct cli *cli, uint64_t chunks)
         char note[64];
 
         gone = state == NULL || strcmp(state, "serving") != 0;
-        waits += state != NULL && strcmp(state, "saying farewell") == 0;
-        if (waits == WAITS_LONG && !cli->quiet) {
+        const char *waits = waits_for(state);
+
+        looks += waits != NULL;
+        if (waits != NULL && looks == WAITS_LONG && !cli->quiet) {
             cli_progress_end(&progress);
-            fputs("everything is handed over; waiting until another host has "
-                  "confirmed that this one has left\n",
-                  stderr);
+            fprintf(stderr, "everything is handed over; %s\n", waits);
         }
         snprintf(note, sizeof(note), "%llu of %llu chunks",
                  (unsigned long long)number_of(o, "chunks_handed_over"),

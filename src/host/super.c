@@ -21,6 +21,7 @@ enum {
     UPKEEP_MS = 1000,
     TRIM_EVERY = 5,   /* Upkeeps between two trims of the pool. */
     STORE_EVERY = 60, /* ... and between two of the store. */
+    SAVE_AGAIN = 10,  /* ... until what could not be saved is, perhaps. */
     BOOK_IDS = WR_HOSTS_MAX * 17,
 };
 
@@ -457,11 +458,12 @@ static void save_done(uv_work_t *work, int status)
     struct save *save = work->data;
 
     save->s->saving = false;
-    if (status != 0 || save->failed) { /* With the next change, then. */
+    if (status != 0 || save->failed) {
         save->s->incarnation_saved = 0;
         save->s->revoked_saved = 0;
         save->s->account.dirty = save->s->account.dirty || save->accounts;
-        save->s->cards.dirty = save->s->cards.dirty || save->farewell;
+        save->s->cards.dirty = true;
+        save->s->save_at = save->s->upkeeps + SAVE_AGAIN;
     } else if (save->farewell) {
         wr_super_farewell_saved(save->s);
     }
@@ -504,7 +506,8 @@ static void on_upkeep(uv_timer_t *t)
     wr_survey_tick(s);
     wr_sweep_upkeep(s);
     settle_accounts(s);
-    if ((s->cards.dirty || wr_sweep_unsaved(s)) && !s->saving)
+    if ((s->cards.dirty || wr_sweep_unsaved(s)) && !s->saving &&
+        s->upkeeps >= s->save_at)
         wr_super_save_members(s);
     if (s->upkeeps % TRIM_EVERY == 0)
         wr_pool_trim(s->pool);

@@ -136,7 +136,7 @@ static void feed_later(struct wr_super *s, const struct wr_super_later *l)
 static void save_soon(struct wr_super *s)
 {
     if (!s->cards.dirty || !s->opened || s->saving || s->saved_soon ||
-        s->state == WR_SUPER_STOPPING)
+        s->upkeeps < s->save_at || s->state == WR_SUPER_STOPPING)
         return;
     s->saved_soon = true;
     wr_super_save_members(s);

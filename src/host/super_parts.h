@@ -100,6 +100,7 @@ struct wr_super {
     bool opened;     /* Hub and all: what we know is worth saving. */
     uint32_t incarnation_saved, talk_number;
     uint64_t revoked_saved, upkeeps;
+    uint64_t save_at; /* The upkeep before which it is not tried: it failed. */
     uint64_t dropped; /* Effects without room that the log has told of. */
     wr_time started;
 };

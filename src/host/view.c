@@ -46,7 +46,7 @@ const char *wr_view_state(const struct wr_super *s)
     static const char *const words[] = {"joining", "serving", "leaving",
                                         "saying farewell", "stopping"};
 
-    return words[s->state];
+    return wr_super_farewell_due(s) ? "writing farewell" : words[s->state];
 }
 
 static const char *const spaces[] = {"free", "tight", "no new chunks",

@@ -81,6 +81,50 @@ check 'it does not start again' refused 5 'left its ring for good' s3 superpeer
 check 'the file is whole' w s1 get --quiet "$(<"$W/cid")" -o "$W/g"
 check 'byte for byte' cmp "$W/f" "$W/g"
 
+# ---- a disk that takes nothing ------------------------------------------------------
+
+# cannot_save NAME: from now on, until can_save.
+cannot_save()
+{
+    mv "$W/$1/members" "$W/members.$1" && mkdir -p "$W/$1/members/full"
+}
+can_save()
+{
+    rm -r "$W/$1/members" && mv "$W/members.$1" "$W/$1/members"
+}
+writes_farewell()
+{
+    [ "$(w "$1" status --json | field state)" = 'writing farewell' ]
+}
+# has_written NAME N: by its list, so many have left.
+has_written()
+{
+    [ "$(grep -c '"farewell": "[0-9a-f]' "$W/$1/members")" -eq "$2" ]
+}
+
+check 'another one joins' joins s5
+cannot_save s5
+w s5 leave >"$W/left" &
+LEAVES=$!
+OTHERS+=("$LEAVES")
+check 'it leaves, but cannot write that down' \
+    until_ok 20 writes_farewell s5
+check 'nobody is told' counts s1 2
+check 'who made it leave hears why it takes so long' \
+    until_ok 30 grep -q 'cannot be written down here' "$W/said"
+cannot_save s1
+can_save s5
+check 'it goes as soon as it can' until_ok 30 counts s1 1
+wait "$LEAVES"
+check 'with status 0' test $? -eq 0
+check 'its super-peer has ended' ends s5
+can_save s1
+check 'who heard, and could not write, does so when it can' \
+    until_ok 30 has_written s1 3
+kill9 s1
+start s1
+check 'and remembers, over a crash' counts s1 1
+
 # ---- a directory from before -------------------------------------------------------
 
 check 'another one joins' joins s4
