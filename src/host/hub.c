@@ -448,6 +448,7 @@ void wr_hub_left(struct wr_hub *hub)
 {
     const struct wr_msg bye = {.kind = WR_MSG_BYE, .bye.why = WR_BYE_LEFT};
 
+    hub->left = true;
     wr_hub_news(hub, hub->cfg.self);
     for (struct wr_conn *c = hub->conns; c != NULL; c = c->next)
         if (c->kind == WR_CONN_LEAF && c->greeted)

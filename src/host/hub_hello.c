@@ -41,7 +41,7 @@ bool wr_hub_send_card(struct wr_conn *c, wr_host h)
     struct wr_msg m = {.kind = WR_MSG_CARD};
 
     m.card.credential = wr_span(card->bytes, card->bytes_n);
-    if (card->left)
+    if (card->left && (h != c->hub->cfg.self || c->hub->left))
         m.card.farewell = wr_span(card->farewell, sizeof(card->farewell));
     m.card.addr = cards->book->hosts[h].addr;
     m.card.incarnation = card->incarnation;

@@ -105,6 +105,7 @@ struct wr_hub {
     struct wr_addr twin;          /* Another process of ours; port 0: none. */
     uint64_t twin_s, twin_told_s; /* When it was heard of, and told. */
     struct wr_hub_said said[WR_MSG_KINDS];
+    bool left; /* Our farewell is written down: it may be said. */
     bool closing, net_closing;
     uv_timer_t timer; /* Sweeps; once closing, the end of patience. */
     void (*closed)(void *arg);

@@ -96,6 +96,12 @@ writes_farewell()
 {
     [ "$(w "$1" status --json | field state)" = 'writing farewell' ]
 }
+# is_linked NAME OTHER: and has had word of it.
+is_linked()
+{
+    w "$1" peers --json | grep -q "\"host\":\"$(id_of "$2")\"[^{]*\"linked\":true" &&
+        [ "$(hosts_of "$1" | wc -l)" -eq 2 ]
+}
 # has_written NAME N: by its list, so many have left.
 has_written()
 {
@@ -110,6 +116,10 @@ OTHERS+=("$LEAVES")
 check 'it leaves, but cannot write that down' \
     until_ok 20 writes_farewell s5
 check 'nobody is told' counts s1 2
+kill9 s1
+start s1
+check 'nor is who is introduced to it now' until_ok 30 is_linked s1 s5
+check 'which counts it as before' counts s1 2
 check 'who made it leave hears why it takes so long' \
     until_ok 30 grep -q 'cannot be written down here' "$W/said"
 cannot_save s1
