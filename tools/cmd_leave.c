@@ -65,9 +65,10 @@ static bool watch(struct cli *cli, uint64_t chunks)
     return gone;
 }
 
-/* Whether our list of members says that we have left, and that others know. */
+/* Whether our list of members says that we have left, and that others know, or
+ * have it from the issuer. */
 static enum wr_err read_card(const struct wr_home *home, bool *ret_left,
-                             bool *ret_confirmed)
+                             bool *ret_known)
 {
     struct wr_book book;
     struct wr_cards cards;
@@ -85,7 +86,8 @@ static enum wr_err read_card(const struct wr_home *home, bool *ret_left,
         wr_cards_load(&cards, home->dir);
         if (err == WR_OK) {
             *ret_left = wr_card_of(&cards, self)->left;
-            *ret_confirmed = wr_card_of(&cards, self)->confirmed;
+            *ret_known = wr_card_of(&cards, self)->confirmed ||
+                         wr_cards_state(&cards, self) == WR_ROSTER_REMOVED;
         }
         wr_cards_done(&cards);
     }
@@ -97,21 +99,22 @@ static enum wr_err read_card(const struct wr_home *home, bool *ret_left,
  * before. What it writes last tells. */
 static enum wr_err outcome(const struct cli *cli, struct wr_why *why)
 {
-    bool left = false, confirmed = false;
+    bool left = false, known = false;
     struct wr_home home;
     enum wr_err err = wr_home_open(&home, cli->dir, why);
 
     if (err != WR_OK)
         return err;
-    for (unsigned i = 0; i < LAST_LOOKS && err == WR_OK && !confirmed; i++) {
+    for (unsigned i = 0; i < LAST_LOOKS && err == WR_OK && !(left && known);
+         i++) {
         if (i > 0)
             usleep(POLL_US);
-        err = read_card(&home, &left, &confirmed);
+        err = read_card(&home, &left, &known);
     }
     wr_home_close(&home);
     if (err != WR_OK)
         return wr_why(why, err, "%s", wr_err_text(err));
-    if (confirmed)
+    if (left && known)
         return WR_OK;
     return wr_why(why, WR_ECLOSED,
                   "the super-peer does not answer any more, and %s. Start it "

@@ -135,6 +135,26 @@ kill9 s1
 start s1
 check 'and remembers, over a crash' counts s1 1
 
+# ---- the issuer is quicker -----------------------------------------------------------
+
+waits_for_others()
+{
+    grep -q 'waiting until another host has confirmed' "$W/$1.log"
+}
+check 'another one joins' joins s6
+ID=$(id_of s6)
+w s6 leave >"$W/left" &
+LEAVES=$!
+OTHERS+=("$LEAVES")
+until_ok 20 waits_for_others s6
+kill9 s1
+check 'it is removed before anybody has confirmed' w s1 remove --quiet "$ID"
+start s1
+wait "$LEAVES"
+check 'and has left with that' test $? -eq 0
+check 'its super-peer has ended' ends s6
+check 'nobody counts it' counts s1 1
+
 # ---- a directory from before -------------------------------------------------------
 
 check 'another one joins' joins s4
