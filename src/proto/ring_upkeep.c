@@ -279,28 +279,13 @@ static wr_time pause_of(struct wr_core *c, const struct wr_ring *r)
     return patience / 2 + wr_rng_below(c->rng, patience + 1);
 }
 
-/* R3: we let our head in, and it has not said yet that it is a member: that it
- * is none may have crossed our word that it is one. It is asked once more, but
- * not while it is all that we have. */
-static bool may_not_have_heard(struct wr_ring *r)
-{
-    if (r->op != WR_OP_STABILISE || r->guests == 0 || r->succs_n == 1 ||
-        r->op_peer != r->succs[0] || r->sure != r->succs[0])
-        return false;
-    r->sure = WR_NO_REF;
-    return true;
-}
-
 /* The awaited view came. */
 static void on_view(struct wr_core *c, struct wr_ring *r,
                     const struct wr_msg *m)
 {
     switch (m->view.state) {
     case WR_VIEW_NOT_MEMBER:
-        if (may_not_have_heard(r))
-            wr_ring_op_end(r);
-        else
-            not_member(c, r);
+        not_member(c, r);
         return;
     case WR_VIEW_PENDING: /* R7: alive, so patience starts anew. */
         if (r->op == WR_OP_RECTIFY) {
