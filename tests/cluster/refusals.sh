@@ -168,7 +168,8 @@ check 'a word with a line break makes no third line' \
 
 kill9 s2 s3
 check 'a CID whose hosts are down: not reachable' \
-    refused 4 "$short|${ADDRESS[s2]}" l1 get "$absent" -o "$W/out/down"
+    refused 4 "$short|${ADDRESS[s2]}" \
+    l1 get --timeout 10s "$absent" -o "$W/out/down"
 check 'what one host still has is fetched' fetched l1 "$cid" "$W/file"
 bytes new 300000 "$W/new"
 check 'too few hosts for w: the put is not acknowledged' \
