@@ -89,7 +89,7 @@ static void miss(struct wr_core *c, wr_host h)
 {
     struct wr_repair *r = c->repair;
     const wr_time gone_us = repair_gone_us(c, h);
-    const wr_time patience_us = repair_patience_us(c, h);
+    const wr_time patience_us = repair_patience_us(c, gone_us);
 
     r->now.absent++;
     if (gone_us <= patience_us)

@@ -38,18 +38,22 @@ wr_time repair_gone_us(const struct wr_core *c, wr_host h)
     return us;
 }
 
-wr_time repair_patience_us(const struct wr_core *c, wr_host h)
+static wr_time longest_patience_us(const struct wr_core *c)
 {
-    const wr_time most = wr_time_max(c->cfg->gone_us, c->cfg->gone_long_us);
+    return wr_time_max(c->cfg->gone_us, c->cfg->gone_long_us);
+}
 
-    return repair_gone_us(c, h) <= c->cfg->gone_us ? c->cfg->gone_us : most;
+wr_time repair_patience_us(const struct wr_core *c, wr_time gone_us)
+{
+    return gone_us <= c->cfg->gone_us ? c->cfg->gone_us
+                                      : longest_patience_us(c);
 }
 
 /* Held for dead, but it may be back with all that it had. */
 static bool may_hold(const struct wr_core *c, wr_host h)
 {
     return wr_roster_admitted(c, h) &&
-           repair_gone_us(c, h) <= repair_patience_us(c, h);
+           repair_gone_us(c, h) <= longest_patience_us(c);
 }
 
 static bool is_live(const struct wr_core *c, wr_host h)

@@ -19,9 +19,9 @@ bool repair_owned(const struct wr_core *c, unsigned member,
 /* How long `h` has been gone, also before we started; 0: it is there. */
 wr_time repair_gone_us(const struct wr_core *c, wr_host h);
 
-/* How long `h`, held for dead, is waited for: gone_us, and once that is over
- * gone_long_us, if the set can spare it. */
-wr_time repair_patience_us(const struct wr_core *c, wr_host h);
+/* Until when a host that has been gone for so long is waited for: for gone_us,
+ * and once that is over for gone_long_us, if the set can spare it. */
+wr_time repair_patience_us(const struct wr_core *c, wr_time gone_us);
 
 /* Whether every member of every admitted host is in our table: then it tells
  * who is to keep any key. In a ring with more members than fit, only what the

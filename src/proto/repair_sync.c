@@ -53,17 +53,23 @@ static void next_range(struct wr_repair_sync *s)
     s->phase = WR_SYNC_WAIT;
 }
 
+/* With this host no further. */
+static void end_host(struct wr_repair_sync *s)
+{
+    s->id = 0;
+    s->levels_n = 0;
+    s->roots = true;
+    s->phase = WR_SYNC_WAIT;
+}
+
 /* This host, and all after it, another time. */
 static void give_up(struct wr_core *c, struct wr_repair_sync *s)
 {
     c->repair->now.failed++;
     c->repair->all.failed++;
     s->failed = true;
-    s->id = 0;
-    s->levels_n = 0;
-    s->roots = true;
     s->hosts_i = (uint8_t)(s->hosts_n - 1);
-    s->phase = WR_SYNC_WAIT;
+    end_host(s);
 }
 
 /* It leaves (D15), and there is a round when it has: till then it is as one
@@ -72,10 +78,7 @@ static void pass_over(struct wr_core *c, struct wr_repair_sync *s)
 {
     c->repair->now.absent++;
     s->passed_over = true;
-    s->id = 0;
-    s->levels_n = 0;
-    s->roots = true;
-    s->phase = WR_SYNC_WAIT;
+    end_host(s);
 }
 
 /* ---- misplaced ----------------------------------------------------------- */
@@ -126,15 +129,21 @@ static bool set_stands(const struct wr_core *c, const struct wr_repair_sync *s)
            memcmp(set, s->hosts, s->hosts_n * sizeof(set[0])) == 0;
 }
 
-/* The whole set has all that we have of this arc. If that was so a while ago,
- * and nothing has changed since, ours may go: whoever read meanwhile has asked
- * the set when it had it, or us before we let go (D23). */
+/* The whole set has all that we have of this arc. */
+static bool set_has_all(const struct wr_core *c, const struct wr_repair_sync *s)
+{
+    return !s->failed && !s->passed_over && !s->unclean && set_stands(c, s);
+}
+
+/* If the set had all of it a while ago already, and nothing has changed since,
+ * ours may go: whoever read meanwhile has asked the set when it had it, or us
+ * before we let go (D23). */
 static bool may_go(struct wr_core *c, const struct wr_repair_sync *s)
 {
     struct wr_repair *r = c->repair;
     struct wr_repair_home *h = home_of(r, &s->arc_to);
 
-    if (s->failed || s->passed_over || s->unclean || !set_stands(c, s)) {
+    if (!set_has_all(c, s)) {
         if (h != NULL)
             h->since = WR_NEVER;
         r->now.waiting += s->failed || !s->passed_over;
@@ -510,8 +519,7 @@ static void pass_ended(struct wr_core *c, struct wr_repair_sync *s)
         s->hosts_i++;
         s->roots = false;
         begin_pass(s);
-    } else if (s->leaving && !s->failed && !s->passed_over && !s->unclean &&
-               set_stands(c, s)) {
+    } else if (s->leaving && set_has_all(c, s)) {
         drop_page(c, s);
     } else if (s->home && !s->leaving && may_go(c, s)) {
         begin_leaving(s);
