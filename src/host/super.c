@@ -557,7 +557,7 @@ void wr_super_stop(struct wr_super *s)
     s->state = WR_SUPER_STOPPING;
     if (s->store != NULL)
         wr_scrub_stop(s);
-    if (!s->left)
+    if (!wr_card_of(&s->cards, s->self)->confirmed)
         wr_super_later(s, &(struct wr_super_later){.kind = WR_EV_STOP});
     wr_sweep_note(s);
     wr_hub_close(s->hub, on_hub_closed, s);

@@ -40,7 +40,6 @@ void wr_super_farewell_saved(struct wr_super *s)
 void wr_super_left(struct wr_super *s)
 {
     wr_cards_confirmed(&s->cards, s->self);
-    s->left = true;
     wr_super_stop(s);
 }
 

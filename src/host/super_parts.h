@@ -96,7 +96,6 @@ struct wr_super {
     uint64_t pushed; /* Chunks handed over while leaving. */
     bool saving;     /* DIR/members is being written. */
     bool saved_soon; /* It was, at once, since the last upkeep. */
-    bool left;       /* And another host knows: no "back soon". */
     bool opened;     /* Hub and all: what we know is worth saving. */
     uint32_t incarnation_saved, talk_number;
     uint64_t revoked_saved, upkeeps;
