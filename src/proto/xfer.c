@@ -325,7 +325,8 @@ bool wr_xfer_cancel(struct wr_xfer *x, wr_token token, wr_time now,
 void wr_xfer_patience(struct wr_xfer *x, wr_time patience)
 {
     for (uint32_t i = 0; i < x->cfg.requests_max; i++)
-        x->v[i].patience = wr_time_max(x->v[i].patience, patience);
+        if (x->v[i].state != WR_XFER_FREE)
+            x->v[i].patience = wr_time_max(x->v[i].patience, patience);
 }
 
 void wr_xfer_up(struct wr_xfer *x, wr_time now, struct wr_outbox *out)
