@@ -77,6 +77,10 @@ void cli_remark(const struct cli *cli, const char *fmt, ...)
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What a host whose status has this `state`, and which hands nothing over any
+ * more, waits for; NULL: nothing. */
+const char *cli_leave_waits(const char *state);
+
 /* Usage, summary and options of a command, on standard output. */
 void cli_describe(const struct command *c);
 

@@ -20,8 +20,7 @@ static bool running(struct cli *cli, json_t **ret)
     return cli_try(cli, "status", "", ret, &why) == WR_OK;
 }
 
-/* What a host that hands nothing over any more waits for; or NULL. */
-static const char *waits_for(const char *state)
+const char *cli_leave_waits(const char *state)
 {
     if (state != NULL && strcmp(state, "saying farewell") == 0)
         return "waiting until another host has confirmed that this one has "
@@ -47,7 +46,7 @@ static bool watch(struct cli *cli, uint64_t chunks)
         char note[64];
 
         gone = state == NULL || strcmp(state, "serving") != 0;
-        const char *waits = waits_for(state);
+        const char *waits = cli_leave_waits(state);
 
         looks += waits != NULL;
         if (waits != NULL && looks == WAITS_LONG && !cli->quiet) {
