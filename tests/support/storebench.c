@@ -135,14 +135,23 @@ static void measure(const char *what, struct run *run,
            rss_anon_kib(), run->failed > 0 ? "  FAILED" : "");
 }
 
-static void sums(struct wr_store *s)
+static struct run run_new(struct wr_store *s)
 {
     const struct wr_pool_share share = {"all", 16 << 20};
-    struct run run = {.s = s, .size = 64, .count = 1000000};
+    struct run run = {.s = s};
 
     run.pool = wr_pool_new(&(struct wr_pool_cfg){
         .cap = WR_POOL_CAP_SUPER, .shares = &share, .shares_n = 1});
     WR_CHECK(run.pool != NULL);
+    return run;
+}
+
+static void sums(struct wr_store *s)
+{
+    struct run run = run_new(s);
+
+    run.size = 64;
+    run.count = 1000000;
     measure("lmdb put 64", &run, put_next);
     run.count = 10000;
     for (run.parts = 1; run.parts <= WR_ARC_PARTS; run.parts += 15)
@@ -154,13 +163,9 @@ static void sums(struct wr_store *s)
 
 static void all(struct wr_store *s, const char *name)
 {
-    const struct wr_pool_share share = {"all", 16 << 20};
-    struct run run = {.s = s};
+    struct run run = run_new(s);
     char what[64];
 
-    run.pool = wr_pool_new(&(struct wr_pool_cfg){
-        .cap = WR_POOL_CAP_SUPER, .shares = &share, .shares_n = 1});
-    WR_CHECK(run.pool != NULL);
     for (int i = 0; i < 2; i++) {
         run.size = i == 0 ? 256 << 10 : 4096;
         run.count = i == 0 ? 2048 : 30000;

@@ -1,35 +1,12 @@
 /* What a node as a whole promises; its rules are told in tests/transcript. */
-#include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "proto/node_private.h"
+#include "nodekit.h"
 #include "proto/rules.h"
 
 enum { SMALL_NODE_BYTES = 3584 }; /* 3.5 KiB: a million fit into 4 GiB. */
 
-static struct wr_book book;
-static struct wr_outbox out;
-
-static void setup(void)
-{
-    static const uint8_t ring[32] = {1};
-
-    cr_assert_eq(wr_book_init(&book, ring, 64, 2048), WR_OK);
-    cr_assert_eq(wr_outbox_init(&out, 4096, 1 << 18), WR_OK);
-}
-
-static void teardown(void)
-{
-    wr_book_done(&book);
-    wr_outbox_done(&out);
-}
-
 TestSuite(node, .init = setup, .fini = teardown);
-
-static wr_host add(uint8_t name, uint8_t members)
-{
-    return wr_book_add(&book, &(struct wr_host_id){{name}}, members, 0, NULL);
-}
 
 /* Tables as a simulation of a million members would configure them. */
 static struct wr_node_cfg small(wr_host self)
@@ -223,19 +200,6 @@ static void compare(struct wr_node *n, wr_host host)
 {
     n->core.out = &out;
     wr_roster_compare(&n->core, host);
-}
-
-static unsigned sent(enum wr_msg_kind kind, wr_host to, uint64_t *ret_rid)
-{
-    unsigned k = 0;
-
-    for (uint32_t i = 0; i < out.n; i++)
-        if (out.v[i].kind == WR_FX_SEND && out.v[i].msg.kind == kind &&
-            out.v[i].to == to) {
-            *ret_rid = out.v[i].msg.rid;
-            k++;
-        }
-    return k;
 }
 
 /* Several hosts know others than we do: each learns what we know. However

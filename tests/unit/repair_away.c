@@ -3,6 +3,12 @@
 
 #include "repair_bed.h"
 
+/* What repair has moved; or asked for, at least. */
+static uint64_t moved(const struct bed *b)
+{
+    return sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET);
+}
+
 /* Who leaves hands everything on while others still count it in the set. */
 Test(repair_away, what_a_leaver_handed_on_stands_when_it_is_gone)
 {
@@ -116,15 +122,15 @@ Test(repair_away, a_reboot_copies_nothing_and_a_death_does)
     cr_assert_eq(puts, 0, "%llu", (unsigned long long)puts);
     wr_world_crash(&b->w, 3);
     run_s(b, 240); /* Within the patience. */
-    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    cr_assert_eq(moved(b), 0);
     wr_world_up(&b->w, 3, 0);
     run_s(b, 200);
-    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    cr_assert_eq(moved(b), 0);
     all_stand(b, false, keys, WR_ARRAY_LEN(keys));
     wr_world_crash(&b->w, 3);
     run_s(b, 1000); /* It does not come back. */
     all_stand(b, false, keys, WR_ARRAY_LEN(keys));
-    cr_assert_gt(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    cr_assert_gt(moved(b), 0);
     wr_world_up(&b->w, 3, 0); /* Or so it seemed. */
     run_s(b, 600);
     all_stand(b, false, keys, WR_ARRAY_LEN(keys));
@@ -143,7 +149,7 @@ Test(repair_away, copies_come_back_when_the_patience_ends)
     run_s(b, 200);
     wr_world_crash(&b->w, 3);
     run_s(b, 290);
-    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    cr_assert_eq(moved(b), 0);
     run_s(b, 60);
     all_stand(b, false, keys, WR_ARRAY_LEN(keys));
     bed_close(b);
@@ -164,11 +170,6 @@ static struct bed *bed_of_two_patiences(uint8_t copies, struct wr_id *keys,
     fill(b, keys, n);
     run_s(b, 200);
     return b;
-}
-
-static uint64_t moved(const struct bed *b)
-{
-    return sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET);
 }
 
 /* The fewest copies that any key has where they belong, on hosts that are up.
@@ -269,19 +270,13 @@ Test(repair_away, nobody_is_waited_for_where_both_copies_count)
     bed_close(b);
 }
 
-/* All others restart while host 3 is gone, and know by their disks that it had
- * been silent for so long already. Whether repair has moved anything before
- * another 1,080 s are over; it must not have within 480. */
-static bool is_made_up_for(uint32_t silent_s)
+/* All others restart, and know by their disks that host 3 had been silent for
+ * so long. */
+static void others_restart(struct bed *b, uint32_t silent_s)
 {
     struct wr_event ev = {.kind = WR_EV_ADMIT, .from = 3};
-    struct wr_id keys[60];
-    struct bed *b = bed_of_two_patiences(3, keys, WR_ARRAY_LEN(keys));
-    bool is;
 
     ev.admit.silent_s = silent_s;
-    wr_world_crash(&b->w, 3);
-    run_s(b, 60);
     for (wr_host h = 0; h < b->w.cfg.hosts; h++) {
         if (h == 3)
             continue;
@@ -290,6 +285,20 @@ static bool is_made_up_for(uint32_t silent_s)
         wr_world_step(&b->w, h, &ev);
         run_s(b, 60);
     }
+}
+
+/* Host 3 is gone, and the others' disks say that it had been for so long
+ * before. Whether repair has moved anything before another 1,080 s are over; it
+ * must not have within 480. */
+static bool is_made_up_for(uint32_t silent_s)
+{
+    struct wr_id keys[60];
+    struct bed *b = bed_of_two_patiences(3, keys, WR_ARRAY_LEN(keys));
+    bool is;
+
+    wr_world_crash(&b->w, 3);
+    run_s(b, 60);
+    others_restart(b, silent_s);
     cr_assert_eq(moved(b), 0);
     run_s(b, 600);
     is = moved(b) > 0;
@@ -307,19 +316,10 @@ Test(repair_away, the_long_patience_goes_on_across_restarts)
 /* It came back meanwhile, and is gone for another reason. */
 Test(repair_away, an_absence_that_has_ended_does_not_count)
 {
-    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = 3};
     struct wr_id keys[60];
     struct bed *b = bed_of_two_patiences(3, keys, WR_ARRAY_LEN(keys));
 
-    ev.admit.silent_s = 2500;
-    for (wr_host h = 0; h < b->w.cfg.hosts; h++) {
-        if (h == 3)
-            continue;
-        wr_world_crash(&b->w, h);
-        wr_world_up(&b->w, h, h == 0);
-        wr_world_step(&b->w, h, &ev);
-        run_s(b, 60);
-    }
+    others_restart(b, 2500);
     wr_world_crash(&b->w, 3);
     run_s(b, 2900);
     cr_assert_eq(moved(b), 0);
@@ -382,6 +382,6 @@ Test(repair_away, at_rest_all_copies_stand_and_little_is_said)
     cr_assert_eq(asked, sent(b, WR_MSG_SYNCED));
     cr_assert_leq(bytes / (2 * asked), 256);
     run_s(b, 300);
-    cr_assert_eq(sent(b, WR_MSG_PUT) + sent(b, WR_MSG_GET), 0);
+    cr_assert_eq(moved(b), 0);
     bed_close(b);
 }
