@@ -274,17 +274,19 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
 
 int cmd_rm(struct cli *cli, int argc, char **argv)
 {
+    const char *timeout = NULL;
+    const struct option_row rows[] = {{"timeout", 0, &timeout, NULL, NULL}};
     wreath_error error;
     wreath *w;
     size_t n = 0;
     int first;
-    const int over = cli_options(cli, "rm", NULL, 0, argc, argv, &first);
+    const int over = cli_options(cli, "rm", rows, 1, argc, argv, &first);
 
     if (over != 0)
         return over - 1;
     if (argc - first != 1)
         return cli_usage(cli, "rm", "say one CID, or one put's id");
-    int status = cli_leaf_open(cli, "rm", NULL, &w);
+    int status = cli_leaf_open(cli, "rm", timeout, &w);
     if (status != 0)
         return status;
     if (wreath_rm(w, argv[first], &n, &error) != WREATH_OK)

@@ -176,7 +176,8 @@ check 'too few hosts for w: the put is not acknowledged' \
     refused 4 "$short|${ADDRESS[s2]}" l1 put --timeout 3s "$W/new"
 check 'unless one copy is asked for' w l1 put --wait one "$W/new"
 check 'nor is giving up' \
-    refused 4 "these are down: .*$short \(${ADDRESS[s2]}\)" l1 rm "$cid"
+    refused 4 "these are down: .*$short \(${ADDRESS[s2]}\)" \
+    l1 rm --timeout 3s "$cid"
 start s2
 check 'two of three are enough' settled 60 s1 s2
 new=$(put l1 "$W/new")
