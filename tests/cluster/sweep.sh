@@ -120,7 +120,7 @@ for put in $(w l2 ls | awk '$3 == "open" { print $5 }'); do
     result $? 'and what was cut off'
 done
 bytes third 1400000 "$W/fourth"
-until_ok 60 put l2 "$W/fourth"
+until_ok 60 put l2 "$W/fourth" >"$W/stdout"
 result $? 'and soon may put as much again'
 
 # ---- away for more than a year -------------------------------------------------
