@@ -3,40 +3,10 @@
 # it says so until another host has it in writing, over crashes of either.
 . "$(dirname "$0")/lib.sh"
 
-# counts NAME N: so many hosts are admitted, as NAME has it.
-counts()
-{
-    [ "$(w "$1" status --json | field hosts_admitted)" = "$2" ]
-}
 says_farewell()
 {
     [ "$(w "$1" status --json | field state)" = 'saying farewell' ]
 }
-gone()
-{
-    ! alive "${PID[$1]}"
-}
-
-# ends NAME: its super-peer, by itself, with status 0.
-ends()
-{
-    local status
-
-    until_ok 30 gone "$1" || return 1
-    wait "${PID[$1]}"
-    status=$?
-    unset "PID[$1]"
-    return "$status"
-}
-
-# joins NAME: a new super-peer, in one ring with s1.
-joins()
-{
-    w s1 invite --quiet --super-peer -o "$W/$1.ticket" &&
-        w "$1" join "$W/$1.ticket" >/dev/null && start "$1" &&
-        settled 60 s1 "$1"
-}
-
 # ---- the last word is lost ----------------------------------------------------------
 
 # The other one stands still from before the farewell on, and then dies of it.
@@ -70,7 +40,7 @@ check 'who remains remembers, over a crash' counts s1 1
 
 # ---- all goes well -----------------------------------------------------------------
 
-check 'another one joins' joins s3
+check 'another one joins' joins s3 s1
 bytes farewell 300000 "$W/f"
 w s3 put --quiet "$W/f" >"$W/cid"
 check 'a file stands' test -s "$W/cid"
@@ -108,7 +78,7 @@ has_written()
     [ "$(grep -c '"farewell": "[0-9a-f]' "$W/$1/members")" -eq "$2" ]
 }
 
-check 'another one joins' joins s5
+check 'another one joins' joins s5 s1
 cannot_save s5
 w s5 leave >"$W/left" &
 LEAVES=$!
@@ -141,7 +111,7 @@ waits_for_others()
 {
     grep -q 'waiting until another host has confirmed' "$W/$1.log"
 }
-check 'another one joins' joins s6
+check 'another one joins' joins s6 s1
 ID=$(id_of s6)
 w s6 leave >"$W/left" &
 LEAVES=$!
@@ -157,7 +127,7 @@ check 'nobody counts it' counts s1 1
 
 # ---- a directory from before -------------------------------------------------------
 
-check 'another one joins' joins s4
+check 'another one joins' joins s4 s1
 cp "$W/s4/members" "$W/members.before"
 check 'and leaves' w s4 leave
 check 'its super-peer has ended' ends s4

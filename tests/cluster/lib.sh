@@ -126,8 +126,8 @@ bail()
     note "$*"
     for name in "${!PID[@]}"; do
         tail_of 8 "$W/$name.log"
-    done
-    echo "Bail out! $1"
+    done >&3
+    echo "Bail out! $1" >&3
     exit 1
 }
 
@@ -309,15 +309,39 @@ stop()
     return "$status"
 }
 
+gone()
+{
+    ! alive "${PID[$1]}"
+}
+
+# ends NAME: by itself, with status 0.
+ends()
+{
+    local status
+
+    until_ok 30 gone "$1" || return 1
+    wait "${PID[$1]}"
+    status=$?
+    unset "PID[$1]"
+    return "$status"
+}
+
 # Hosts that NAME holds for alive, itself included, a line each, sorted.
 hosts_of()
 {
     w "$1" peers --json | field 'hosts.*.state=admitted.liveness=up.host' | sort
 }
 
-serving()
+# is NAME STATE: by its own status.
+is()
 {
-    [ "$(w "$1" status --json | field state)" = serving ]
+    [ "$(w "$1" status --json | field state)" = "$2" ]
+}
+
+# counts NAME N: so many hosts are admitted, as NAME has it.
+counts()
+{
+    [ "$(w "$1" status --json | field hosts_admitted)" = "$2" ]
 }
 
 # All of NAME... serve, each names just these as alive, and each of their
@@ -330,7 +354,7 @@ agree()
     first=$(hosts_of "$1")
     [ "$(printf '%s\n' "$first" | wc -l)" -eq $# ] || return 1
     for name; do
-        serving "$name" || return 1
+        is "$name" serving || return 1
         hosts=$(hosts_of "$name")
         [ "$hosts" = "$first" ] || return 1
         w "$name" peers --fingers --json >"$W/$name.views" || return 1
@@ -387,6 +411,17 @@ ring()
         w "l$i" join "$W/leaf.ticket" >/dev/null || bail 'join failed'
     done
     settled 180 s1 "${names[@]}" || bail 'no ring'
+}
+
+# joins NAME MEMBER...: a new super-peer, in one ring with these.
+joins()
+{
+    local name=$1
+
+    shift
+    w s1 invite --quiet --super-peer -o "$W/$name.ticket" &&
+        w "$name" join "$W/$name.ticket" >/dev/null && start "$name" &&
+        settled 60 "$@" "$name"
 }
 
 # routes NAME...: from now on these are dialled through a network that obeys

@@ -113,7 +113,7 @@ check 'what is no address' refused 2 'address|listen|port' \
     b2 superpeer --listen nonsense
 check 'a directory that is in use' \
     refused 1 "use|process ${PID[s1]}" s1 superpeer --listen "$IP:0"
-check 'the process that has it goes on' serving s1
+check 'the process that has it goes on' is s1 serving
 
 w b3 init --listen "$IP:0" >/dev/null
 start b3

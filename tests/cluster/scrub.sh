@@ -62,7 +62,7 @@ stop s2
 "$CLUSTER_WOUND" rot "$W/s2/store/data.mdb" "$PARTS" 8 | sort -u >"$W/rotten"
 rotten=$(wc -l <"$W/rotten")
 start s2
-until_ok 30 serving s2
+until_ok 30 is s2 serving
 w s2 scrub >"$W/stdout"
 status=$?
 check 'without the other hosts nothing is healed: exit 6' \
@@ -72,7 +72,7 @@ check 'status counts them' test "$(scrub found_total)" -eq \
     $((total + rotten))
 stop s2
 start s2
-until_ok 30 serving s2
+until_ok 30 is s2 serving
 check 'a restart forgets none of them' test "$(scrub waiting)" -eq "$rotten"
 start s1 s3
 settled 60 s1 s2 s3

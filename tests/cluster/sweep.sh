@@ -128,7 +128,7 @@ result $? 'and soon may put as much again'
 stop s2
 echo $(($(date +%s) - 400 * 86400)) >"$W/s2/clock"
 start s2
-until_ok 30 serving s2
+until_ok 30 is s2 serving
 check 'a host that was away for longer than a year starts as empty' \
     test -d "$W/s2/store.old"
 check 'and says so' grep -q 'store.old' "$W/s2.log"
