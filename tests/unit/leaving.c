@@ -14,6 +14,17 @@ static void say_farewell(struct wr_node *n, wr_time at, struct wr_outbox *to)
     wr_node_step(n, &ev, at, to);
 }
 
+/* Its store is empty: it is walked for chunks, then for records. */
+static void walk_nothing(struct wr_node *n, wr_time at)
+{
+    struct wr_event ev = {.kind = WR_EV_STORED};
+
+    for (unsigned i = 0; i < 2; i++) {
+        ev.stored.token = n->replica.push.id;
+        wr_node_step(n, &ev, at, &out);
+    }
+}
+
 static unsigned done(wr_token token)
 {
     unsigned k = 0;
@@ -29,7 +40,6 @@ Test(leaving, a_farewell_to_many_comes_to_its_end)
 {
     const wr_host self = add(1, 17);
     const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
-    struct wr_event walked = {.kind = WR_EV_STORED};
     struct wr_event leave = {.kind = WR_EV_LEAVE, .leave = {.token = 5}};
     struct wr_outbox tight;
     unsigned byes = 0, told = 0;
@@ -42,19 +52,11 @@ Test(leaving, a_farewell_to_many_comes_to_its_end)
         hosts[i] = add((uint8_t)(i + 1), 17);
     wr_node_start_with(n, hosts, 2, WR_SEC(1), &out);
     for (unsigned i = 1; i <= 40; i++) {
-        struct wr_event ev = {.kind = WR_EV_ADMIT, .from = hosts[i]};
-
-        wr_node_step(n, &ev, WR_SEC(1), &out);
-        ev = (struct wr_event){
-            .kind = WR_EV_LINK_UP, .from = ev.from, .incarnation = 1};
-        wr_node_step(n, &ev, WR_SEC(1), &out);
+        admit(n, hosts[i], WR_SEC(1));
+        links_up(n, hosts[i], 1, WR_SEC(1));
     }
     wr_node_step(n, &leave, WR_SEC(1), &out);
-    for (unsigned i = 0; i < 2; i++) { /* Chunks, then records: none. */
-        walked.stored.token = n->replica.push.id;
-        wr_outbox_clear(&out);
-        wr_node_step(n, &walked, WR_SEC(1), &out);
-    }
+    walk_nothing(n, WR_SEC(1));
     cr_assert_eq(done(5), 1);
     say_farewell(n, WR_SEC(1), &tight);
     for (uint32_t i = 0; i < tight.n; i++) {
@@ -76,29 +78,22 @@ Test(leaving, a_farewell_is_said_once)
     const wr_host self = add(1, 17), other = add(2, 17);
     const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
     const wr_time later = WR_SEC(1) + WR_MS(200);
-    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = other};
     struct wr_node *n;
 
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
     wr_node_start_with(n, (wr_host[]){self, other}, 2, WR_SEC(1), &out);
-    wr_node_step(n, &ev, WR_SEC(1), &out);
-    ev = (struct wr_event){
-        .kind = WR_EV_LINK_UP, .from = other, .incarnation = 1};
-    wr_node_step(n, &ev, WR_SEC(1), &out);
-    ev = (struct wr_event){.kind = WR_EV_LEAVE};
-    wr_node_step(n, &ev, later, &out);
-    for (unsigned i = 0; i < 2; i++) { /* Chunks, then records: none. */
-        ev = (struct wr_event){.kind = WR_EV_STORED};
-        ev.stored.token = n->replica.push.id;
-        wr_node_step(n, &ev, later, &out);
-    }
+    admit(n, other, WR_SEC(1));
+    links_up(n, other, 1, WR_SEC(1));
+    wr_node_step(n, &(struct wr_event){.kind = WR_EV_LEAVE}, later, &out);
+    walk_nothing(n, later);
     cr_assert_eq(sent(WR_MSG_BYE, other, NULL), 0);
     say_farewell(n, later, &out);
     cr_assert_eq(sent(WR_MSG_BYE, other, NULL), 1);
     wr_node_close(n);
 }
 
-static bool noted_left(void)
+/* Whether it has noted that it may go. The outbox is empty then. */
+static bool take_left(void)
 {
     bool noted = false;
 
@@ -123,17 +118,7 @@ static bool hears(struct wr_node *n, wr_host from, wr_host of,
     wr_node_step(
         n, &(struct wr_event){.kind = WR_EV_RECV, .from = from, .msg = &m}, at,
         &out);
-    return noted_left();
-}
-
-static void links_up(struct wr_node *n, wr_host from, uint32_t incarnation,
-                     wr_time at)
-{
-    wr_node_step(n,
-                 &(struct wr_event){.kind = WR_EV_LINK_UP,
-                                    .from = from,
-                                    .incarnation = incarnation},
-                 at, &out);
+    return take_left();
 }
 
 /* A node of the host 1 that has just said farewell, as hosts 2 and 3 are
@@ -148,8 +133,7 @@ static struct wr_node *leaver(wr_host ret[3])
     cfg = wr_node_cfg_default(ret[0], 17);
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
     for (unsigned i = 1; i < 3; i++)
-        wr_node_step(n, &(struct wr_event){.kind = WR_EV_ADMIT, .from = ret[i]},
-                     WR_SEC(1), &out);
+        admit(n, ret[i], WR_SEC(1));
     say_farewell(n, WR_SEC(1), &out);
     return n;
 }
@@ -159,7 +143,7 @@ Test(leaving, who_leaves_goes_when_another_host_has_that_in_writing)
     wr_host h[3];
     struct wr_node *n = leaver(h);
 
-    cr_assert_not(noted_left());
+    cr_assert_not(take_left());
     /* Whoever counts on it has not heard, and more than one may. */
     cr_assert_not(hears(n, h[1], h[0], WR_ROSTER_ADMITTED, WR_SEC(10)));
     cr_assert_not(hears(n, h[1], h[2], WR_ROSTER_LEFT, WR_SEC(11)));
@@ -189,19 +173,15 @@ Test(leaving, a_farewell_is_for_those_who_count)
 {
     wr_host h[3], stranger;
     struct wr_node *n = leaver(h);
-    struct wr_event ev = {.kind = WR_EV_ADMIT};
 
     stranger = add(9, 17);
     for (unsigned i = 0; i < 5; i++)
         cr_assert_not(hears(n, stranger, h[0], WR_ROSTER_LEFT, WR_SEC(9 + i)));
     /* When the others have gone as well there is nobody to be told. */
-    ev.admit.state = WR_ROSTER_LEFT;
-    ev.from = h[1];
-    wr_node_step(n, &ev, WR_SEC(20), &out);
-    cr_assert_not(noted_left());
-    ev.from = h[2];
-    wr_node_step(n, &ev, WR_SEC(20), &out);
-    cr_assert(noted_left());
+    declare(n, h[1], WR_ROSTER_LEFT, WR_SEC(20));
+    cr_assert_not(take_left());
+    declare(n, h[2], WR_ROSTER_LEFT, WR_SEC(20));
+    cr_assert(take_left());
     wr_node_close(n);
 }
 
@@ -216,8 +196,7 @@ Test(leaving, a_farewell_is_heard_by_who_came_after_it)
     wr_outbox_clear(&out);
     links_up(n, later, 1, WR_SEC(100));
     cr_assert_eq(sent(WR_MSG_ROSTER_ASK, later, NULL), 1);
-    wr_node_step(n, &(struct wr_event){.kind = WR_EV_ADMIT, .from = later},
-                 WR_SEC(100), &out);
+    admit(n, later, WR_SEC(100));
     cr_assert_not(hears(n, later, h[0], WR_ROSTER_LEFT, WR_SEC(101)));
     cr_assert(hears(n, later, h[0], WR_ROSTER_LEFT, WR_SEC(105)));
     wr_node_close(n);
@@ -232,7 +211,7 @@ Test(leaving, who_leaves_alone_goes_at_once)
     wr_node_start_ring(n, WR_SEC(1), &out);
     wr_outbox_clear(&out);
     say_farewell(n, WR_SEC(1), &out);
-    cr_assert(noted_left());
+    cr_assert(take_left());
     wr_node_close(n);
 }
 
@@ -261,7 +240,7 @@ Test(leaving, a_farewell_is_said_until_somebody_hears)
                 others += fx->kind == WR_FX_SEND && fx->msg.kind != WR_MSG_PING;
             }
         }
-        cr_assert_not(noted_left());
+        cr_assert_not(take_left());
     }
     cr_assert_gt(asks[h[1]], 5);
     cr_assert_gt(asks[h[2]], 5);

@@ -109,8 +109,7 @@ Test(node, a_replica_set_spreads_over_sites)
     const struct wr_node_cfg cfg = wr_node_cfg_default(all[0], 17);
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
     for (unsigned i = 1; i < 6; i++)
-        wr_node_step(n, &(struct wr_event){.kind = WR_EV_ADMIT, .from = all[i]},
-                     WR_SEC(1), &out);
+        admit(n, all[i], WR_SEC(1));
     wr_node_start_with(n, all, 6, WR_SEC(1), &out);
     for (unsigned i = 0; i < 17; i++) {
         bool seen[10] = {false};
@@ -139,9 +138,7 @@ Test(node, copies_follow_the_admitted_hosts)
     for (uint8_t i = 0; i < 4; i++) {
         cr_assert_eq(wr_roster_copies(&n->core), want[i][0]);
         cr_assert_eq(wr_roster_durable(&n->core), want[i][1]);
-        struct wr_event ev = {.kind = WR_EV_ADMIT,
-                              .from = add((uint8_t)(i + 2), 17)};
-        wr_node_step(n, &ev, WR_SEC(1), &out);
+        admit(n, add((uint8_t)(i + 2), 17), WR_SEC(1));
     }
     wr_node_close(n);
 }
@@ -158,24 +155,17 @@ Test(node, a_newcomer_compares_its_roster_at_once)
         {.host = third, .incarnation = 1},
     };
     struct wr_msg m = {.kind = WR_MSG_ROSTER};
-    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = self};
+    struct wr_event ev;
     struct wr_node *n;
     uint64_t known;
 
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
-    wr_node_step(n, &ev, WR_SEC(1), &out);
-    ev.from = guide;
-    wr_node_step(n, &ev, WR_SEC(1), &out);
+    admit(n, self, WR_SEC(1));
+    admit(n, guide, WR_SEC(1));
     known = wr_roster_known(&n->core);
     wr_outbox_clear(&out);
-    ev = (struct wr_event){.kind = WR_EV_LINK_UP, .from = guide};
-    ev.incarnation = 1;
-    wr_node_step(n, &ev, WR_SEC(1), &out);
-    for (uint32_t i = 0; i < out.n; i++)
-        if (out.v[i].kind == WR_FX_SEND &&
-            out.v[i].msg.kind == WR_MSG_ROSTER_ASK && out.v[i].to == guide)
-            m.rid = out.v[i].msg.rid;
-    cr_assert_neq(m.rid, 0);
+    links_up(n, guide, 1, WR_SEC(1));
+    cr_assert_eq(sent(WR_MSG_ROSTER_ASK, guide, &m.rid), 1);
     m.roster.n = 3;
     m.roster.count = 3;
     m.roster.entries = all;
@@ -217,9 +207,7 @@ Test(node, rosters_are_compared_with_several_hosts_at_once)
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
     for (unsigned i = 0; i < 20; i++) {
         others[i] = add((uint8_t)(i + 2), 17);
-        wr_node_step(n,
-                     &(struct wr_event){.kind = WR_EV_ADMIT, .from = others[i]},
-                     WR_SEC(1), &out);
+        admit(n, others[i], WR_SEC(1));
     }
     wr_outbox_clear(&out);
     for (unsigned round = 0; round < 50; round++)
@@ -271,8 +259,7 @@ Test(node, nobody_answers_a_comparison_for_another)
 
     cfg.roster_us = WR_NEVER; /* None but those that follow. */
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
-    wr_node_step(n, &(struct wr_event){.kind = WR_EV_ADMIT, .from = x},
-                 WR_SEC(1), &out);
+    admit(n, x, WR_SEC(1));
     wr_outbox_clear(&out);
     compare(n, x);
     cr_assert_eq(sent(WR_MSG_ROSTER_ASK, x, &m.rid), 1);
@@ -301,11 +288,7 @@ Test(node, a_busy_helper_does_not_vouch_for_a_stranger)
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
     wr_node_start_ring(n, 0, &out);
     for (unsigned i = 0; i < 2; i++)
-        wr_node_step(n,
-                     &(struct wr_event){.kind = WR_EV_LINK_UP,
-                                        .from = hosts[i],
-                                        .incarnation = 1},
-                     0, &out);
+        links_up(n, hosts[i], 1, 0);
     wr_outbox_clear(&out);
     for (unsigned i = 0; i <= WR_PEER_PROBES + 1; i++) {
         struct wr_msg m = wr_msg_of(WR_MSG_PROBE, i + 1);
@@ -406,14 +389,12 @@ Test(node, who_was_removed_does_not_come_back_by_hearsay)
     const struct wr_roster_entry said = {
         .host = x, .incarnation = 99, .state = WR_ROSTER_ADMITTED};
     struct wr_msg m = {.kind = WR_MSG_ROSTER};
-    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = x};
     struct wr_node *n;
 
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
-    wr_node_step(n, &ev, WR_SEC(1), &out);
+    admit(n, x, WR_SEC(1));
     cr_assert_eq(wr_roster_admitted_n(&n->core), 2);
-    ev.admit.state = WR_ROSTER_REMOVED;
-    wr_node_step(n, &ev, WR_SEC(1), &out);
+    declare(n, x, WR_ROSTER_REMOVED, WR_SEC(1));
     cr_assert_eq(wr_roster_admitted_n(&n->core), 1);
     m.roster.n = 1;
     m.roster.entries = &said;
@@ -432,11 +413,10 @@ Test(node, a_peer_cannot_say_that_another_left)
     const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
     const struct wr_roster_entry said = {.host = x, .state = WR_ROSTER_REMOVED};
     struct wr_msg m = {.kind = WR_MSG_ROSTER};
-    const struct wr_event ev = {.kind = WR_EV_ADMIT, .from = x};
     struct wr_node *n;
 
     cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
-    wr_node_step(n, &ev, WR_SEC(1), &out);
+    admit(n, x, WR_SEC(1));
     m.roster.n = 1;
     m.roster.entries = &said;
     wr_node_step(n,

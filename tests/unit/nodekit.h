@@ -1,4 +1,5 @@
-/* nodekit.h - what tests of a whole node share: a book, and an outbox. */
+/* nodekit.h - what tests of a whole node share: a book, an outbox, and what a
+ * node hears most. */
 #ifndef TESTS_NODEKIT_H
 #define TESTS_NODEKIT_H
 
@@ -42,6 +43,31 @@ static unsigned sent(enum wr_msg_kind kind, wr_host to, uint64_t *ret_rid)
             k++;
         }
     return k;
+}
+
+/* The driver's word that `h` is admitted, has left, or was removed. */
+static void declare(struct wr_node *n, wr_host h, enum wr_roster_state state,
+                    wr_time at)
+{
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = h};
+
+    ev.admit.state = (uint8_t)state;
+    wr_node_step(n, &ev, at, &out);
+}
+
+static void admit(struct wr_node *n, wr_host h, wr_time at)
+{
+    declare(n, h, WR_ROSTER_ADMITTED, at);
+}
+
+static void links_up(struct wr_node *n, wr_host from, uint32_t incarnation,
+                     wr_time at)
+{
+    wr_node_step(n,
+                 &(struct wr_event){.kind = WR_EV_LINK_UP,
+                                    .from = from,
+                                    .incarnation = incarnation},
+                 at, &out);
 }
 
 #endif
