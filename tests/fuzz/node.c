@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "proto/node.h"
+#include "proto/repair.h"
 #include "say.h"
 
 enum {
@@ -21,7 +22,6 @@ enum {
     COMMANDS = 64,
     FX = 1024,
     FX_BYTES = 1 << 17,
-    KEPT = 256,   /* More than a page of a list. */
     REST_S = 120, /* Within which all requests end. */
 };
 
@@ -109,8 +109,11 @@ static void stored_later(struct world *w, const struct wr_fx *fx)
     if (fx->kind == WR_FX_STORE_SUM || fx->kind == WR_FX_STORE_RANGE) {
         op->to = fx->store.to;
         op->roots = fx->store.roots;
-        WR_CHECK(fx->store.n >= 1 && fx->store.n <= KEPT);
     }
+    if (fx->kind == WR_FX_STORE_SUM)
+        WR_CHECK(fx->store.n == WR_ARC_PARTS);
+    if (fx->kind == WR_FX_STORE_RANGE)
+        WR_CHECK(fx->store.n >= 1 && fx->store.n <= WR_SYNC_ITEMS);
     if (fx->kind == WR_FX_STORE_REF)
         WR_CHECK(fx->store.n >= 1 && fx->store.n <= WR_HAVE_MAX);
     if (fx->kind != WR_FX_STORE_PUT)

@@ -347,8 +347,8 @@ static void synced(struct fuzz *f, struct wr_msg *m, const struct fuzz_ask *ask)
     case WR_SYNCED_PARTS:
         memset(room.list, 0, sizeof(room.list));
         for (unsigned i = 0; i < WR_ARC_PARTS; i++)
-            room.list[16 * i] = fuzz_u8(f);
-        n = 16 * (size_t)WR_ARC_PARTS;
+            room.list[WR_PRINT * i] = fuzz_u8(f);
+        n = (size_t)WR_ARC_PARTS * WR_PRINT;
         break;
     case WR_SYNCED_ITEMS:
         n = items(f, ask);

@@ -37,9 +37,11 @@ Test(repair_liar, no_answer_makes_it_do_anything_but_ask)
             m.synced.what = (uint8_t)wr_rng_below(&b->rng, 4);
             m.synced.count = wr_rng_next(&b->rng);
             m.synced.list = wr_span(
-                list, wr_rng_below(&b->rng, 2) == 0
-                          ? 16 * 16
-                          : 48 * wr_rng_below(&b->rng, WR_SYNC_BYTES / 48));
+                list,
+                wr_rng_below(&b->rng, 2) == 0
+                    ? WR_ARC_PARTS * WR_PRINT
+                    : WR_SYNC_ITEM *
+                          wr_rng_below(&b->rng, WR_SYNC_BYTES / WR_SYNC_ITEM));
             ev.from = s->hosts[s->hosts_i];
             ev.msg = &m;
             wr_world_step(&b->w, 0, &ev);
