@@ -446,13 +446,11 @@ void wr_hub_incarnate(struct wr_hub *hub, uint32_t incarnation)
 
 void wr_hub_left(struct wr_hub *hub)
 {
-    const struct wr_msg bye = {.kind = WR_MSG_BYE, .bye.why = WR_BYE_LEFT};
-
     hub->left = true;
     wr_hub_news(hub, hub->cfg.self);
     for (struct wr_conn *c = hub->conns; c != NULL; c = c->next)
         if (c->kind == WR_CONN_LEAF && c->greeted)
-            wr_conn_send(c, &bye, NULL);
+            wr_hub_turn_away(c);
 }
 
 bool wr_hub_linked(const struct wr_hub *hub, wr_host h)

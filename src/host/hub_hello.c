@@ -190,6 +190,13 @@ static void hello_of_host(struct wr_conn *c, const struct wr_msg *m)
         wr_hub_settle(c);
 }
 
+void wr_hub_turn_away(struct wr_conn *leaf)
+{
+    const struct wr_msg bye = {.kind = WR_MSG_BYE, .bye.why = WR_BYE_LEFT};
+
+    wr_conn_send(leaf, &bye, NULL);
+}
+
 static void on_hello(struct wr_conn *c, const struct wr_msg *m)
 {
     struct wr_hub_peer peer;
@@ -209,7 +216,9 @@ static void on_hello(struct wr_conn *c, const struct wr_msg *m)
     wr_hub_say_hello(c);
     c->greeted = true;
     wr_hub_peer_of(c, &peer);
-    if (c->kind != WR_CONN_JOINER)
+    if (c->kind == WR_CONN_LEAF && c->hub->left)
+        wr_hub_turn_away(c);
+    else if (c->kind != WR_CONN_JOINER)
         c->hub->cfg.on_leaf(c->hub->cfg.arg, &peer);
     wr_conn_flush(c);
 }

@@ -132,6 +132,8 @@ extern const struct wr_link_ops wr_hub_tcp_ops, wr_hub_local_ops;
 
 /* hub_hello.c */
 void wr_hub_say_hello(struct wr_conn *c);
+/* A leaf goes elsewhere, for we have left for good. */
+void wr_hub_turn_away(struct wr_conn *leaf);
 /* HELLO, CARD, REVOKED. False if it is none of them. `body` stays the
  * caller's. */
 bool wr_hub_hello(struct wr_conn *c, const struct wr_msg *m,

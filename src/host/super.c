@@ -325,7 +325,7 @@ static enum wr_err open_hub(struct wr_super *s, struct wr_why *why)
         .on_no_room = wr_super_on_no_room,
         .on_up = on_up,
         .on_down = on_down,
-        .on_leaf = wr_super_on_leaf,
+        .on_leaf = wr_super_welcome,
         .on_card = on_card,
         .on_revoked = wr_super_on_revoked,
     };

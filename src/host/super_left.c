@@ -49,15 +49,3 @@ void wr_super_told_left(struct wr_super *s)
     WR_LOG_TEXT(ERROR, "host", WR_SUPER_LEFT_TEXT);
     wr_super_left(s);
 }
-
-void wr_super_on_leaf(void *arg, const struct wr_hub_peer *leaf)
-{
-    static const struct wr_msg bye = {.kind = WR_MSG_BYE,
-                                      .bye.why = WR_BYE_LEFT};
-    struct wr_super *s = arg;
-
-    if (s->state == WR_SUPER_FAREWELL && !leaf->local)
-        wr_hub_send(s->hub, leaf->from, &bye, NULL);
-    else
-        wr_super_welcome(s, leaf);
-}

@@ -138,8 +138,6 @@ void wr_super_farewell_saved(struct wr_super *s);
 /* Another host has it; or has told us. */
 void wr_super_left(struct wr_super *s);
 void wr_super_told_left(struct wr_super *s);
-/* A leaf attached: it is welcome, or has to go elsewhere. */
-void wr_super_on_leaf(void *arg, const struct wr_hub_peer *leaf);
 
 /* query.c */
 /* A REPORT to a leaf or host; takes `o` over. */
