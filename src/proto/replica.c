@@ -68,6 +68,7 @@ enum wr_err wr_replica_init(struct wr_replica *r, const struct wr_sight *sight,
         .keeps_cap = cfg->ops_max,
         .haves_cap = cfg->have_ops_max,
         .sides_cap = cfg->have_ops_max * 2,
+        .handed_fn = wr_core_done,
     };
     r->push.stalled_until = WR_NEVER;
     r->haves_due = WR_NEVER;

@@ -110,7 +110,7 @@ struct wr_replica {
     uint32_t mutes_cap;
     struct wr_push push;
     wr_proven_fn *proven_fn;
-    wr_handed_fn *handed_fn; /* Told when all is handed on; else a DONE. */
+    wr_handed_fn *handed_fn; /* When all is handed on: a DONE, or more. */
 };
 
 /* Room for cfg->ops_max ops and cfg->have_ops_max haves (0: such requests, and

@@ -25,10 +25,7 @@ static void finish(struct wr_replica *r, struct wr_core *c)
 
     r->push.active = false;
     r->push.closed = status == WR_STATUS_OK;
-    if (r->handed_fn != NULL)
-        r->handed_fn(c, r->push.token, status);
-    else
-        wr_core_done(c, r->push.token, status);
+    r->handed_fn(c, r->push.token, status);
 }
 
 void wr_push_load(struct wr_core *c, struct wr_op *op)
