@@ -83,23 +83,23 @@ bool repair_arc(const struct wr_core *c, const struct wr_id *key,
  * WR_NO_HOST: all may be waited for. */
 static wr_host too_late(const struct wr_core *c, const wr_ref *set, size_t n)
 {
-    unsigned spare = wr_roster_copies(c) - wr_roster_durable(c);
+    const unsigned spare = wr_roster_copies(c) - wr_roster_durable(c);
+    unsigned gone_n = 0;
     wr_host longest = WR_NO_HOST;
     wr_time most = c->cfg->gone_us;
-    bool over = false;
 
     for (size_t i = 0; i < n; i++) {
         const wr_time gone_us = repair_gone_us(c, wr_ref_host(set[i]));
 
         if (gone_us <= c->cfg->gone_us)
             continue;
-        over = over || spare-- == 0;
+        gone_n++;
         if (gone_us > most) {
             most = gone_us;
             longest = wr_ref_host(set[i]);
         }
     }
-    return over ? longest : WR_NO_HOST;
+    return gone_n > spare ? longest : WR_NO_HOST;
 }
 
 /* The first n of the hosts that count, as our table knows them. */
