@@ -43,8 +43,8 @@ enum wr_ev_kind {
     WR_EV_LINK_UP,   /* The control link to `from` stands; its incarnation. */
     WR_EV_LINK_DOWN, /* It is gone, or a dial failed. For leaves, too. */
     WR_EV_ADMIT,     /* A certified host is (or no longer is) admitted. Of
-                        ourselves, that we have left: our farewell is signed and
-                        written down. We say it until another host has it:
+                        ourselves as LEFT: our farewell is signed and written
+                        down. We say it until another host has it:
                         WR_NOTE_LEFT, the end. */
     WR_EV_LOOKUP,    /* Command: look `key` up; ends in WR_FX_DONE. */
     WR_EV_LEAVE,     /* Command: push everything out, to leave for good; ends
@@ -159,8 +159,7 @@ struct wr_fx {
     enum wr_fx_kind kind;
     wr_host to; /* SEND */
     union {
-        struct wr_msg msg; /* SEND */
-        struct {
+        struct { /* First, for it is the largest: see struct wr_msg. */
             wr_token token;
             struct wr_put_id put;
             struct wr_id digest; /* Or the root's position, or the cursor. */
@@ -182,6 +181,7 @@ struct wr_fx {
                                     begins after `digest`. */
             };
         } store;
+        struct wr_msg msg; /* SEND */
         struct wr_body release;
         struct {
             wr_token token;
@@ -196,6 +196,14 @@ struct wr_fx {
         } note;
     };
 };
+
+static_assert(sizeof(struct wr_event) ==
+                      offsetof(struct wr_event, stored) +
+                          sizeof(((struct wr_event *)NULL)->stored) &&
+                  sizeof(struct wr_fx) ==
+                      offsetof(struct wr_fx, store) +
+                          sizeof(((struct wr_fx *)NULL)->store),
+              "the first members are the largest");
 
 struct wr_outbox {
     struct wr_fx *v;

@@ -355,7 +355,8 @@ struct wr_msg {
     };
 };
 
-static_assert(sizeof(struct wr_msg) == offsetof(struct wr_msg, all) + 80,
+static_assert(sizeof(struct wr_msg) == offsetof(struct wr_msg, all) +
+                                           sizeof(((struct wr_msg *)NULL)->all),
               "no member is larger than `all`");
 
 /* From a host to a host or leaf, of no member in particular. */
