@@ -132,12 +132,14 @@ static bool unheard(const struct life *l, wr_host h)
 {
     const struct wr_world_host *hosts = l->w.hosts;
 
+    if (!hosts[h].farewell)
+        return false;
     for (wr_host k = 0; k < l->w.cfg.hosts; k++)
         if (wr_world_serves(&l->w, k) &&
             (wr_roster_admitted(&hosts[h].node->core, k) ||
              wr_roster_admitted(&hosts[k].node->core, h)))
             return false;
-    return hosts[h].farewell;
+    return true;
 }
 
 static bool anybody_leaving(const struct life *l)

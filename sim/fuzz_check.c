@@ -192,17 +192,17 @@ void life_check_loss(struct life *l)
 /* Who left since the last look went just now: a leave takes its time. */
 static void check_left(struct life *l)
 {
-    uint32_t left = 0, leaving = 0;
+    uint32_t farewells = 0, leaving = 0;
 
     for (wr_host h = 0; h < l->w.cfg.hosts; h++) {
-        left += l->w.hosts[h].farewell;
+        farewells += l->w.hosts[h].farewell;
         leaving += l->w.hosts[h].leaving;
     }
-    if (left != l->left_n)
+    if (farewells != l->farewells)
         life_check_loss(l);
-    if (left != l->left_n || leaving > 0)
+    if (farewells != l->farewells || leaving > 0)
         wr_data_leaving(&l->data);
-    l->left_n = left;
+    l->farewells = farewells;
 }
 
 void life_fail_item(struct life *l, const char *why, uint32_t item)

@@ -31,7 +31,7 @@ struct life {
     bool excused; /* An assumption was broken since the ring was ideal. */
     uint64_t false_deaths, false_starts, backs;
     wr_time lost_at; /* The last failure. */
-    uint32_t left_n; /* Hosts that had left at the last look. */
+    uint32_t farewells; /* That had been said at the last look. */
 
     struct wr_id keys[LIFE_KEYS];
     uint64_t batch, asked_n, open_n; /* Of the last batch of lookups. */
