@@ -125,6 +125,34 @@ void wr_cards_confirmed(struct wr_cards *c, wr_host h)
     c->dirty = true;
 }
 
+void wr_cards_note(struct wr_cards *c, wr_host self, wr_linked_fn *linked,
+                   const void *arg, uint64_t passed_s, uint64_t now_s)
+{
+    bool any = false;
+
+    for (wr_host h = 0; h < c->book->hosts_n; h++) {
+        if (h == self || !linked(arg, h))
+            continue;
+        any = true;
+        c->v[h].silent_s = 0;
+        if (now_s != 0)
+            c->v[h].seen_s = now_s;
+    }
+    for (wr_host h = 0; any && h < c->book->hosts_n; h++)
+        if (h != self && !linked(arg, h))
+            c->v[h].silent_s += passed_s;
+}
+
+uint32_t wr_cards_silent_s(const struct wr_cards *c, wr_host h,
+                           uint64_t least_s)
+{
+    const uint64_t silent_s = wr_card_of(c, h)->silent_s;
+
+    if (silent_s <= least_s)
+        return 0;
+    return silent_s < UINT32_MAX ? (uint32_t)silent_s : UINT32_MAX;
+}
+
 bool wr_cards_revoke(struct wr_cards *c, struct wr_span list)
 {
     struct wr_revoked r;

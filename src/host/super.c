@@ -239,14 +239,17 @@ static void enter_ring(struct wr_super *s)
 
     wr_home_path(s->cfg.home->dir, "joined", path);
     const bool before = access(path, F_OK) == 0;
+    const uint64_t absence_s =
+        wr_config_number(s->cfg.config, WR_CONFIG_absence) / WR_SEC(1);
     for (wr_host h = 0; h < s->book.hosts_n; h++) {
         const enum wr_roster_state state = wr_cards_state(&s->cards, h);
 
         if (h != s->self || state == WR_ROSTER_ADMITTED)
             wr_super_later(
-                s, &(struct wr_super_later){.kind = WR_EV_ADMIT,
-                                            .from = h,
-                                            .value = wr_sweep_silent_s(s, h)});
+                s, &(struct wr_super_later){
+                       .kind = WR_EV_ADMIT,
+                       .from = h,
+                       .value = wr_cards_silent_s(&s->cards, h, absence_s)});
         if (h != s->self && state == WR_ROSTER_ADMITTED &&
             n < WR_ARRAY_LEN(known))
             known[n++] = h;

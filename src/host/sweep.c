@@ -147,37 +147,21 @@ void wr_sweep_upkeep(struct wr_super *s)
     wr_super_feed(s, &ev);
 }
 
+static bool is_linked(const void *arg, wr_host h)
+{
+    return wr_hub_linked(arg, h);
+}
+
 void wr_sweep_note(struct wr_super *s)
 {
     struct wr_sweep *w = &s->sweep;
     const uint64_t passed_s = (wr_clock_now() - w->noted_at) / WR_SEC(1);
-    bool any = false;
 
     if (s->hub == NULL)
         return;
     w->noted_at += WR_SEC(passed_s);
-    for (wr_host h = 0; h < s->book.hosts_n; h++) {
-        if (h == s->self || !wr_hub_linked(s->hub, h))
-            continue;
-        any = true;
-        s->cards.v[h].silent_s = 0;
-        if (w->wall == WR_WALL_KNOWN)
-            s->cards.v[h].seen_s = w->seen_s;
-    }
-    for (wr_host h = 0; any && h < s->book.hosts_n; h++)
-        if (h != s->self && !wr_hub_linked(s->hub, h))
-            s->cards.v[h].silent_s += passed_s;
-}
-
-uint32_t wr_sweep_silent_s(const struct wr_super *s, wr_host h)
-{
-    const uint64_t silent_s = wr_card_of(&s->cards, h)->silent_s;
-    const uint64_t least_s =
-        wr_config_number(s->cfg.config, WR_CONFIG_absence) / WR_SEC(1);
-
-    if (silent_s <= least_s)
-        return 0;
-    return silent_s < UINT32_MAX ? (uint32_t)silent_s : UINT32_MAX;
+    wr_cards_note(&s->cards, s->self, is_linked, s->hub, passed_s,
+                  w->wall == WR_WALL_KNOWN ? w->seen_s : 0);
 }
 
 bool wr_sweep_unsaved(const struct wr_super *s)

@@ -43,14 +43,8 @@ bool wr_sweep_unsaved(const struct wr_super *s);
 enum wr_err wr_sweep_save(const struct wr_super *s, uint64_t seen_s,
                           struct wr_why *why);
 
-/* Who is linked is there now; any other was silent since the last time, unless
- * nobody is there: for the members that are written down. No wall clock, which
- * may be wrong, and goes on while we are off. */
+/* Notes on the members' cards who is there, and who was silent. */
 void wr_sweep_note(struct wr_super *s);
-
-/* For how long `h` had not been linked while we were here; 0: for less than an
- * absence that matters. */
-uint32_t wr_sweep_silent_s(const struct wr_super *s, wr_host h);
 
 /* The "sweep" of a status. */
 json_t *wr_sweep_view(const struct wr_super *s);
