@@ -177,9 +177,9 @@ static void on_copied(void *arg, uint64_t done, uint64_t total)
 }
 
 /* Whether the identity in `dir` can be read, and the ring's key where it is the
- * issuer's. */
-static enum wr_err keys_judge(const char *dir, bool *ret_leaf,
-                              struct wr_why *why)
+ * issuer's. Whether it is a leaf's, in *ret_leaf, if that is not NULL. */
+static enum wr_err read_keys(const char *dir, bool *ret_leaf,
+                             struct wr_why *why)
 {
     struct wr_home home;
     struct wr_sign_key key;
@@ -187,7 +187,8 @@ static enum wr_err keys_judge(const char *dir, bool *ret_leaf,
 
     if (err != WR_OK)
         return err;
-    *ret_leaf = home.cred.role == WR_ROLE_LEAF;
+    if (ret_leaf != NULL)
+        *ret_leaf = home.cred.role == WR_ROLE_LEAF;
     wr_home_close(&home);
     if (!is_there(dir, "ring.key"))
         return WR_OK;
@@ -201,11 +202,10 @@ static int backup_keys(struct cli *cli, const char *dest)
     char keys[WR_HOME_PATH_MAX];
     struct wr_why why = {0};
     unsigned n = 0;
-    bool leaf;
 
     wr_home_path(dest, "keys", keys);
     /* What is damaged is no reason to lose an older copy that is not. */
-    if (keys_judge(cli->dir, &leaf, &why) != WR_OK)
+    if (read_keys(cli->dir, NULL, &why) != WR_OK)
         return cli_fail(cli, &why);
     if (is_there(keys, "identity") && !same_file(cli->dir, keys, "identity")) {
         wr_why(&why, WR_EINVAL,
@@ -433,7 +433,7 @@ static enum wr_err judge_keys(const char *source, bool *ret_leaf,
     enum wr_err err;
 
     wr_home_path(source, "keys", keys);
-    err = keys_judge(keys, ret_leaf, why);
+    err = read_keys(keys, ret_leaf, why);
     if (err == WR_EDAMAGED || err == WR_ENOTFOUND)
         return wr_why(why, WR_EDAMAGED,
                       "the keys in %s are damaged or not complete; nothing was "
