@@ -409,6 +409,28 @@ int cli_open(struct cli *cli, struct wr_home *ret)
     return cli_fail(cli, &why);
 }
 
+enum wr_err cli_cards_open(const struct cli *cli,
+                           const uint8_t ring[WR_SIGN_PUBLIC],
+                           struct wr_book *ret_book, struct wr_cards *ret)
+{
+    enum wr_err err = wr_book_init(ret_book, ring, WR_HOSTS_MAX, WR_BOOK_IDS);
+
+    if (err != WR_OK)
+        return err;
+    err = wr_cards_init(ret, ring, ret_book);
+    if (err != WR_OK)
+        wr_book_done(ret_book);
+    else
+        wr_cards_load(ret, cli->dir);
+    return err;
+}
+
+void cli_cards_close(struct wr_book *book, struct wr_cards *cards)
+{
+    wr_cards_done(cards);
+    wr_book_done(book);
+}
+
 int cli_start_log(const struct cli *cli, const char *command)
 {
     const char *format = wr_config_text(&cli->config, WR_CONFIG_log_format);

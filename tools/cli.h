@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "client/home.h"
+#include "host/cards.h"
 #include "host/config.h"
 #include "sys/why.h"
 
@@ -77,9 +78,9 @@ void cli_remark(const struct cli *cli, const char *fmt, ...)
 int cli_usage(const struct cli *cli, const char *command, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* What a host whose status has this `state`, and which hands nothing over any
- * more, waits for; NULL: nothing. */
-const char *cli_leave_waits(const char *state);
+/* Of a host that says farewell, for people. */
+#define CLI_FAREWELL_WAITS                                                     \
+    "waiting until another host has confirmed that this one has left"
 
 /* Usage, summary and options of a command, on standard output. */
 void cli_describe(const struct command *c);
@@ -108,6 +109,14 @@ void cli_set_dir(struct cli *cli, const char *dir);
 /* Opens cli->dir's identity and takes the settings of its wreath.ini. 0, or an
  * exit status: it has been printed why, and nothing is open. */
 int cli_open(struct cli *cli, struct wr_home *ret);
+
+/* The members of `ring` as written down in cli->dir, for a look; the caller
+ * gives both to cli_cards_close(). WR_ENOMEM: nothing is open. */
+WR_MUST_USE enum wr_err cli_cards_open(const struct cli *cli,
+                                       const uint8_t ring[WR_SIGN_PUBLIC],
+                                       struct wr_book *ret_book,
+                                       struct wr_cards *ret);
+void cli_cards_close(struct wr_book *book, struct wr_cards *cards);
 
 /* Lines of the log go to standard error, as the settings say. 0, or a usage
  * error's status. */

@@ -6,7 +6,6 @@
 #include "client/home.h"
 #include "crypto/secret.h"
 #include "host/address.h"
-#include "host/cards.h"
 #include "host/tickets.h"
 #include "net/addr.h"
 #include "sys/clock.h"
@@ -59,18 +58,13 @@ static void other_addresses(const struct cli *cli,
     struct wr_cards cards;
     char text[WR_ADDR_TEXT];
 
-    if (wr_book_init(&book, ring, WR_HOSTS_MAX,
-                     WR_HOSTS_MAX * WR_MEMBERS_MAX) != WR_OK)
+    if (cli_cards_open(cli, ring, &book, &cards) != WR_OK)
         return;
-    if (wr_cards_init(&cards, ring, &book) == WR_OK) {
-        wr_cards_load(&cards, cli->dir);
-        for (wr_host i = 0; i < book.hosts_n; i++)
-            if (wr_cards_state(&cards, i) == WR_ROSTER_ADMITTED &&
-                book.hosts[i].addr.port != 0)
-                add_address(t, wr_addr_text(&book.hosts[i].addr, text));
-        wr_cards_done(&cards);
-    }
-    wr_book_done(&book);
+    for (wr_host i = 0; i < book.hosts_n; i++)
+        if (wr_cards_state(&cards, i) == WR_ROSTER_ADMITTED &&
+            book.hosts[i].addr.port != 0)
+            add_address(t, wr_addr_text(&book.hosts[i].addr, text));
+    cli_cards_close(&book, &cards);
 }
 
 static int write_ticket(const struct cli *cli, const struct wr_ticket *t,

@@ -4,7 +4,6 @@
 
 #include "ask.h"
 #include "cli.h"
-#include "host/cards.h"
 #include "sys/clock.h"
 
 enum {
@@ -20,11 +19,11 @@ static bool running(struct cli *cli, json_t **ret)
     return cli_try(cli, "status", "", ret, &why) == WR_OK;
 }
 
-const char *cli_leave_waits(const char *state)
+/* Why a host that hands nothing over any more has not ended; or NULL. */
+static const char *waits_for(const char *state)
 {
     if (state != NULL && strcmp(state, "saying farewell") == 0)
-        return "waiting until another host has confirmed that this one has "
-               "left";
+        return CLI_FAREWELL_WAITS;
     if (state != NULL && strcmp(state, "writing farewell") == 0)
         return "but that this host leaves cannot be written down here: its log "
                "says why";
@@ -36,7 +35,7 @@ const char *cli_leave_waits(const char *state)
 static bool watch(struct cli *cli, uint64_t chunks)
 {
     struct cli_progress progress;
-    unsigned looks = 0;
+    unsigned waited = 0;
     bool gone = true;
     json_t *o;
 
@@ -46,10 +45,9 @@ static bool watch(struct cli *cli, uint64_t chunks)
         char note[64];
 
         gone = state == NULL || strcmp(state, "serving") != 0;
-        const char *waits = cli_leave_waits(state);
+        const char *waits = waits_for(state);
 
-        looks += waits != NULL;
-        if (waits != NULL && looks == WAITS_LONG && !cli->quiet) {
+        if (waits != NULL && ++waited == WAITS_LONG && !cli->quiet) {
             cli_progress_end(&progress);
             fprintf(stderr, "everything is handed over; %s\n", waits);
         }
@@ -66,31 +64,25 @@ static bool watch(struct cli *cli, uint64_t chunks)
 
 /* Whether our list of members says that we have left, and that others know, or
  * have it from the issuer. */
-static enum wr_err read_card(const struct wr_home *home, bool *ret_left,
-                             bool *ret_known)
+static enum wr_err read_card(const struct cli *cli, const struct wr_home *home,
+                             bool *ret_left, bool *ret_known)
 {
     struct wr_book book;
     struct wr_cards cards;
     bool is_new;
     wr_host self;
-    enum wr_err err = wr_book_init(&book, home->ring, WR_HOSTS_MAX,
-                                   WR_HOSTS_MAX * WR_MEMBERS_MAX);
+    enum wr_err err = cli_cards_open(cli, home->ring, &book, &cards);
 
     if (err != WR_OK)
         return err;
-    err = wr_cards_init(&cards, home->ring, &book);
+    err = wr_cards_add(&cards, wr_span(home->cred_bytes, home->cred_n), &self,
+                       &is_new);
     if (err == WR_OK) {
-        err = wr_cards_add(&cards, wr_span(home->cred_bytes, home->cred_n),
-                           &self, &is_new);
-        wr_cards_load(&cards, home->dir);
-        if (err == WR_OK) {
-            *ret_left = wr_card_of(&cards, self)->left;
-            *ret_known = wr_card_of(&cards, self)->confirmed ||
-                         wr_cards_state(&cards, self) == WR_ROSTER_REMOVED;
-        }
-        wr_cards_done(&cards);
+        *ret_left = wr_card_of(&cards, self)->left;
+        *ret_known = wr_card_of(&cards, self)->confirmed ||
+                     wr_cards_state(&cards, self) == WR_ROSTER_REMOVED;
     }
-    wr_book_done(&book);
+    cli_cards_close(&book, &cards);
     return err;
 }
 
@@ -108,20 +100,21 @@ static enum wr_err outcome(const struct cli *cli, struct wr_why *why)
          i++) {
         if (i > 0)
             usleep(POLL_US);
-        err = read_card(&home, &left, &known);
+        err = read_card(cli, &home, &left, &known);
     }
     wr_home_close(&home);
     if (err != WR_OK)
         return wr_why(why, err, "%s", wr_err_text(err));
     if (left && known)
         return WR_OK;
-    return wr_why(why, WR_ECLOSED,
-                  "the super-peer does not answer any more, and %s. Start it "
-                  "again%s",
-                  left ? "no other host has confirmed that this one has left"
-                       : "had not handed everything over",
-                  left ? ", and wait until it has ended by itself"
-                       : ", then run 'wreath leave'");
+    return wr_why(why, WR_ECLOSED, "%s",
+                  left
+                      ? "the super-peer does not answer any more, and no other "
+                        "host has confirmed that this one has left. Start it "
+                        "again, and wait until it has ended by itself"
+                      : "the super-peer does not answer any more, and had not "
+                        "handed everything over. Start it again, then run "
+                        "'wreath leave'");
 }
 
 int cmd_leave(struct cli *cli, int argc, char **argv)

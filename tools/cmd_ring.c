@@ -139,8 +139,7 @@ static void print_status(const json_t *o)
                shown(twin, "address"),
                (unsigned long long)number_of(twin, "heard_ago_s"));
     if (strcmp(shown(o, "state"), "saying farewell") == 0)
-        printf("leaving   everything is handed over; %s\n",
-               cli_leave_waits("saying farewell"));
+        puts("leaving   everything is handed over; " CLI_FAREWELL_WAITS);
     printf("ring      %.16s, %u host%s admitted\n", shown(o, "ring"), hosts,
            hosts == 1 ? "" : "s");
     printf("copies    %u of each chunk; a put returns when %u %s on disk\n",

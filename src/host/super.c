@@ -22,7 +22,6 @@ enum {
     TRIM_EVERY = 5,   /* Upkeeps between two trims of the pool. */
     STORE_EVERY = 60, /* ... and between two of the store. */
     SAVE_AGAIN = 10,  /* ... until what could not be saved is, perhaps. */
-    BOOK_IDS = WR_HOSTS_MAX * 17,
 };
 
 /* --- The store and its threads ------------------------------------------ */
@@ -159,7 +158,7 @@ static enum wr_err open_cards(struct wr_super *s, struct wr_why *why)
     const struct wr_home *home = s->cfg.home;
     bool is_new;
     enum wr_err err =
-        wr_book_init(&s->book, home->ring, WR_HOSTS_MAX, BOOK_IDS);
+        wr_book_init(&s->book, home->ring, WR_HOSTS_MAX, WR_BOOK_IDS);
 
     if (err == WR_OK)
         err = wr_cards_init(&s->cards, home->ring, &s->book);

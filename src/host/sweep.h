@@ -2,8 +2,8 @@
  * sweep.h - what the run-time adds to the node's sweep (proto/reap.h): the wall
  * clock, judged before the node hears of it (sys/wall.h); the time at which
  * this host was last there, written down; a host that was away for too long,
- * which starts as empty; since when others have been away; and what people are
- * told of it.
+ * which starts as empty; and what people are told of it. It has noted on the
+ * members' cards who is there.
  *
  * For super*.c and view.c.
  */

@@ -14,8 +14,9 @@ enum {
     WR_SET_MAX = 16,     /* Hosts named as a replica set: n and spares. */
     WR_HOPS_MAX = 64,    /* Time-to-live: log2 of any ring, many times. */
     WR_NEXT_MAX = 8,     /* Candidates in one NEXT answer. */
-    WR_HOSTS_MAX = 4096, /* Super-peers in one book. */
-    WR_READ_HOSTS = 64,  /* Hosts that a reader waits for, or names. */
+    WR_HOSTS_MAX = 4096, /* Super-peers in one book, */
+    WR_BOOK_IDS = WR_HOSTS_MAX * 17, /* and members: 17 each by default. */
+    WR_READ_HOSTS = 64, /* Hosts that a reader waits for, or names. */
 
     /* Frames. A header holds at most a full HAVE or roster. */
     WR_HEADER_MAX = 16384,
