@@ -68,7 +68,8 @@ bool repair_knows_all(const struct wr_core *c)
 
     while ((h = wr_roster_next(c, &at)) != WR_NO_HOST)
         members += wr_book_host(c->book, h)->members;
-    return c->routes->n >= members;
+    /* It may know members of hosts that have left, too. */
+    return wr_routes_of(c->routes, c, wr_roster_admitted) == members;
 }
 
 bool repair_arc(const struct wr_core *c, const struct wr_id *key,

@@ -547,6 +547,16 @@ size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
     return n;
 }
 
+uint32_t wr_routes_of(const struct wr_routes *r, const struct wr_core *c,
+                      bool (*counts)(const struct wr_core *c, wr_host h))
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < r->n; i++)
+        n += counts(c, wr_ref_host(r->refs[i]));
+    return n;
+}
+
 bool wr_routes_arc(const struct wr_routes *r, const struct wr_core *c,
                    const struct wr_id *key,
                    bool (*counts)(const struct wr_core *c, wr_host h),

@@ -88,6 +88,10 @@ bool wr_routes_owner(const struct wr_routes *r, const struct wr_core *c,
 size_t wr_routes_clockwise(const struct wr_routes *r, const struct wr_core *c,
                            const struct wr_id *key, wr_host *ret, size_t max);
 
+/* How many known members are of hosts that `counts`. */
+uint32_t wr_routes_of(const struct wr_routes *r, const struct wr_core *c,
+                      bool (*counts)(const struct wr_core *c, wr_host h));
+
 /* The arc between two known members of hosts that `counts`, which `key` is in:
  * after `from`, up to `to`. False: none does. */
 bool wr_routes_arc(const struct wr_routes *r, const struct wr_core *c,

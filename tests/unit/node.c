@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "nodekit.h"
+#include "proto/repair_set.h"
 #include "proto/rules.h"
 
 enum { SMALL_NODE_BYTES = 3584 }; /* 3.5 KiB: a million fit into 4 GiB. */
@@ -403,6 +404,27 @@ Test(node, who_was_removed_does_not_come_back_by_hearsay)
                  WR_SEC(1), &out);
     cr_assert_not(wr_roster_admitted(&n->core, x));
     cr_assert_eq(wr_roster_admitted_n(&n->core), 1);
+    wr_node_close(n);
+}
+
+/* Then it cannot tell who keeps what: repair waits till it can. */
+Test(node, members_of_who_has_left_do_not_stand_for_others)
+{
+    const wr_host self = add(1, 17), other = add(2, 17), gone = add(3, 17);
+    const struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    struct wr_node *n;
+
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    wr_node_start_with(n, (wr_host[]){self, other, gone}, 3, WR_SEC(1), &out);
+    admit(n, self, WR_SEC(1));
+    admit(n, other, WR_SEC(1));
+    cr_assert(repair_knows_all(&n->core));
+    declare(n, gone, WR_ROSTER_LEFT, WR_SEC(2));
+    cr_assert(repair_knows_all(&n->core));
+    wr_routes_learn_host(&n->routes, &n->core, gone); /* By hearsay. */
+    cr_assert(repair_knows_all(&n->core));
+    wr_routes_forget_host(&n->routes, &n->core, other);
+    cr_assert_not(repair_knows_all(&n->core));
     wr_node_close(n);
 }
 
