@@ -105,7 +105,7 @@ static bool next_own(struct wr_core *c, struct wr_repair_sync *s)
     struct wr_id from, to;
     size_t n = 0;
 
-    if (r->copy + 1u >= wr_roster_copies(c))
+    if (r->copy >= wr_roster_copies(c))
         return false;
     if (!next_arc(c, &from, &to)) {
         r->within = false;
@@ -120,7 +120,10 @@ static bool next_own(struct wr_core *c, struct wr_repair_sync *s)
     for (size_t i = 0; i < set_n; i++)
         if (set[i] != c->cfg->self)
             others[n++] = set[i];
-    if (r->copy >= n)
+    /* Who owns for a host that is waited for may be no part of that one's set,
+     * and have all of it to ask. Who was cut off owns what is none of its own.
+     */
+    if (r->copy >= n || !repair_is_ours(c, &to))
         return true;
     if (!wr_peers_alive(c, others[r->copy])) {
         miss(c, others[r->copy]);

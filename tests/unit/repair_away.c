@@ -272,6 +272,58 @@ Test(repair_away, nobody_is_waited_for_where_both_copies_count)
     bed_close(b);
 }
 
+/* On how many hosts that are up `key` is, wherever it belongs. */
+static unsigned up_with(struct bed *b, const struct wr_id *key)
+{
+    unsigned n = 0;
+
+    for (wr_host h = 0; h < b->w.cfg.hosts; h++)
+        n += wr_world_is_up(&b->w, h) && item(b, h, key) != NULL;
+    return n;
+}
+
+/* Where hosts have sites, one that is waited for may stand before the owner in
+ * its set: then the owner is none of the set, and has all of it to compare
+ * with. */
+Test(repair_away, the_last_of_a_set_is_asked_where_its_owner_is_no_part_of_it)
+{
+    struct wr_world_cfg cfg = cfg_of(9, 4);
+    struct wr_id keys[500];
+    struct bed *b;
+
+    cfg.sites = 3;
+    cfg.node.gone_long_us = WR_SEC(30000);
+    b = bed_open(&cfg, 9);
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 200);
+    wr_world_crash(&b->w, 5);
+    run_s(b, 1000);
+    wr_world_crash(&b->w, 4);
+    run_s(b, 1000);
+    for (size_t i = 0; i < WR_ARRAY_LEN(keys); i++)
+        cr_expect_geq(up_with(b, &keys[i]), 2);
+    bed_close(b);
+}
+
+/* A host that is cut off is its own ring, and owns all of it. What it does not
+ * keep in earnest it takes from nobody when the others are back. */
+Test(repair_away, who_was_alone_takes_what_is_its_own)
+{
+    const struct wr_world_cfg cfg = cfg_of(9, 4);
+    struct wr_id keys[500];
+    struct bed *b = bed_open(&cfg, 9);
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 200);
+    wr_world_side(&b->w, 3, 1);
+    run_s(b, 280); /* Within the patience. */
+    wr_world_side(&b->w, 3, 0);
+    run_s(b, 100);
+    cr_assert_eq(moved(b), 0);
+    all_stand(b, false, keys, WR_ARRAY_LEN(keys));
+    bed_close(b);
+}
+
 /* All others restart, and know by their disks that host 3 had been silent for
  * so long. */
 static void others_restart(struct bed *b, uint32_t silent_s)
