@@ -140,6 +140,14 @@ static void draw_repair(const struct wr_plan *p, struct wr_world_cfg *w)
     w->node.gone_long_us = WR_SEC(wr_rng_below(&r, 600));
 }
 
+static void draw_sites(const struct wr_plan *p, struct wr_world_cfg *w)
+{
+    struct wr_rng r = {p->seed ^ 0x517e5};
+
+    if (wr_plan_has(p, WR_FAULT_SITES))
+        w->sites = 2 + (uint32_t)wr_rng_below(&r, 3);
+}
+
 static void draw_world(struct wr_plan *p, struct wr_rng *r)
 {
     static const uint8_t lists[] = {2, 3, 4, 8};
@@ -176,6 +184,7 @@ static void draw_world(struct wr_plan *p, struct wr_rng *r)
         draw_sweep(p, &w->node);
     w->codec = w->faults = true;
     draw_repair(p, w);
+    draw_sites(p, w);
     w->seed = p->seed;
     p->out_permille =
         (uint32_t)wr_rng_below(r, 800) * wr_plan_has(p, WR_FAULT_CORE);

@@ -41,7 +41,8 @@
     X(SMALL, "small", "tables are small, and often full")                      \
     X(CORE, "core", "some hosts do not come back before the ring heals")       \
     X(FILES, "files", "files are put, given up, and expire; hosts sweep")      \
-    X(WALL, "wall", "wall clocks are off, less than half of them by much")
+    X(WALL, "wall", "wall clocks are off, less than half of them by much")     \
+    X(SITES, "sites", "hosts have sites, which a set's are drawn from in turn")
 
 enum wr_fault {
 #define X(name, text, help) WR_FAULT_##name,
