@@ -30,7 +30,7 @@ struct life {
     bool cut;
     bool excused; /* An assumption was broken since the ring was ideal. */
     uint64_t false_deaths, false_starts, backs;
-    wr_time lost_at; /* The last failure. */
+    wr_time lost_at;    /* The last failure. */
     uint32_t farewells; /* That had been said at the last look. */
 
     struct wr_id keys[LIFE_KEYS];

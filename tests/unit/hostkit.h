@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "crypto/secret.h"
 #include "client/home.h"
+#include "crypto/secret.h"
 #include "sys/fs.h"
 
 static char dir[64];
