@@ -125,6 +125,14 @@ void wr_cards_confirmed(struct wr_cards *c, wr_host h)
     c->dirty = true;
 }
 
+void wr_cards_linked(struct wr_cards *c, wr_host h, uint64_t now_s)
+{
+    c->dirty = c->dirty || c->v[h].silent_s > 0;
+    c->v[h].silent_s = 0;
+    if (now_s != 0)
+        c->v[h].seen_s = now_s;
+}
+
 void wr_cards_note(struct wr_cards *c, wr_host self, wr_linked_fn *linked,
                    const void *arg, uint64_t passed_s, uint64_t now_s)
 {
@@ -134,9 +142,7 @@ void wr_cards_note(struct wr_cards *c, wr_host self, wr_linked_fn *linked,
         if (h == self || !linked(arg, h))
             continue;
         any = true;
-        c->v[h].silent_s = 0;
-        if (now_s != 0)
-            c->v[h].seen_s = now_s;
+        wr_cards_linked(c, h, now_s);
     }
     for (wr_host h = 0; any && h < c->book->hosts_n; h++)
         if (h != self && !linked(arg, h))

@@ -72,13 +72,17 @@ bool wr_cards_farewell(struct wr_cards *c, wr_host h, struct wr_span farewell);
 /* Others have the farewell of `h`, which is ourselves: that is over. */
 void wr_cards_confirmed(struct wr_cards *c, wr_host h);
 
+/* A link to `h` stands: it is there, at `now_s`, Unix seconds; 0 if our clock
+ * is not believed. That a silence has ended is worth saving. */
+void wr_cards_linked(struct wr_cards *c, wr_host h, uint64_t now_s);
+
 /* Which super-peers a link stands to. */
 typedef bool wr_linked_fn(const void *arg, wr_host h);
 
-/* `passed_s` have gone by since the last time, and it is `now_s`, Unix seconds;
- * 0 if our clock is not believed. Who is linked is there now; any other was
- * silent for so long, unless nobody but `self` was there. No wall clock tells
- * that: it may be wrong, and goes on while we are off. */
+/* `passed_s` have gone by since the last time, and it is `now_s`, as above. Who
+ * is linked is there now; any other was silent for so long, unless nobody but
+ * `self` was there. No wall clock tells that: it may be wrong, and goes on
+ * while we are off. */
 void wr_cards_note(struct wr_cards *c, wr_host self, wr_linked_fn *linked,
                    const void *arg, uint64_t passed_s, uint64_t now_s);
 

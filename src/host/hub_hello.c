@@ -180,7 +180,7 @@ static void hello_of_host(struct wr_conn *c, const struct wr_msg *m)
     }
     if (wr_cards_said(hub->cfg.cards, c->host, &addr, m->hello.incarnation))
         wr_hub_news(hub, c->host);
-    hub->cfg.cards->v[c->host].seen_s = wr_clock_wall_s();
+    wr_cards_linked(hub->cfg.cards, c->host, wr_clock_wall_s());
     if (!c->dialled && c->bulk)
         wr_link_set_bulk(c->link);
     c->revoked = m->hello.revoked;

@@ -14,7 +14,10 @@
 #include "sys/fs.h"
 #include "sys/log.h"
 
-enum { SAVE_S = 600 }; /* Between two times that are written down. */
+enum {
+    SAVE_S = 600,         /* Between two times that are written down, */
+    AWAKE_S = 2 * SAVE_S, /* and no more, with disks that are slow. */
+};
 
 static const wr_time tell_us = WR_SEC(30); /* Well within what it believes. */
 
@@ -156,11 +159,14 @@ void wr_sweep_note(struct wr_super *s)
 {
     struct wr_sweep *w = &s->sweep;
     const uint64_t passed_s = (wr_clock_now() - w->noted_at) / WR_SEC(1);
+    /* More has passed only while the machine slept, and links seemed to stand.
+     */
+    const uint64_t awake_s = passed_s < AWAKE_S ? passed_s : AWAKE_S;
 
     if (s->hub == NULL)
         return;
     w->noted_at += WR_SEC(passed_s);
-    wr_cards_note(&s->cards, s->self, is_linked, s->hub, passed_s,
+    wr_cards_note(&s->cards, s->self, is_linked, s->hub, awake_s,
                   w->wall == WR_WALL_KNOWN ? w->seen_s : 0);
 }
 

@@ -363,6 +363,22 @@ Test(cards, who_is_not_linked_was_silent_for_as_long_as_we_were_there)
     close_cards();
 }
 
+/* And if we ended before the next list is due: it is not known to be silent. */
+Test(cards, that_a_silence_has_ended_is_worth_saving)
+{
+    open_three();
+    free(wr_cards_dump(&cards));
+    cards.v[SILENT].silent_s = 9999;
+    wr_cards_linked(&cards, SILENT, NOW_S);
+    cr_assert_eq(wr_cards_silent_s(&cards, SILENT, 0), 0);
+    cr_assert_eq(cards.v[SILENT].seen_s, NOW_S);
+    cr_assert(cards.dirty);
+    free(wr_cards_dump(&cards));
+    wr_cards_linked(&cards, SILENT, NOW_S);
+    cr_assert_not(cards.dirty);
+    close_cards();
+}
+
 /* Then we are the one that is cut off. */
 Test(cards, nobody_was_silent_where_nobody_is_linked)
 {
