@@ -23,7 +23,7 @@ void wr_repair_was_gone(struct wr_core *c, wr_host host, wr_time us)
     if (r == NULL || us == 0 || r->gone_n == WR_REPAIR_GONE ||
         host == c->cfg->self || !wr_roster_admitted(c, host))
         return;
-    wr_peers_sent(c, host); /* From now on it is known when it is heard. */
+    wr_peers_silent(c, host); /* From now on it is known when it is heard. */
     r->gone[r->gone_n++] =
         (struct wr_repair_gone){.host = host, .since = c->now, .us = us};
 }

@@ -407,6 +407,23 @@ Test(node, who_was_removed_does_not_come_back_by_hearsay)
     wr_node_close(n);
 }
 
+/* It is asked, and not vouched for before it has answered. */
+Test(node, who_was_silent_before_we_started_is_in_doubt)
+{
+    const wr_host self = add(1, 17), other = add(2, 17);
+    struct wr_node_cfg cfg = wr_node_cfg_default(self, 17);
+    struct wr_event ev = {.kind = WR_EV_ADMIT, .from = other};
+    struct wr_node *n;
+
+    cfg.repair_us = WR_SEC(300);
+    cr_assert_eq(wr_node_open(&n, &cfg, &book), WR_OK);
+    ev.admit.silent_s = 7200;
+    wr_node_step(n, &ev, WR_SEC(1), &out);
+    cr_assert_gt(sent(WR_MSG_PING, other, NULL), 0);
+    cr_assert_neq(wr_peers_warmth(&n->core, other), WR_HOST_WARM);
+    wr_node_close(n);
+}
+
 /* Then it cannot tell who keeps what: repair waits till it can. */
 Test(node, members_of_who_has_left_do_not_stand_for_others)
 {
