@@ -195,9 +195,13 @@ static int on_full(struct batch *b, int rc)
         rc = attempt_again(b);
     if (!is_full(rc))
         return rc;
-    (void)tiny_commit(m);
-    (void)tiny_commit(m);
-    rc = revive(m, rc); /* They are commits, too. */
+    for (unsigned i = 0; i < 2; i++) { /* Commits, too: a disk may fail. */
+        const int tiny = tiny_commit(m);
+
+        if (tiny != 0 && !is_full(tiny) && !is_dead(m))
+            return tiny;
+    }
+    rc = revive(m, rc);
     return is_full(rc) ? attempt_again(b) : rc;
 }
 

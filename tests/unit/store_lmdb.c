@@ -706,6 +706,23 @@ Test(store_lmdb, a_full_disk_that_has_no_room_to_make_room)
     drops_though_it_is_full(s);
 }
 
+/* Of all commits that a full disk calls for, one fails to be synced: it is the
+ * disk that failed, and nothing is acknowledged (decision 0017). */
+Test(store_lmdb, a_sync_that_fails_on_a_full_disk_is_no_lack_of_room)
+{
+    struct wr_store *s = must_open();
+    struct wr_store_usage u;
+
+    cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
+    atomic_store(&writes_lost, 2);
+    atomic_store(&syncs_lost, 1);
+    cr_assert_eq(kit_drop(s, 1), WR_EIO);
+    cr_assert_eq(atomic_load(&syncs_lost), 0);
+    wr_store_usage(s, &u);
+    cr_assert(u.failed);
+    wr_store_close(s);
+}
+
 Test(store_lmdb, a_full_map_refuses_and_can_be_emptied)
 {
     const struct wr_store_cfg cfg = {.map_bytes = 4 << 20};
