@@ -10,13 +10,15 @@
 #include "crypto/root.h"
 #include "leaf.h"
 #include "object/unixfs.h"
+#include "proto/xfer.h"
 #include "store/salvage.h"
 #include "wire/id.h"
 
 enum {
     BLOCKS_MAX = 16384, /* Of one tree that are looked at. */
-    GROUP = 60,         /* Blocks in one question (host/survey.h). */
-    PUTS_MAX = 4,       /* Shown, of those that refer to the root block. */
+    WORDS = 16,         /* "survey" and "chunks ", before the digests. */
+    GROUP = (WR_XFER_NOTE_MAX - WORDS) / (2 * WR_DIGEST_SIZE), /* A question. */
+    PUTS_MAX = 4, /* Shown, of those that refer to the root block. */
     HOSTS_MAX = 64,
     DEPTH_MAX = 64,     /* No file that anybody made is deeper. */
     NODE_MAX = 2 << 20, /* Bytes of a block. */
@@ -32,6 +34,7 @@ static const enum wr_err errors[] = {WR_OK, WR_OK, WR_EUNREACH, WR_EDAMAGED,
 struct block {
     uint8_t digest[WR_DIGEST_SIZE];
     uint8_t copies;
+    bool doubt; /* Not every host has said whether it has it. */
 };
 
 struct subject {
@@ -51,7 +54,8 @@ struct subject {
     bool is_tree;
     enum wr_node_kind kind;
     uint64_t size;
-    unsigned silent; /* Hosts that did not answer. */
+    unsigned silent;  /* Hosts that did not answer. */
+    uint64_t unasked; /* Hosts beyond those that one question goes to. */
 };
 
 static bool is_true(const json_t *o, const char *key)
@@ -59,27 +63,41 @@ static bool is_true(const json_t *o, const char *key)
     return json_is_true(json_object_get(o, key));
 }
 
-/* A question to our super-peer; NULL: it did not answer. */
+/* A question to our super-peer. NULL, or an answer that lacks something: it is
+ * of no use, and `error` says why. */
 static json_t *ask(struct subject *x, const char *what, const char *arg)
 {
     char *text;
 
     if (wreath_query(x->w, what, arg, &text, &x->error) != WREATH_OK)
         return NULL;
+    x->error = (wreath_error){WREATH_EFAIL,
+                              "the super-peer's answer makes no sense; is it "
+                              "of another version?"};
     return cli_json_read(text);
 }
 
-/* "WHAT ARG" to all hosts; their answers, or NULL. */
+/* "WHAT ARG" to all hosts; their answers, or NULL as ask(). */
 static json_t *survey(struct subject *x, const char *what, const char *arg)
 {
-    char text[GROUP * 2 * WR_DIGEST_SIZE + 32];
+    char text[WR_XFER_NOTE_MAX];
     json_t *o, *hosts;
 
     snprintf(text, sizeof(text), "%s %s", what, arg);
     o = ask(x, "survey", text);
     hosts = json_incref(json_object_get(o, "hosts"));
+    x->unasked = number_of(o, "unasked");
     json_decref(o);
     return hosts;
+}
+
+/* Whether it said yes or no; an error, or nothing, is neither. */
+static bool has_said(const json_t *host)
+{
+    const json_t *a = json_object_get(host, "answer");
+
+    return json_is_boolean(json_object_get(a, "here")) &&
+           *text_of(a, "error") == '\0';
 }
 
 /* ---- the tree below ----------------------------------------------------- */
@@ -164,8 +182,23 @@ static void walk(struct subject *x, const struct wr_cid *cid, int depth)
     free(bytes);
 }
 
-/* Counts the copies of blocks [from, to). */
-static void count_group(struct subject *x, size_t from, size_t to)
+/* What a host has of blocks [from, to), a digit each. What it does not say is
+ * no "no". */
+static void count_host(struct subject *x, const char *have, size_t from,
+                       size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        const char c = *have;
+
+        if (c == '1')
+            x->blocks[i].copies++;
+        else if (c != '0')
+            x->blocks[i].doubt = true;
+        have += c != '\0';
+    }
+}
+
+static bool count_group(struct subject *x, size_t from, size_t to)
 {
     char digests[GROUP * 2 * WR_DIGEST_SIZE + 1];
     json_t *hosts, *h;
@@ -175,30 +208,32 @@ static void count_group(struct subject *x, size_t from, size_t to)
         wr_hex(wr_span(x->blocks[i].digest, WR_DIGEST_SIZE),
                digests + (i - from) * 2 * WR_DIGEST_SIZE);
     hosts = survey(x, "chunks", digests);
+    if (hosts == NULL)
+        return false;
     json_array_foreach(hosts, i, h)
     {
-        const char *have = text_of(json_object_get(h, "answer"), "have");
-
-        for (size_t k = 0; have[k] != '\0' && from + k < to; k++)
-            if (have[k] == '1')
-                x->blocks[from + k].copies++;
+        count_host(x, text_of(json_object_get(h, "answer"), "have"), from, to);
     }
     json_decref(hosts);
+    return true;
 }
 
-static void count_blocks(struct subject *x)
+static bool count_blocks(struct subject *x)
 {
     struct cli_progress p;
+    bool ok = true;
 
     cli_progress_start(&p, x->cli, "looking");
-    for (size_t i = 0; i < x->blocks_n; i += GROUP) {
+    for (size_t i = 0; ok && i < x->blocks_n; i += GROUP) {
         char note[64];
 
         snprintf(note, sizeof(note), "%zu of %zu blocks", i, x->blocks_n);
         cli_progress_show(&p, 0, 0, note);
-        count_group(x, i, i + GROUP < x->blocks_n ? i + GROUP : x->blocks_n);
+        ok = count_group(x, i,
+                         i + GROUP < x->blocks_n ? i + GROUP : x->blocks_n);
     }
     cli_progress_end(&p);
+    return ok;
 }
 
 static size_t blocks_with(const struct subject *x, unsigned copies)
@@ -219,10 +254,19 @@ static size_t blocks_below(const struct subject *x, unsigned copies)
     return n;
 }
 
+/* Not seen anywhere, but not everybody has said no. */
+static bool in_doubt(const struct subject *x)
+{
+    for (size_t i = 0; i < x->blocks_n; i++)
+        if (x->blocks[i].copies == 0 && (x->blocks[i].doubt || x->unasked > 0))
+            return true;
+    return false;
+}
+
 /* ---- the puts that refer to it ------------------------------------------ */
 
 /* The newest record of the put that any host has, and how many have one. */
-static void add_put(struct subject *x, const char *put)
+static bool add_put(struct subject *x, const char *put)
 {
     uint8_t id[16], position[WR_ID_BYTES];
     char hex[WR_HEX_SIZE(WR_ID_BYTES)];
@@ -231,10 +275,12 @@ static void add_put(struct subject *x, const char *put)
     size_t i;
 
     if (wr_unhex(put, id, sizeof(id)) != WR_OK)
-        return;
+        return true;
     wr_root_position(id, position);
     wr_hex(wr_span(position, sizeof(position)), hex);
     hosts = survey(x, "root", hex);
+    if (hosts == NULL)
+        return false;
     json_array_foreach(hosts, i, h)
     {
         json_t *a = json_object_get(h, "answer");
@@ -251,6 +297,7 @@ static void add_put(struct subject *x, const char *put)
     json_object_set_new(o, "records", json_integer(copies));
     json_array_append_new(x->puts, o);
     json_decref(hosts);
+    return true;
 }
 
 static bool has_put(const struct subject *x, const char *put)
@@ -266,7 +313,7 @@ static bool has_put(const struct subject *x, const char *put)
     return false;
 }
 
-static void add_puts(struct subject *x)
+static bool add_puts(struct subject *x)
 {
     size_t i, k;
     json_t *h, *put;
@@ -281,10 +328,11 @@ static void add_puts(struct subject *x)
             const char *text = json_string_value(put);
 
             if (text != NULL && json_array_size(x->puts) < PUTS_MAX &&
-                !has_put(x, text))
-                add_put(x, text);
+                !has_put(x, text) && !add_put(x, text))
+                return false;
         }
     }
+    return true;
 }
 
 /* ---- what it comes to --------------------------------------------------- */
@@ -319,10 +367,12 @@ static unsigned damaged(const struct subject *x)
 static enum verdict verdict_of(const struct subject *x)
 {
     if (blocks_with(x, 0) > 0) {
-        if (x->silent > 0)
+        if (in_doubt(x))
             return SILENT;
         return damaged(x) > 0 ? ROTTEN : GONE;
     }
+    if (x->unread)
+        return SILENT;
     return blocks_below(x, x->want) > 0 ? FEW : WELL;
 }
 
@@ -374,11 +424,15 @@ static void conclude(const struct subject *x, char *ret, size_t size)
                  x->silent > 0 ? ", and the hosts that are silent may bring "
                                  "theirs back"
                                : "");
-    else if (v == SILENT)
+    else if (v == SILENT && none == 0)
         snprintf(ret, size,
-                 "%s on no host that answers: bring up those that are silent, "
-                 "they may have it",
-                 are);
+                 "a block could not be read now, and what lies below it is not "
+                 "known: ask again");
+    else if (v == SILENT)
+        snprintf(ret, size, "%s on no host that answers: %s", are,
+                 x->silent > 0
+                     ? "bring up those that are silent, they may have it"
+                     : "whether elsewhere is not known, for not all have said");
     else if (v == ROTTEN)
         snprintf(ret, size,
                  "%s no good copy left: put the file again, or bring back a "
@@ -448,7 +502,7 @@ static bool of_damaged(const struct subject *x, const json_t *h)
 static bool of_silent(const struct subject *x, const json_t *h)
 {
     (void)x;
-    return json_is_null(json_object_get(h, "answer"));
+    return !has_said(h);
 }
 
 static void print_blocks(const struct subject *x)
@@ -594,13 +648,11 @@ static bool look(struct subject *x)
         return false;
     json_array_foreach(x->hosts, i, h)
     {
-        x->silent += json_is_null(json_object_get(h, "answer"));
+        x->silent += !has_said(h);
     }
     walk(x, &x->cid, 0);
     sort_blocks(x);
-    count_blocks(x);
-    add_puts(x);
-    return true;
+    return count_blocks(x) && add_puts(x);
 }
 
 static int tell_free(const struct cli *cli, const struct wr_cid *cid)

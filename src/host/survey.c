@@ -179,7 +179,8 @@ static void finish(struct wr_super *s, struct wr_survey *v)
     }
     v->used = false;
     wr_super_reply(s, v->from, v->rid, WR_STATUS_OK,
-                   json_pack("{s:o}", "hosts", hosts));
+                   json_pack("{s:o, s:I}", "hosts", hosts, "unasked",
+                             (json_int_t)v->unasked));
 }
 
 /* Takes `o` over. Who answers late, or twice, or was not asked, is not heard.
@@ -257,9 +258,13 @@ static void begin(struct wr_super *s, const struct wr_hub_peer *peer,
                             .rid = m->rid,
                             .number = ++s->talk_number,
                             .since = wr_clock_now()};
-    for (wr_host h = 0; h < s->book.hosts_n && v->n < WR_SURVEY_HOSTS; h++) {
+    for (wr_host h = 0; h < s->book.hosts_n; h++) {
         if (wr_cards_state(&s->cards, h) != WR_ROSTER_ADMITTED)
             continue;
+        if (v->n == WR_SURVEY_HOSTS) {
+            v->unasked++;
+            continue;
+        }
         v->open[v->n] = h == s->self || wr_peers_alive(&s->node->core, h);
         v->waiting += v->open[v->n];
         v->hosts[v->n++] = h;

@@ -5,8 +5,9 @@
  * hosts that it does not hold for dead, itself included, waits for them a few
  * seconds, and tells what each said.
  *
- *     survey WHAT ARG     {"hosts": [{"host", "liveness", "answer"}]}; answer
- *                         null: it did not answer, or was not asked
+ *     survey WHAT ARG     {"hosts": [{"host", "liveness", "answer"}],
+ *                         "unasked"}; answer null: it did not answer, or was
+ *                         dead; unasked: so many hosts were too many to ask
  *
  * and what a host answers for itself, to whoever asks:
  *
@@ -47,7 +48,7 @@ struct wr_survey {
     uint64_t rid; /* and as what. */
     uint32_t number;
     wr_time since;
-    uint32_t n, waiting;
+    uint32_t n, waiting, unasked;
     wr_host hosts[WR_SURVEY_HOSTS];
     json_t *answers[WR_SURVEY_HOSTS];
     bool open[WR_SURVEY_HOSTS];

@@ -8,8 +8,10 @@ ring 3 1
 bytes file 3000000 "$W/file"
 bytes lone 50000 "$W/lone"
 bytes never 1000 "$W/never"
+bytes many 4000000 "$W/many"
 cid=$(put l1 "$W/file" --wait all)
 lone=$(put l1 "$W/lone" --wait all --ttl 30d)
+many=$(put l1 "$W/many" --wait all --chunker size-65536) # 62 chunks and more.
 result $? 'files are put'
 
 check 'a file is well' says 0 'so +all is well' l1 why "$cid"
@@ -30,6 +32,15 @@ tree=$(put l1 "$W/tree" --wait all)
 check 'an empty file in a tree lacks nothing' says 0 'all is well' l1 why "$tree"
 check 'nor by itself' says 0 'it is empty' l1 why "$tree/empty"
 check 'and needs no copy' says 0 'copies +none' l1 stat "$tree/empty"
+bytes deep 2500000 "$W/tree/deep"
+wide=$(put l1 "$W/tree" --wait all --chunker size-65536)
+for who in l1 s3; do
+    check "$who knows each block of a file of many" says 0 'all is well' "$who" \
+        why "$many"
+    check 'which are all on all hosts' grep -Eq 'blocks +6[0-9] on 3 hosts$' "$W/out"
+    check "$who knows each of a tree of many" says 0 'all is well' "$who" why "$wide"
+    check 'they are on all hosts too' grep -Eq 'blocks +4[0-9] on 3 hosts$' "$W/out"
+done
 check 'what nobody has is nowhere' says 3 'nowhere' l1 why \
     "$("$CLUSTER_TOOL" cid "$W/never")"
 
@@ -47,9 +58,16 @@ check 'and it is named' grep -Eq 'silent +[0-9a-f]{8} \(down\)' "$W/out"
 check 'what nobody has may be on the silent one' says 4 'bring up' l1 why \
     "$("$CLUSTER_TOOL" cid "$W/never")"
 
+kill9 s2
+until_ok 30 down 2
+check 'with one host left, it has each block of many' \
+    says 0 'so .*fewer than 3 copies; all can be read' l1 why "$many"
+check 'and is named for all of them' \
+    grep -Eq 'blocks +6[0-9] on 1 host$' "$W/out"
+check 'it has each of the tree' says 0 'all can be read' l1 why "$wide"
+
 # ---- rot ------------------------------------------------------------------------------
 
-stop s2
 start s3
 "$CLUSTER_TOOL" rot "$W/s2/store/data.mdb" "$W/lone" >"$W/stdout"
 start s2
