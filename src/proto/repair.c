@@ -97,6 +97,23 @@ static void miss(struct wr_core *c, wr_host h)
             wr_time_min(r->lost_at, c->now + (patience_us - gone_us) + 1);
 }
 
+/* Whether we are to have what the hosts of this set have, up to `to`. The owner
+ * of a range need not be one of them: where hosts have sites, one that is
+ * waited for may stand before it, and who was cut off owns everything for a
+ * while. After a reboot's time it stands in for who is gone, if it is the one
+ * to do so. */
+static bool is_for_us(const struct wr_core *c, const wr_host *set, size_t n,
+                      const struct wr_id *to)
+{
+    wr_time longest_us = 0;
+
+    if (wr_host_listed(set, n, c->cfg->self))
+        return true;
+    for (size_t i = 0; i < n; i++)
+        longest_us = wr_time_max(longest_us, repair_gone_us(c, set[i]));
+    return longest_us > c->cfg->gone_us && repair_is_ours(c, to);
+}
+
 /* The next of them and its copy; false if there is none left. */
 static bool next_own(struct wr_core *c, struct wr_repair_sync *s)
 {
@@ -120,15 +137,14 @@ static bool next_own(struct wr_core *c, struct wr_repair_sync *s)
     for (size_t i = 0; i < set_n; i++)
         if (set[i] != c->cfg->self)
             others[n++] = set[i];
-    /* Who owns for a host that is waited for may be no part of that one's set,
-     * and have all of it to ask. Who was cut off owns what is none of its own.
-     */
-    if (r->copy >= n || !repair_is_ours(c, &to))
+    if (r->copy >= n)
         return true;
     if (!wr_peers_alive(c, others[r->copy])) {
         miss(c, others[r->copy]);
         return true;
     }
+    if (!is_for_us(c, set, set_n, &to))
+        return true;
     *s = (struct wr_repair_sync){.arc_from = from,
                                  .arc_to = to,
                                  .hosts = {others[r->copy]},

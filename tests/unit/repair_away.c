@@ -305,18 +305,42 @@ Test(repair_away, the_last_of_a_set_is_asked_where_its_owner_is_no_part_of_it)
     bed_close(b);
 }
 
+/* Nor does that one take, after a reboot, what it is not to keep. */
+Test(repair_away, a_reboot_copies_nothing_where_hosts_have_sites)
+{
+    struct wr_world_cfg cfg = cfg_of(9, 4);
+    struct wr_id keys[500];
+    struct bed *b;
+
+    cfg.sites = 3;
+    b = bed_open(&cfg, 9);
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 200);
+    for (wr_host h = 1; h < 9; h++) {
+        wr_world_crash(&b->w, h);
+        run_s(b, 240); /* Within the patience. */
+        wr_world_up(&b->w, h, 0);
+        run_s(b, 200);
+        cr_assert_eq(moved(b), 0, "%llu, host %u", (unsigned long long)moved(b),
+                     h);
+    }
+    bed_close(b);
+}
+
 /* A host that is cut off is its own ring, and owns all of it. What it does not
  * keep in earnest it takes from nobody when the others are back. */
 Test(repair_away, who_was_alone_takes_what_is_its_own)
 {
-    const struct wr_world_cfg cfg = cfg_of(9, 4);
+    struct wr_world_cfg cfg = cfg_of(9, 4);
     struct wr_id keys[500];
-    struct bed *b = bed_open(&cfg, 9);
+    struct bed *b;
 
+    cfg.node.repair_us = WR_SEC(86400); /* No round but where one is due. */
+    b = bed_open(&cfg, 9);
     fill(b, keys, WR_ARRAY_LEN(keys));
     run_s(b, 200);
     wr_world_side(&b->w, 3, 1);
-    run_s(b, 280); /* Within the patience. */
+    run_s(b, 200); /* Within the patience. */
     wr_world_side(&b->w, 3, 0);
     run_s(b, 100);
     cr_assert_eq(moved(b), 0);
