@@ -427,6 +427,7 @@ static struct save *save_new(struct wr_super *s)
         return NULL;
     }
     save->s = s;
+    s->hosts_saved = s->book.hosts_n;
     save->joined = s->state == WR_SUPER_SERVING;
     save->farewell = wr_super_farewell_due(s);
     save->work.data = save;
@@ -469,6 +470,7 @@ static void save_done(uv_work_t *work, int status)
     } else if (save->farewell) {
         wr_super_farewell_saved(save->s);
     }
+    wr_super_save_soon(save->s); /* Somebody may have come meanwhile. */
     save_free(save);
 }
 

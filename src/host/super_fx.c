@@ -130,13 +130,16 @@ static void feed_later(struct wr_super *s, const struct wr_super_later *l)
 }
 
 /* News of who is there are written down at once, lest a crash forget them: who
- * has left says so no more once we have had time for that (A18). What follows
- * in the same second waits for the upkeep, for a storm of news is a big file
- * many times over. */
-static void save_soon(struct wr_super *s)
+ * has left says so no more once we have had time for that (A18), and who knows
+ * nobody takes itself for all of its ring. What else follows in the same second
+ * waits for the upkeep, for a storm of news is a big file many times over. */
+void wr_super_save_soon(struct wr_super *s)
 {
-    if (!s->cards.dirty || !s->opened || s->saving || s->saved_soon ||
-        s->upkeeps < s->save_at || s->state == WR_SUPER_STOPPING)
+    const bool newcomers = s->book.hosts_n > s->hosts_saved;
+
+    if (!s->cards.dirty || !s->opened || s->saving ||
+        (s->saved_soon && !newcomers) || s->upkeeps < s->save_at ||
+        s->state == WR_SUPER_STOPPING)
         return;
     s->saved_soon = true;
     wr_super_save_members(s);
@@ -163,7 +166,7 @@ void wr_super_drain(struct wr_super *s)
                WR_KV_U64("lost", s->out.dropped - s->dropped));
         s->dropped = s->out.dropped;
     }
-    save_soon(s);
+    wr_super_save_soon(s);
     arm(s);
 }
 

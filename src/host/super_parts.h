@@ -93,10 +93,11 @@ struct wr_super {
         WR_SUPER_FAREWELL, /* Said until another host has it. */
         WR_SUPER_STOPPING
     } state;
-    uint64_t pushed; /* Chunks handed over while leaving. */
-    bool saving;     /* DIR/members is being written. */
-    bool saved_soon; /* It was, at once, since the last upkeep. */
-    bool opened;     /* Hub and all: what we know is worth saving. */
+    uint64_t pushed;      /* Chunks handed over while leaving. */
+    bool saving;          /* DIR/members is being written. */
+    bool saved_soon;      /* It was, at once, since the last upkeep. */
+    bool opened;          /* Hub and all: what we know is worth saving. */
+    uint32_t hosts_saved; /* Of the book, when it was saved last. */
     uint32_t incarnation_saved, talk_number;
     uint64_t revoked_saved, upkeeps;
     uint64_t save_at; /* The upkeep before which it is not tried: it failed. */
@@ -109,6 +110,7 @@ void wr_super_feed(struct wr_super *s, const struct wr_event *ev);
 void wr_super_tick(struct wr_super *s);
 /* Performs what is in the outbox; after any call into the node. */
 void wr_super_drain(struct wr_super *s);
+void wr_super_save_soon(struct wr_super *s);
 /* Feeds it now, or after the step that is under way. */
 void wr_super_later(struct wr_super *s, const struct wr_super_later *event);
 
