@@ -37,8 +37,8 @@ static void print_repair(const json_t *r)
         printf("%llu cop%s made, %s%s", made, made == 1 ? "y" : "ies",
                wr_size_text(number_of(t, "bytes"), bytes),
                running ? ", going on" : "");
-    else if (number_of(r, "rounds_total") == 0)
-        fputs("not yet compared with the other hosts", stdout);
+    else if (json_is_false(json_object_get(r, "compared")))
+        fputs("not yet compared with the hosts that are there now", stdout);
     else
         fputs("nothing to make", stdout);
     if (absent > 0)

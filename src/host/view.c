@@ -132,15 +132,15 @@ static json_t *repair_json(const struct wr_super *s)
     const struct wr_core *c = &s->node->core;
     const struct wr_repair *r = c->repair;
 
-    return json_pack("{s:b, s:b, s:I, s:I, s:o, s:o, s:o}", "running",
-                     (int)(r->stage != WR_REPAIR_REST), "all_stand",
-                     (int)wr_repair_stands(r), "rounds_total",
-                     (json_int_t)r->rounds, "last_ago_s",
-                     r->rounds == 0
-                         ? (json_int_t)-1
-                         : (json_int_t)((c->now - r->ended) / WR_SEC(1)),
-                     "round", tally_json(&r->now), "last", tally_json(&r->last),
-                     "total", tally_json(&r->all));
+    return json_pack(
+        "{s:b, s:b, s:b, s:I, s:I, s:o, s:o, s:o}", "running",
+        (int)(r->stage != WR_REPAIR_REST), "compared",
+        (int)wr_repair_compared(c), "all_stand", (int)wr_repair_stands(c),
+        "rounds_total", (json_int_t)r->rounds, "last_ago_s",
+        r->rounds == 0 ? (json_int_t)-1
+                       : (json_int_t)((c->now - r->ended) / WR_SEC(1)),
+        "round", tally_json(&r->now), "last", tally_json(&r->last), "total",
+        tally_json(&r->all));
 }
 
 /* Another host under our identity; null is what it should be. */

@@ -275,6 +275,7 @@ static void begin_round(struct wr_core *c)
     r->stage = WR_REPAIR_OWN;
     r->copy = r->member = 0;
     r->begun = c->now;
+    r->round_ring = repair_ring(c);
     r->now = (struct wr_repair_tally){0};
     r->lost_at = WR_NEVER;
     r->within = false;
@@ -292,6 +293,7 @@ static void end_round(struct wr_core *c)
 
     r->stage = WR_REPAIR_REST;
     r->rounds++;
+    r->last_ring = r->round_ring;
     r->ended = c->now;
     r->due = c->now + wr_core_interval(c, c->cfg->repair_us);
     if (t->gave + t->took + t->dropped > 0)
@@ -471,12 +473,20 @@ wr_time wr_repair_deadline(const struct wr_core *c)
     return r->scan_id != 0 ? wr_time_min(at, r->scan_until) : at;
 }
 
-bool wr_repair_stands(const struct wr_repair *r)
+bool wr_repair_compared(const struct wr_core *c)
 {
+    const struct wr_repair *r = c->repair;
+
+    return r->rounds > 0 && r->last_ring == repair_ring(c);
+}
+
+bool wr_repair_stands(const struct wr_core *c)
+{
+    const struct wr_repair *r = c->repair;
     const struct wr_repair_tally *v[] = {&r->last, &r->now};
 
     for (unsigned i = 0; i < WR_ARRAY_LEN(v); i++)
         if (v[i]->gave + v[i]->took > 0 || v[i]->failed > 0 || v[i]->absent > 0)
             return false;
-    return r->rounds > 0;
+    return wr_repair_compared(c);
 }

@@ -219,7 +219,8 @@ struct wr_repair {
     bool scan_roots, scan_found;
     struct wr_id scan_key;
 
-    uint64_t rounds; /* Completed. */
+    uint64_t rounds;                /* Completed. */
+    uint64_t round_ring, last_ring; /* What they began with: repair_ring(). */
     wr_time begun, ended;
     struct wr_repair_tally now, last, all; /* This round, the last, ever. */
 };
@@ -241,8 +242,10 @@ bool wr_repair_stored(struct wr_core *c, const struct wr_event *ev);
  * there before: it does not go for what the set has said until now. */
 void wr_repair_counted(struct wr_core *c, const struct wr_id *key);
 
-/* The whole of the last round found nothing to do, and everybody there. */
-bool wr_repair_stands(const struct wr_repair *r);
+/* A round is over since the ring around us changed. */
+bool wr_repair_compared(const struct wr_core *c);
+/* The whole of it found nothing to do, and everybody there. */
+bool wr_repair_stands(const struct wr_core *c);
 
 void wr_repair_tick(struct wr_core *c);
 wr_time wr_repair_deadline(const struct wr_core *c);

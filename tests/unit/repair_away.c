@@ -1,6 +1,7 @@
 /* Who leaves, dies, or is away for a while; and a ring at rest. */
 #include <limits.h>
 
+#include "proto/repair_set.h"
 #include "repair_bed.h"
 
 /* What repair has moved; or asked for, at least. */
@@ -348,6 +349,43 @@ Test(repair_away, who_was_alone_takes_what_is_its_own)
     bed_close(b);
 }
 
+/* What `h` owns, as it sees the ring, is where it says that it is. */
+static void expect_true(struct bed *b, wr_host h, const struct wr_id *keys,
+                        size_t n)
+{
+    const struct wr_core *c = &b->w.hosts[h].node->core;
+
+    for (size_t i = 0; i < n && wr_repair_stands(c); i++) {
+        wr_host set[WR_COPIES_MAX];
+        const size_t set_n = repair_set(c, &keys[i], true, set);
+
+        for (size_t k = 0; k < set_n && set[0] == h; k++)
+            cr_assert_not_null(item(b, set[k], &keys[i]), "%u, on %u", h,
+                               set[k]);
+    }
+}
+
+/* While somebody comes, too. */
+Test(repair_away, all_copies_stand_where_a_host_says_so)
+{
+    const struct wr_world_cfg cfg = cfg_of(9, 4);
+    struct bed *b = bed_open(&cfg, 8);
+    struct wr_id keys[60];
+
+    fill(b, keys, WR_ARRAY_LEN(keys));
+    run_s(b, 600);
+    for (wr_host h = 0; h < 8; h++)
+        cr_assert(wr_repair_stands(&b->w.hosts[h].node->core), "host %u", h);
+    wr_world_up(&b->w, 8, 0);
+    for (unsigned i = 0; i < 600; i++) {
+        wr_world_run(&b->w, b->w.now + WR_MS(100));
+        for (wr_host h = 0; h < 9; h++)
+            if (b->w.hosts[h].node != NULL)
+                expect_true(b, h, keys, WR_ARRAY_LEN(keys));
+    }
+    bed_close(b);
+}
+
 /* All others restart, and know by their disks that host 3 had been silent for
  * so long. */
 static void others_restart(struct bed *b, uint32_t silent_s)
@@ -454,7 +492,7 @@ Test(repair_away, at_rest_all_copies_stand_and_little_is_said)
     fill(b, keys, WR_ARRAY_LEN(keys));
     run_s(b, 200);
     for (wr_host h = 0; h < 6; h++)
-        cr_assert(wr_repair_stands(b->w.hosts[h].node->core.repair));
+        cr_assert(wr_repair_stands(&b->w.hosts[h].node->core));
     asked = sent(b, WR_MSG_SYNC);
     bytes = b->w.sent_bytes[WR_MSG_SYNC] + b->w.sent_bytes[WR_MSG_SYNCED];
     cr_assert_eq(asked, sent(b, WR_MSG_SYNCED));
