@@ -17,7 +17,8 @@ enum { FILE_MAX = 16 << 20, NAME_LEAST = 8 };
 struct search {
     const char *name; /* The first digits of a host id. */
     uint8_t found[WR_CRED_HOST];
-    unsigned n; /* Distinct ones that fit. */
+    enum wr_role role; /* Its own; 0: not known. */
+    unsigned n;        /* Distinct ones that fit. */
 };
 
 static void consider(struct search *s, const char *credential,
@@ -37,6 +38,7 @@ static void consider(struct search *s, const char *credential,
         (s->n > 0 && memcmp(s->found, cred.host, WR_CRED_HOST) == 0))
         return;
     memcpy(s->found, cred.host, WR_CRED_HOST);
+    s->role = cred.role;
     s->n++;
 }
 
@@ -80,7 +82,7 @@ static void search_all(struct search *s, const struct wr_home *h)
 }
 
 static enum wr_err find(const struct wr_home *h, const char *name,
-                        uint8_t ret[WR_CRED_HOST], struct wr_why *why)
+                        struct search *ret, struct wr_why *why)
 {
     struct search s = {.name = name};
 
@@ -98,17 +100,58 @@ static enum wr_err find(const struct wr_home *h, const char *name,
     if (s.n > 1)
         return wr_why(why, WR_EINVAL, "%s fits %u members; say more digits",
                       name, s.n);
-    memcpy(ret, s.found, WR_CRED_HOST);
+    *ret = s;
+    return WR_OK;
+}
+
+/* As our super-peer sees it, if that runs: else nobody here can tell. */
+static bool is_up(struct cli *cli, const char *hex)
+{
+    struct wr_why why;
+    json_t *o;
+
+    if (cli_try(cli, "sees", hex, &o, &why) != WR_OK)
+        return false;
+    const bool up = strcmp(text_of(o, "liveness"), "up") == 0;
+    json_decref(o);
+    return up;
+}
+
+/* To be removed is for good, and nothing to a leaf, which no put waits for: who
+ * names one means to cut it off. */
+static enum wr_err may_remove(struct cli *cli, const struct search *s,
+                              bool force, struct wr_why *why)
+{
+    char hex[WR_HEX_SIZE(WR_CRED_HOST)];
+
+    wr_hex(wr_span(s->found, WR_CRED_HOST), hex);
+    if (s->n == 0)
+        return wr_why(why, WR_ENOTFOUND,
+                      "no super-peer of this ring is known here by that id; "
+                      "'wreath peers' lists them. A leaf is cut off with "
+                      "'wreath revoke %s'",
+                      hex);
+    if (s->role == WR_ROLE_LEAF)
+        return wr_why(why, WR_EINVAL,
+                      "%.8s is a leaf, and only super-peers are removed; cut "
+                      "it off with 'wreath revoke %.8s'",
+                      hex, hex);
+    if (!force && is_up(cli, hex))
+        return wr_why(why, WR_EREFUSED,
+                      "%.8s is up, and what is removed never comes back. To "
+                      "retire it, run wreath leave on it; to remove it all "
+                      "the same: 'wreath remove --force %.8s'",
+                      hex, hex);
     return WR_OK;
 }
 
 static enum wr_err write_list(const struct wr_home *h,
                               const uint8_t host[WR_CRED_HOST],
-                              enum wr_revoked_kind kind, struct wr_why *why)
+                              enum wr_revoked_kind kind,
+                              const struct wr_sign_key *key, struct wr_why *why)
 {
     static uint8_t next[WR_REVOKED_BYTES_MAX];
     struct wr_revoked old = {0};
-    struct wr_sign_key key;
     char path[WR_HOME_PATH_MAX];
     uint8_t *bytes = NULL;
     size_t n;
@@ -120,11 +163,8 @@ static enum wr_err write_list(const struct wr_home *h,
                      "%s is damaged; copy it from another super-peer", path);
     else if (err == WR_ENOTFOUND)
         err = WR_OK;
-    if (err == WR_OK)
-        err = wr_home_ring_key(h->dir, &key, why);
     if (err == WR_OK) {
-        err = wr_revoked_add(&old, host, kind, &key, next, &n);
-        wr_secret_wipe(&key, sizeof(key));
+        err = wr_revoked_add(&old, host, kind, key, next, &n);
         if (err == WR_EEXIST)
             wr_why(why, err, "that was said before; nothing changed");
         else if (err != WR_OK)
@@ -139,36 +179,45 @@ static enum wr_err write_list(const struct wr_home *h,
 static int declare(struct cli *cli, const char *command,
                    enum wr_revoked_kind kind, int argc, char **argv)
 {
-    uint8_t host[WR_CRED_HOST];
+    const bool removes = kind == WR_REVOKED_REMOVED;
     char hex[WR_HEX_SIZE(WR_CRED_HOST)];
+    bool force = false;
+    const struct option_row rows[] = {{"force", 'f', NULL, &force, NULL}};
+    struct wr_sign_key key = {0};
+    struct search member;
     struct wr_home h;
     struct wr_why why;
     json_t *answer = NULL;
     int first;
-    const int over = cli_options(cli, command, NULL, 0, argc, argv, &first);
+    const int over =
+        cli_options(cli, command, rows, removes, argc, argv, &first);
 
     if (over != 0)
         return over - 1;
     if (argc - first != 1)
         return cli_usage(cli, command, "say one member");
     enum wr_err err = wr_home_open(&h, cli->dir, &why);
+    if (err == WR_OK) /* Nobody else knows whom it has admitted. */
+        err = wr_home_ring_key(h.dir, &key, &why);
     if (err == WR_OK)
-        err = find(&h, argv[first], host, &why);
-    if (err == WR_OK && memcmp(host, h.cred.host, WR_CRED_HOST) == 0)
+        err = find(&h, argv[first], &member, &why);
+    if (err == WR_OK && memcmp(member.found, h.cred.host, WR_CRED_HOST) == 0)
         err = wr_why(&why, WR_EINVAL, "the issuer cannot cut itself off");
+    if (err == WR_OK && removes)
+        err = may_remove(cli, &member, force, &why);
     if (err == WR_OK)
-        err = write_list(&h, host, kind, &why);
+        err = write_list(&h, member.found, kind, &key, &why);
+    wr_secret_wipe(&key, sizeof(key));
     wr_home_close(&h);
     if (err != WR_OK)
         return cli_fail(cli, &why);
     const bool told = cli_try(cli, "reload", "", &answer, &why) == WR_OK;
     json_decref(answer);
-    wr_hex(wr_span(host, WR_CRED_HOST), hex);
+    wr_hex(wr_span(member.found, WR_CRED_HOST), hex);
     if (cli->json)
         printf("{\"host\":\"%s\",\"told\":%s}\n", hex, told ? "true" : "false");
     else if (!cli->quiet)
-        printf("%.8s is %s%s\n", hex,
-               kind == WR_REVOKED_REMOVED ? "removed for good" : "cut off",
+        printf("%.8s is %s%s\n", hex, removes ? "removed for good" : "cut off",
                told ? "" : ", as soon as this host's super-peer runs");
     return 0;
 }

@@ -11,6 +11,11 @@
 #include "host/config.h"
 #include "sys/why.h"
 
+/* Why it does not start again. */
+#define WR_SUPER_LEFT_TEXT                                                     \
+    "this host has left its ring for good; to take part again, join with a "   \
+    "new ticket in another directory"
+
 struct wr_super_cfg {
     const struct wr_home *home;
     const struct wr_config *config;

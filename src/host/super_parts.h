@@ -129,9 +129,6 @@ void wr_super_welcome(void *arg, const struct wr_hub_peer *leaf);
 void wr_super_on_revoked(void *arg);
 
 /* super_left.c */
-#define WR_SUPER_LEFT_TEXT                                                     \
-    "this host has left its ring for good; to take part again, join with a "   \
-    "new ticket in another directory"
 /* Everything is handed over. */
 void wr_super_farewell(struct wr_super *s);
 /* It is signed, and not yet written down; and it is. */

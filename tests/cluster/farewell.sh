@@ -119,6 +119,8 @@ check 'it leaves' w s3 leave
 check 'its super-peer ends by itself, with status 0' ends s3
 check 'nobody counts it' counts s1 1
 check 'it does not start again' refused 5 'left its ring for good' s3 superpeer
+check 'nor does its ticket help there' \
+    refused 5 'left its ring for good.*another directory' s3 join "$W/s3.ticket"
 check 'the file is whole' w s1 get --quiet "$(<"$W/cid")" -o "$W/g"
 check 'byte for byte' cmp "$W/f" "$W/g"
 
