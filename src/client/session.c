@@ -591,16 +591,17 @@ static enum wr_err why_no_parent(const struct wr_session *s, struct wr_why *why)
 {
     const struct wr_uplink_state up = state_of(s);
 
-    if (up.alone) {
-        if (s->cfg.home->cred.role == WR_ROLE_SUPERPEER)
-            return wr_why(why, WR_EUNREACH,
-                          "the super-peer of %s does not run; start it with "
-                          "'wreath superpeer'",
-                          s->cfg.home->dir);
+    /* Of a process that was killed the socket remains, and nobody listens. */
+    if (s->cfg.home->cred.role == WR_ROLE_SUPERPEER &&
+        (up.alone || up.last.err == WR_EUNREACH))
+        return wr_why(why, WR_EUNREACH,
+                      "the super-peer of %s does not run; start it with "
+                      "'wreath superpeer'",
+                      s->cfg.home->dir);
+    if (up.alone)
         return wr_why(why, WR_EUNREACH,
                       "no super-peer is known in %s; join again with a ticket",
                       s->cfg.home->dir);
-    }
     return wr_why(why, WR_EUNREACH,
                   "no super-peer of the ring could be reached; the last try: "
                   "%.220s%s",

@@ -213,7 +213,7 @@ check 'no super-peer is reachable: join' \
     refused 4 'reach|answer' n5 join "$W/super.ticket"
 check 'nothing is left of any of these' nothing_at "$W/out/unreached"
 check 'the command of a super-peer that does not run' \
-    refused 4 'reached' s1 status
+    refused 4 'does not run; start it with' s1 status
 
 # ---- advice ------------------------------------------------------------------------
 
