@@ -431,6 +431,28 @@ void cli_cards_close(struct wr_book *book, struct wr_cards *cards)
     wr_book_done(book);
 }
 
+enum wr_err cli_own_card(const struct cli *cli, const struct wr_home *home,
+                         bool *ret_left, bool *ret_known)
+{
+    struct wr_book book;
+    struct wr_cards cards;
+    bool is_new;
+    wr_host self;
+    enum wr_err err = cli_cards_open(cli, home->ring, &book, &cards);
+
+    if (err != WR_OK)
+        return err;
+    err = wr_cards_add(&cards, wr_span(home->cred_bytes, home->cred_n), &self,
+                       &is_new);
+    if (err == WR_OK) {
+        *ret_left = wr_card_of(&cards, self)->left;
+        *ret_known = wr_card_of(&cards, self)->confirmed ||
+                     wr_cards_state(&cards, self) == WR_ROSTER_REMOVED;
+    }
+    cli_cards_close(&book, &cards);
+    return err;
+}
+
 int cli_start_log(const struct cli *cli, const char *command)
 {
     const char *format = wr_config_text(&cli->config, WR_CONFIG_log_format);

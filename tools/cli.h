@@ -118,6 +118,13 @@ WR_MUST_USE enum wr_err cli_cards_open(const struct cli *cli,
                                        struct wr_cards *ret);
 void cli_cards_close(struct wr_book *book, struct wr_cards *cards);
 
+/* Whether the list of members says that we, whose directory `home` is, have
+ * left, and that others know, or have it from the issuer. Untouched but for
+ * WR_OK; WR_EREFUSED: no super-peer's directory; WR_ENOMEM. */
+WR_MUST_USE enum wr_err cli_own_card(const struct cli *cli,
+                                     const struct wr_home *home, bool *ret_left,
+                                     bool *ret_known);
+
 /* Lines of the log go to standard error, as the settings say. 0, or a usage
  * error's status. */
 int cli_start_log(const struct cli *cli, const char *command);

@@ -104,23 +104,6 @@ static bool joined_before(const struct wr_home *h,
     return false;
 }
 
-/* By the list of members: its super-peer would not start again. */
-static bool has_left(const struct cli *cli, const struct wr_home *h)
-{
-    struct wr_book book;
-    struct wr_cards cards;
-    wr_host self;
-    bool is_new;
-
-    if (cli_cards_open(cli, h->ring, &book, &cards) != WR_OK)
-        return false;
-    const bool left = wr_cards_add(&cards, wr_span(h->cred_bytes, h->cred_n),
-                                   &self, &is_new) == WR_OK &&
-                      wr_card_of(&cards, self)->left;
-    cli_cards_close(&book, &cards);
-    return left;
-}
-
 /* Before it waits: whom for, and how long at most. */
 static void announce(const struct cli *cli, const struct wr_ticket *ticket)
 {
@@ -138,9 +121,9 @@ static int join(struct cli *cli, const struct wr_ticket *ticket)
 
     if (wr_home_open(&h, cli->dir, &why) == WR_OK &&
         joined_before(&h, ticket)) {
-        const bool left = has_left(cli, &h);
+        bool left = false, known;
 
-        if (left)
+        if (cli_own_card(cli, &h, &left, &known) == WR_OK && left)
             wr_why(&why, WR_EREFUSED, WR_SUPER_LEFT_TEXT);
         else
             tell(cli, &h);

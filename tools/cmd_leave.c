@@ -62,30 +62,6 @@ static bool watch(struct cli *cli, uint64_t chunks)
     return gone;
 }
 
-/* Whether our list of members says that we have left, and that others know, or
- * have it from the issuer. */
-static enum wr_err read_card(const struct cli *cli, const struct wr_home *home,
-                             bool *ret_left, bool *ret_known)
-{
-    struct wr_book book;
-    struct wr_cards cards;
-    bool is_new;
-    wr_host self;
-    enum wr_err err = cli_cards_open(cli, home->ring, &book, &cards);
-
-    if (err != WR_OK)
-        return err;
-    err = wr_cards_add(&cards, wr_span(home->cred_bytes, home->cred_n), &self,
-                       &is_new);
-    if (err == WR_OK) {
-        *ret_left = wr_card_of(&cards, self)->left;
-        *ret_known = wr_card_of(&cards, self)->confirmed ||
-                     wr_cards_state(&cards, self) == WR_ROSTER_REMOVED;
-    }
-    cli_cards_close(&book, &cards);
-    return err;
-}
-
 /* Nothing answers any more: because it has left, or because the process ended
  * before. What it writes last tells. */
 static enum wr_err outcome(const struct cli *cli, struct wr_why *why)
@@ -100,7 +76,7 @@ static enum wr_err outcome(const struct cli *cli, struct wr_why *why)
          i++) {
         if (i > 0)
             usleep(POLL_US);
-        err = read_card(cli, &home, &left, &known);
+        err = cli_own_card(cli, &home, &left, &known);
     }
     wr_home_close(&home);
     if (err != WR_OK)
