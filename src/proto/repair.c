@@ -97,6 +97,14 @@ static void miss(struct wr_core *c, wr_host h)
             wr_time_min(r->lost_at, c->now + (patience_us - gone_us) + 1);
 }
 
+static bool is_of_set(const struct wr_core *c, const struct wr_id *to,
+                      bool gone)
+{
+    wr_host set[WR_COPIES_MAX];
+
+    return wr_host_listed(set, repair_set(c, to, gone, set), c->cfg->self);
+}
+
 /* Whether we are to have what the hosts of this set have, up to `to`. The owner
  * of a range need not be one of them: where hosts have sites, one that is
  * waited for may stand before it, and who was cut off owns everything for a
@@ -111,7 +119,7 @@ static bool is_for_us(const struct wr_core *c, const wr_host *set, size_t n,
         return true;
     for (size_t i = 0; i < n; i++)
         longest_us = wr_time_max(longest_us, repair_gone_us(c, set[i]));
-    return longest_us > c->cfg->gone_us && repair_is_ours(c, to);
+    return longest_us > c->cfg->gone_us && is_of_set(c, to, false);
 }
 
 /* The next of them and its copy; false if there is none left. */
@@ -157,10 +165,7 @@ static bool next_own(struct wr_core *c, struct wr_repair_sync *s)
 
 bool repair_is_ours(const struct wr_core *c, const struct wr_id *to)
 {
-    wr_host set[WR_COPIES_MAX];
-
-    return wr_host_listed(set, repair_set(c, to, false, set), c->cfg->self) ||
-           wr_host_listed(set, repair_set(c, to, true, set), c->cfg->self);
+    return is_of_set(c, to, false) || is_of_set(c, to, true);
 }
 
 static void scan(struct wr_core *c, bool roots)
