@@ -7,9 +7,16 @@
 #include "host/cards.h"
 #include "net/addr.h"
 
-TestSuite(cards, .init = setup, .fini = teardown, .timeout = 60);
-
 static struct wr_sign_key ring;
+
+static void setup_ring(void)
+{
+    setup();
+    wr_sign_generate(&ring);
+}
+
+TestSuite(cards, .init = setup_ring, .fini = teardown, .timeout = 60);
+
 static struct wr_book book;
 static struct wr_cards cards;
 
@@ -53,13 +60,21 @@ static enum wr_err add(const struct made *m, wr_host *ret)
     return wr_cards_add(&cards, wr_span(m->bytes, m->n), ret, &is_new);
 }
 
+/* A super-peer of this ring, which has its card. */
+static struct made admitted(uint8_t id, wr_host *ret)
+{
+    const struct made m = make(id, WR_ROLE_SUPERPEER, &ring);
+
+    cr_assert_eq(add(&m, ret), WR_OK);
+    return m;
+}
+
 Test(cards, only_this_rings_super_peers_get_a_card)
 {
     struct wr_sign_key other;
     struct made m;
     wr_host h = 99;
 
-    wr_sign_generate(&ring);
     wr_sign_generate(&other);
     open_cards();
     m = make(1, WR_ROLE_LEAF, &ring);
@@ -88,7 +103,6 @@ Test(cards, a_million_uncertified_ids_make_no_entry)
     bool is_new;
     wr_host h;
 
-    wr_sign_generate(&ring);
     open_cards();
     m = make(1, WR_ROLE_SUPERPEER, &ring);
     for (unsigned i = 0; i < 1000000; i++) {
@@ -114,14 +128,12 @@ Test(cards, a_million_uncertified_ids_make_no_entry)
 /* An issuer whose records were restored from a backup may give one id twice. */
 Test(cards, two_hosts_never_share_an_id)
 {
-    struct made first, second;
+    struct made second;
     wr_host h;
 
-    wr_sign_generate(&ring);
     open_cards();
-    first = make(1, WR_ROLE_SUPERPEER, &ring);
+    (void)admitted(1, &h);
     second = make(1, WR_ROLE_SUPERPEER, &ring);
-    cr_assert_eq(add(&first, &h), WR_OK);
     cr_assert_eq(add(&second, &h), WR_EREFUSED);
     close_cards();
 }
@@ -130,7 +142,6 @@ Test(cards, a_full_book_is_an_answer)
 {
     wr_host h;
 
-    wr_sign_generate(&ring);
     open_cards();
     for (unsigned i = 0; i < 65; i++) {
         const struct made m = make((uint8_t)i, WR_ROLE_SUPERPEER, &ring);
@@ -146,11 +157,9 @@ Test(cards, a_farewell_is_ones_own_word)
     uint8_t bye[WR_FAREWELL_BYTES];
     wr_host h;
 
-    wr_sign_generate(&ring);
     open_cards();
-    a = make(1, WR_ROLE_SUPERPEER, &ring);
+    a = admitted(1, &h);
     b = make(2, WR_ROLE_SUPERPEER, &ring);
-    cr_assert_eq(add(&a, &h), WR_OK);
     wr_farewell_sign(ring.public, a.cred.host, &b.key, bye);
     cr_assert_not(wr_cards_farewell(&cards, h, wr_span(bye, sizeof(bye))));
     wr_farewell_sign(ring.public, b.cred.host, &b.key, bye);
@@ -172,11 +181,9 @@ Test(cards, an_older_or_forged_revocation_list_changes_nothing)
     size_t first_n, second_n;
     wr_host h;
 
-    wr_sign_generate(&ring);
     wr_sign_generate(&other);
     open_cards();
-    a = make(1, WR_ROLE_SUPERPEER, &ring);
-    cr_assert_eq(add(&a, &h), WR_OK);
+    a = admitted(1, &h);
     cr_assert_eq(wr_revoked_add(&list, a.cred.host, WR_REVOKED_REMOVED, &ring,
                                 first, &first_n),
                  WR_OK);
@@ -203,14 +210,11 @@ Test(cards, an_older_or_forged_revocation_list_changes_nothing)
  * beats any of it, or one liar could keep a host from being found. */
 Test(cards, a_hosts_own_word_beats_hearsay)
 {
-    struct made a;
     struct wr_addr lie, truth;
     wr_host h;
 
-    wr_sign_generate(&ring);
     open_cards();
-    a = make(1, WR_ROLE_SUPERPEER, &ring);
-    cr_assert_eq(add(&a, &h), WR_OK);
+    (void)admitted(1, &h);
     cr_assert_eq(wr_addr_parse("192.0.2.66:1", 0, &lie), WR_OK);
     cr_assert_eq(wr_addr_parse("192.0.2.1:4077", 0, &truth), WR_OK);
     cr_assert(wr_cards_heard(&cards, h, &lie, UINT32_MAX));
@@ -231,12 +235,9 @@ Test(cards, cards_are_written_and_read_again)
     wr_host ha, hb;
     char *text;
 
-    wr_sign_generate(&ring);
     open_cards();
-    a = make(1, WR_ROLE_SUPERPEER, &ring);
-    b = make(2, WR_ROLE_SUPERPEER, &ring);
-    cr_assert_eq(add(&a, &ha), WR_OK);
-    cr_assert_eq(add(&b, &hb), WR_OK);
+    a = admitted(1, &ha);
+    b = admitted(2, &hb);
     cr_assert_eq(wr_addr_parse("[2001:db8::7]:99", 0, &at), WR_OK);
     wr_cards_said(&cards, ha, &at, UINT32_MAX);
     cards.v[ha].seen_s = 1234567;
@@ -294,7 +295,6 @@ Test(cards, numbers_out_of_range_in_the_list_of_members_are_passed_over)
     char hex[WR_HEX_SIZE(WR_CRED_BYTES_MAX)], text[2048];
     wr_host h;
 
-    wr_sign_generate(&ring);
     a = make(1, WR_ROLE_SUPERPEER, &ring);
     wr_hex(wr_span(a.bytes, a.n), hex);
     (void)snprintf(text, sizeof(text),
@@ -333,13 +333,11 @@ static void note(uint64_t passed_s, uint64_t now_s)
 
 static void open_three(void)
 {
-    wr_sign_generate(&ring);
     open_cards();
     for (uint8_t i = 0; i < 3; i++) {
-        const struct made m = make(i, WR_ROLE_SUPERPEER, &ring);
         wr_host h;
 
-        cr_assert_eq(add(&m, &h), WR_OK);
+        (void)admitted(i, &h);
         cr_assert_eq(h, i);
         linked[i] = false;
     }

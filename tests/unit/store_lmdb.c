@@ -136,6 +136,22 @@ static struct wr_store *must_open(void)
     return s;
 }
 
+static bool has_failed(struct wr_store *s)
+{
+    struct wr_store_usage u;
+
+    wr_store_usage(s, &u);
+    return u.failed;
+}
+
+/* A sync that failed was the disk's failure, and has been noticed. */
+static void close_failed(struct wr_store *s)
+{
+    cr_assert_eq(atomic_load(&syncs_lost), 0);
+    cr_assert(has_failed(s));
+    wr_store_close(s);
+}
+
 static void path_in(const char *name, char ret[128])
 {
     cr_assert(snprintf(ret, 128, "%s/%s", dir.store, name) < 128);
@@ -427,7 +443,6 @@ Test(store_lmdb, only_what_is_in_the_map_has_a_header)
 Test(store_lmdb, after_a_failed_sync_nothing_is_acknowledged)
 {
     struct wr_store *s = must_open();
-    struct wr_store_usage u;
 
     cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
     atomic_store(&sync_fails, 1);
@@ -436,8 +451,7 @@ Test(store_lmdb, after_a_failed_sync_nothing_is_acknowledged)
     /* The disk says that all is well; it is not to be believed. */
     cr_assert_eq(kit_put(s, 3, 3, 100000, 1), WR_EIO);
     cr_assert_eq(kit_drop(s, 1), WR_EIO);
-    wr_store_usage(s, &u);
-    cr_assert(u.failed);
+    cr_assert(has_failed(s));
     cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK); /* Reads go on. */
     wr_store_close(s);
     s = must_open();
@@ -451,16 +465,12 @@ Test(store_lmdb, after_a_failed_sync_nothing_is_acknowledged)
 Test(store_lmdb, a_failed_sync_is_no_full_disk_where_there_is_no_room_either)
 {
     struct wr_store *s = must_open();
-    struct wr_store_usage u;
 
     cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
     atomic_store(&no_room, 1);
     atomic_store(&syncs_lost, 2);
     cr_assert_eq(kit_put(s, 1, 1, 100000, 2), WR_EIO);
-    cr_assert_eq(atomic_load(&syncs_lost), 0);
-    wr_store_usage(s, &u);
-    cr_assert(u.failed);
-    wr_store_close(s);
+    close_failed(s);
 }
 
 /* LMDB answers nobody after that, until it is opened anew. */
@@ -523,13 +533,11 @@ Test(store_lmdb, no_read_fails_while_a_meta_page_does)
 Test(store_lmdb, a_meta_page_without_room_refuses_and_goes_on)
 {
     struct wr_store *s = must_open();
-    struct wr_store_usage u;
 
     cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
     atomic_store(&meta_fails, ENOSPC);
     cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_EFULL);
-    wr_store_usage(s, &u);
-    cr_assert(!u.failed);
+    cr_assert_not(has_failed(s));
     cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK);
     cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_ENOTFOUND);
     cr_assert_eq(kit_put(s, 2, 2, 100000, 1), WR_OK);
@@ -543,13 +551,11 @@ Test(store_lmdb, a_meta_page_without_room_refuses_and_goes_on)
 Test(store_lmdb, a_write_that_fits_in_part_is_a_full_disk)
 {
     struct wr_store *s = must_open();
-    struct wr_store_usage u;
 
     cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
     atomic_store(&disk_is_short, 1);
     cr_assert_eq(kit_put(s, 2, 2, 300000, 1), WR_EFULL);
-    wr_store_usage(s, &u);
-    cr_assert(!u.failed);
+    cr_assert_not(has_failed(s));
     cr_assert_eq(kit_read(s, pool, 1, 1, 100000), WR_OK);
     atomic_store(&disk_is_short, 0);
     wr_store_tick(s);
@@ -672,12 +678,10 @@ Test(store_lmdb, a_lock_file_without_room_is_a_full_disk)
  */
 static void drops_though_it_is_full(struct wr_store *s)
 {
-    struct wr_store_usage u;
 
     cr_assert_eq(kit_drop(s, 1), WR_OK);
     cr_assert_eq(atomic_load(&meta_fails), 0);
-    wr_store_usage(s, &u);
-    cr_assert(!u.failed);
+    cr_assert_not(has_failed(s));
     cr_assert_eq(kit_read(s, pool, 2, 2, 100000), WR_OK);
     wr_store_close(s);
 }
@@ -711,16 +715,12 @@ Test(store_lmdb, a_full_disk_that_has_no_room_to_make_room)
 Test(store_lmdb, a_sync_that_fails_on_a_full_disk_is_no_lack_of_room)
 {
     struct wr_store *s = must_open();
-    struct wr_store_usage u;
 
     cr_assert_eq(kit_put(s, 1, 1, 100000, 1), WR_OK);
     atomic_store(&writes_lost, 2);
     atomic_store(&syncs_lost, 1);
     cr_assert_eq(kit_drop(s, 1), WR_EIO);
-    cr_assert_eq(atomic_load(&syncs_lost), 0);
-    wr_store_usage(s, &u);
-    cr_assert(u.failed);
-    wr_store_close(s);
+    close_failed(s);
 }
 
 Test(store_lmdb, a_full_map_refuses_and_can_be_emptied)
